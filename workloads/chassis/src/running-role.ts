@@ -1,0 +1,21 @@
+import type { Registry } from 'prom-client'
+import type { Clock } from './clock.ts'
+import type { Log } from './log.ts'
+
+/** What every role gets from whoever starts it (main.ts, the dev command, a test). */
+export type RoleContext = Readonly<{
+  log: Log
+  clock: Clock
+  /** One registry a role, so that two can live in one process. */
+  registry: Registry
+  /** `pod` name: hostname in Kubernetes, a made-up one elsewhere. */
+  pod: string
+  version: string
+}>
+
+/** A started role. `close` drains and ends it; calling it twice is harmless. Addresses are `host:port`. */
+export type RunningRole = Readonly<{
+  httpAddress: string
+  grpcAddress: string
+  close: () => Promise<void>
+}>

@@ -1,0 +1,278 @@
+import { TrueNowError } from '../errors.ts'
+import type { Column, WireType } from './column.ts'
+
+/*
+ * Column batch v1: columns of equal length, side by side. Little-endian; every section starts at a multiple of 8
+ * from the start of the batch and is padded with zero bytes.
+ *
+ *   batch      := columnCount u16 | zero u16 | rowCount u32 | column{columnCount}
+ *   column     := type u8 | encoding u8 | flags u8 | zero u8 | payloadBytes u32 | nameBytes u16 | name pad8 |
+ *                 validity? | payload pad8            -- header and name together are padded to 8
+ *   flags      := bit 0: a validity section is there
+ *   validity   := ceil(rowCount / 8) bytes, least significant bit first, 1 = value, padded to 8
+ *   type       := 1 string | 2 int64 | 3 float64 | 4 bool | 5 timestamp | 6 id128 | 7 int128
+ *   encoding   := 0 plain: int64, timestamp: i64; float64: IEEE 754; bool: u8 0 or 1; id128: 16 bytes; int128: i128
+ *              |  1 offsets: base i64 | (u32 µs above base){rowCount}      -- int64 and timestamp whose range fits
+ *              |  2 dictionary (string only): entryCount u32 | textBytes u32 | (end u32){entryCount} | UTF-8 text pad4 |
+ *                 code{rowCount}: u8 if entryCount <= 256, u16 if <= 65,536, else u32
+ *   payloadBytes counts the payload without its padding.
+ */
+const TYPE_CODES: Readonly<Record<WireType, number>> = {
+  string: 1,
+  int64: 2,
+  float64: 3,
+  bool: 4,
+  timestamp: 5,
+  id128: 6,
+  int128: 7,
+}
+const TYPE_NAMES = new Map(Object.entries(TYPE_CODES).map(([name, code]) => [code, name as WireType]))
+const PLAIN = 0
+const OFFSETS = 1
+const DICTIONARY = 2
+const BATCH_HEADER_BYTES = 8
+const COLUMN_HEADER_BYTES = 10
+const WORD = 4_294_967_296
+
+/** Rows that one batch may carry. */
+export const BATCH_ROWS_MAX = 1 << 24
+export type NamedColumn = Readonly<{ name: string; column: Column }>
+export type ColumnBatch = Readonly<{ rowCount: number; columns: readonly NamedColumn[] }>
+
+const padded = (bytes: number, to: number) => Math.ceil(bytes / to) * to
+
+/** Encodes a batch. Names may be empty where the reader knows the order (blocks). Errors: none for legal columns. */
+export function encodeColumnBatch(batch: ColumnBatch): Buffer {
+  const encoded = batch.columns.map(({ name, column }) => ({
+    name: Buffer.from(name, 'utf8'),
+    column,
+    ...encodePayload(column, batch.rowCount),
+  }))
+  const validityBytes = padded(Math.ceil(batch.rowCount / 8), 8)
+  let total = BATCH_HEADER_BYTES
+  for (const { name, column, payload } of encoded) {
+    total += padded(COLUMN_HEADER_BYTES + name.length, 8) + padded(payload.length, 8)
+    if (column.validity !== undefined) total += validityBytes
+  }
+  const target = Buffer.alloc(total)
+  target.writeUInt16LE(encoded.length, 0)
+  target.writeUInt32LE(batch.rowCount, 4)
+  let at = BATCH_HEADER_BYTES
+  for (const { name, column, encoding, payload } of encoded) {
+    target[at] = TYPE_CODES[column.type]
+    target[at + 1] = encoding
+    target[at + 2] = column.validity === undefined ? 0 : 1
+    target.writeUInt32LE(payload.length, at + 4)
+    target.writeUInt16LE(name.length, at + 8)
+    name.copy(target, at + COLUMN_HEADER_BYTES)
+    at += padded(COLUMN_HEADER_BYTES + name.length, 8)
+    if (column.validity !== undefined) {
+      target.set(column.validity.subarray(0, Math.ceil(batch.rowCount / 8)), at)
+      at += validityBytes
+    }
+    payload.copy(target, at)
+    at += padded(payload.length, 8)
+  }
+  return target
+}
+
+/** Decodes a batch that starts at `start`. Errors: TN_BLOCK_CORRUPT for whatever breaks the grammar; never a wrong column. */
+export function decodeColumnBatch(source: Uint8Array, start = 0): ColumnBatch & { end: number } {
+  const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength)
+  const need = (at: number, count: number) => {
+    if (at + count > bytes.length) throw corrupt(`it ends at byte ${bytes.length}, ${at + count} are needed`)
+  }
+  need(start, BATCH_HEADER_BYTES)
+  const columnCount = bytes.readUInt16LE(start)
+  const rowCount = bytes.readUInt32LE(start + 4)
+  if (rowCount > BATCH_ROWS_MAX) throw corrupt(`${rowCount} rows, at most ${BATCH_ROWS_MAX} are allowed`)
+  const columns: NamedColumn[] = []
+  let at = start + BATCH_HEADER_BYTES
+  for (let index = 0; index < columnCount; index++) {
+    need(at, COLUMN_HEADER_BYTES)
+    const type = TYPE_NAMES.get(bytes[at]!)
+    if (type === undefined) throw corrupt(`column ${index} has unknown type ${bytes[at]}`)
+    const encoding = bytes[at + 1]!
+    const hasValidity = (bytes[at + 2]! & 1) === 1
+    const payloadBytes = bytes.readUInt32LE(at + 4)
+    const nameBytes = bytes.readUInt16LE(at + 8)
+    need(at, COLUMN_HEADER_BYTES + nameBytes)
+    const name = bytes.toString('utf8', at + COLUMN_HEADER_BYTES, at + COLUMN_HEADER_BYTES + nameBytes)
+    at += padded(COLUMN_HEADER_BYTES + nameBytes, 8)
+    let validity: Uint8Array | undefined
+    if (hasValidity) {
+      const count = Math.ceil(rowCount / 8)
+      need(at, count)
+      validity = Uint8Array.prototype.slice.call(bytes, at, at + count)
+      at += padded(count, 8)
+    }
+    need(at, payloadBytes)
+    const payload = bytes.subarray(at, at + payloadBytes)
+    const column = decodePayload(type, encoding, payload, rowCount)
+    columns.push({ name, column: validity === undefined ? column : { ...column, validity } })
+    at += padded(payloadBytes, 8)
+  }
+  return { rowCount, columns, end: at }
+}
+
+function corrupt(what: string): TrueNowError {
+  return new TrueNowError('TN_BLOCK_CORRUPT', `Column batch v1 does not follow its grammar: ${what}.`)
+}
+
+type Payload = Readonly<{ encoding: number; payload: Buffer }>
+
+function encodePayload(column: Column, rowCount: number): Payload {
+  switch (column.type) {
+    case 'string':
+      return { encoding: DICTIONARY, payload: encodeStrings(column.codes, column.dictionary, rowCount) }
+    case 'float64':
+      return { encoding: PLAIN, payload: encodeDoubles(column.values, rowCount) }
+    case 'int64':
+    case 'timestamp':
+      return encodeIntegers(column.values, rowCount)
+    case 'bool':
+    case 'id128': {
+      const width = column.type === 'bool' ? 1 : 16
+      return { encoding: PLAIN, payload: Buffer.from(column.values.subarray(0, rowCount * width)) }
+    }
+    case 'int128': {
+      const payload = Buffer.alloc(rowCount * 16)
+      for (let row = 0; row < rowCount; row++) {
+        const value = column.values[row]!
+        payload.writeBigUInt64LE(BigInt.asUintN(64, value), row * 16)
+        payload.writeBigInt64LE(BigInt.asIntN(64, value >> 64n), row * 16 + 8)
+      }
+      return { encoding: PLAIN, payload }
+    }
+  }
+}
+
+function encodeDoubles(values: Float64Array, rowCount: number): Buffer {
+  return Buffer.from(values.slice(0, rowCount).buffer) // Typed arrays are little-endian on every platform Node runs on.
+}
+
+function encodeIntegers(values: Float64Array, rowCount: number): Payload {
+  let low = Number.POSITIVE_INFINITY
+  let high = Number.NEGATIVE_INFINITY
+  for (let row = 0; row < rowCount; row++) {
+    const value = values[row]!
+    if (value < low) low = value
+    if (value > high) high = value
+  }
+  if (rowCount > 0 && high - low < WORD) {
+    const payload = Buffer.alloc(8 + rowCount * 4)
+    payload.writeBigInt64LE(BigInt(low), 0)
+    for (let row = 0, at = 8; row < rowCount; row++, at += 4) payload.writeUInt32LE(values[row]! - low, at)
+    return { encoding: OFFSETS, payload }
+  }
+  const payload = Buffer.alloc(rowCount * 8)
+  for (let row = 0, at = 0; row < rowCount; row++, at += 8) {
+    const value = values[row]!
+    payload.writeInt32LE(Math.floor(value / WORD), at + 4)
+    payload.writeUInt32LE(value - Math.floor(value / WORD) * WORD, at)
+  }
+  return { encoding: PLAIN, payload }
+}
+
+function encodeStrings(codes: Uint32Array, dictionary: readonly string[], rowCount: number): Buffer {
+  const texts = dictionary.map((text) => Buffer.from(text, 'utf8'))
+  const textBytes = texts.reduce((sum, text) => sum + text.length, 0)
+  const width = codeWidth(dictionary.length)
+  const codesAt = 8 + 4 * texts.length + padded(textBytes, 4)
+  const payload = Buffer.alloc(codesAt + rowCount * width)
+  payload.writeUInt32LE(texts.length, 0)
+  payload.writeUInt32LE(textBytes, 4)
+  let end = 0
+  texts.forEach((text, index) => {
+    text.copy(payload, 8 + 4 * texts.length + end)
+    end += text.length
+    payload.writeUInt32LE(end, 8 + 4 * index)
+  })
+  for (let row = 0, at = codesAt; row < rowCount; row++, at += width)
+    payload.writeUIntLE(codes[row]!, at, width)
+  return payload
+}
+
+const codeWidth = (entries: number) => (entries <= 256 ? 1 : entries <= 65_536 ? 2 : 4)
+
+function decodePayload(type: WireType, encoding: number, payload: Buffer, rowCount: number): Column {
+  const size = (bytes: number) => {
+    if (payload.length !== bytes) throw corrupt(`${type} payload has ${payload.length} bytes, not ${bytes}`)
+  }
+  if (type === 'string') {
+    if (encoding !== DICTIONARY) throw corrupt(`string with encoding ${encoding}`)
+    return decodeStrings(payload, rowCount)
+  }
+  if ((type === 'int64' || type === 'timestamp') && encoding === OFFSETS) {
+    size(8 + rowCount * 4)
+    const base = readInteger(payload, 0)
+    const values = new Float64Array(rowCount)
+    for (let row = 0, at = 8; row < rowCount; row++, at += 4) values[row] = base + payload.readUInt32LE(at)
+    return { type, values }
+  }
+  if (encoding !== PLAIN) throw corrupt(`${type} with encoding ${encoding}`)
+  switch (type) {
+    case 'float64': {
+      size(rowCount * 8)
+      const values = new Float64Array(rowCount)
+      Buffer.from(values.buffer).set(payload)
+      return { type, values }
+    }
+    case 'bool': {
+      size(rowCount)
+      const values = Uint8Array.from(payload)
+      if (values.some((value) => value > 1)) throw corrupt('a bool that is neither 0 nor 1')
+      return { type, values }
+    }
+    case 'id128':
+      size(rowCount * 16)
+      return { type, values: Uint8Array.from(payload) }
+    case 'int128': {
+      size(rowCount * 16)
+      const values = Array.from(
+        { length: rowCount },
+        (_, row) => (payload.readBigInt64LE(row * 16 + 8) << 64n) | payload.readBigUInt64LE(row * 16),
+      )
+      return { type, values }
+    }
+    default: {
+      size(rowCount * 8)
+      const values = new Float64Array(rowCount)
+      for (let row = 0; row < rowCount; row++) values[row] = readInteger(payload, row * 8)
+      return { type, values }
+    }
+  }
+}
+
+function readInteger(payload: Buffer, at: number): number {
+  const value = payload.readInt32LE(at + 4) * WORD + payload.readUInt32LE(at)
+  if (!Number.isSafeInteger(value)) throw corrupt(`integer ${payload.readBigInt64LE(at)} is not below 2^53`)
+  return value
+}
+
+function decodeStrings(payload: Buffer, rowCount: number): Column {
+  if (payload.length < 8) throw corrupt('a dictionary without its header')
+  const entries = payload.readUInt32LE(0)
+  const textBytes = payload.readUInt32LE(4)
+  const width = codeWidth(entries)
+  const textAt = 8 + 4 * entries
+  const codesAt = textAt + padded(textBytes, 4)
+  if (payload.length !== codesAt + rowCount * width) {
+    throw corrupt(`string payload has ${payload.length} bytes, not ${codesAt + rowCount * width}`)
+  }
+  const dictionary: string[] = []
+  let from = 0
+  for (let entry = 0; entry < entries; entry++) {
+    const end = payload.readUInt32LE(8 + 4 * entry)
+    if (end < from || end > textBytes) throw corrupt(`dictionary entry ${entry} ends at ${end}`)
+    dictionary.push(payload.toString('utf8', textAt + from, textAt + end))
+    from = end
+  }
+  const codes = new Uint32Array(rowCount)
+  for (let row = 0, at = codesAt; row < rowCount; row++, at += width) {
+    const code = payload.readUIntLE(at, width)
+    if (code >= entries) throw corrupt(`code ${code} in a dictionary of ${entries}`)
+    codes[row] = code
+  }
+  return { type: 'string', codes, dictionary }
+}

@@ -1,0 +1,34 @@
+/**
+ * One column of a batch in memory. `validity`: one bit a row, least significant first, 1 = a value is there; absent =
+ * no null. Values under a 0 bit are zero. int64 and timestamp are safe integers (|v| < 2^53) held as doubles.
+ */
+export type Column =
+  | Readonly<{ type: 'string'; codes: Uint32Array; dictionary: readonly string[]; validity?: Uint8Array }>
+  | Readonly<{ type: 'int64' | 'timestamp' | 'float64'; values: Float64Array; validity?: Uint8Array }>
+  | Readonly<{ type: 'bool'; values: Uint8Array; validity?: Uint8Array }>
+  | Readonly<{ type: 'id128'; values: Uint8Array; validity?: Uint8Array }>
+  | Readonly<{ type: 'int128'; values: readonly bigint[]; validity?: Uint8Array }>
+
+export type WireType = Column['type']
+
+/** True where row `row` holds a value. */
+export function isValid(column: Column, row: number): boolean {
+  return column.validity === undefined || ((column.validity[row >>> 3]! >>> (row & 7)) & 1) === 1
+}
+
+/** The value of one row as people see it: null, string, number, boolean or, for int128, bigint. Id as 32 hex digits. */
+export function valueAt(column: Column, row: number): string | number | boolean | bigint | null {
+  if (!isValid(column, row)) return null
+  switch (column.type) {
+    case 'string':
+      return column.dictionary[column.codes[row]!]!
+    case 'bool':
+      return column.values[row] === 1
+    case 'id128':
+      return Buffer.from(column.values.subarray(row * 16, row * 16 + 16)).toString('hex')
+    case 'int128':
+      return column.values[row]!
+    default:
+      return column.values[row]!
+  }
+}

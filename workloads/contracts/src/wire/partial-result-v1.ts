@@ -1,0 +1,22 @@
+/*
+ * Partial result v1: a column batch (column-batch-v1, names used) that shards send and the query role merges.
+ *
+ * Aggregate plan, one row a group (no keys: exactly one row, even over no rows):
+ *   k<i>                 key i: the column's type, or timestamp (start of the bucket, µs) for a time bucket
+ *   a<i>.count  int64    COUNT: rows, or non-null values if a column is named. SUM, AVG: non-null values added
+ *   a<i>.sum    int128   SUM, AVG of int64, exact.  float64: a<i>.sum float64 and a<i>.compensation float64 (Neumaier)
+ *   a<i>.value           MIN, MAX: the column's type, null over no values
+ * Rows plan, newest first:
+ *   one column for each asked name (event id as id128), then $slot int64, $row int64: the number of the row in the
+ *   slot's log order. Order: event time descending, slot ascending, $row descending.
+ */
+
+/** Name of key column `index`. */
+export const keyColumnName = (index: number): string => `k${index}`
+/** Name of one part of aggregate `index`. */
+export const aggregateColumnName = (
+  index: number,
+  part: 'count' | 'sum' | 'compensation' | 'value',
+): string => `a${index}.${part}`
+export const SLOT_COLUMN_NAME = '$slot'
+export const ROW_COLUMN_NAME = '$row'
