@@ -1,0 +1,18 @@
+# For people who have Docker; `make image` builds the same tree without it. One image, every role: `truenow <role>`.
+FROM node:24-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+COPY workloads/ workloads/
+COPY operator/ operator/
+COPY cdk8s/package.json cdk8s/
+COPY e2e/package.json e2e/
+RUN npm ci --ignore-scripts --omit=dev --omit=optional \
+ && find workloads operator -name '*.test.ts' -delete -o -name '*.bench.ts' -delete
+
+FROM node:24-slim
+LABEL org.opencontainers.image.title="TrueNow" org.opencontainers.image.licenses="Apache-2.0"
+WORKDIR /app
+COPY --from=packages --chown=0:0 /app /app
+USER 65532:65532
+ENV NODE_ENV=production
+ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "--disable-proto=throw", "/app/workloads/truenow/src/main.ts"]

