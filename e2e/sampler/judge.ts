@@ -1,0 +1,129 @@
+/*
+ * The sampler's judge: was an answer right, given the log up to the answer's own positions? It recounts rows it read
+ * from Kafka itself, with plain loops; nothing of the engine is used.
+ */
+
+/** A row of the log, decoded: where it stands and what the sampler's question asks about. */
+export type LogRow = Readonly<{
+  offset: number
+  id: string
+  timeUs: number
+  region: string
+  items: number
+  revenue: number
+}>
+/** slot → its rows in log order, duplicates included. */
+export type SlotLogs = ReadonlyMap<number, readonly LogRow[]>
+
+export type Sample = Readonly<{
+  /** ms since the sampler began. */
+  atMs: number
+  startUs: number
+  endUs: number
+}> &
+  (
+    | Readonly<{ kind: 'failed'; reason: string }>
+    | Readonly<{
+        kind: 'answer'
+        complete: boolean
+        partial: boolean
+        positions: Readonly<Record<string, Readonly<{ offset: number }>>>
+        rows: ReadonlyArray<
+          Readonly<{ region: string; count: number; sum_items: number; sum_revenue: number }>
+        >
+        watermarkUs: number | null
+      }>
+  )
+
+export type Verdict = 'right' | 'failed' | 'wrong'
+
+type Totals = Map<string, { count: number; items: number; revenue: number }>
+
+/** Rows of each slot up to its position, each id once, inside the asked range, by region. */
+export function recountLog(logs: SlotLogs, sample: Sample & { kind: 'answer' }): Totals {
+  const totals: Totals = new Map()
+  for (const [slot, { offset: position }] of Object.entries(sample.positions)) {
+    const seen = new Set<string>()
+    for (const row of logs.get(Number(slot)) ?? []) {
+      if (row.offset > position) break
+      if (seen.has(row.id)) continue
+      seen.add(row.id)
+      if (row.timeUs < sample.startUs || row.timeUs >= sample.endUs) continue
+      const total = totals.get(row.region) ?? { count: 0, items: 0, revenue: 0 }
+      total.count += 1
+      total.items += row.items
+      total.revenue += row.revenue
+      totals.set(row.region, total)
+    }
+  }
+  return totals
+}
+
+/**
+ * `wrong`: at its own positions the answer differs from the recount. That is stricter than the promise for incomplete
+ * answers, which may hold less than the log: a replica is a pure function of the log, so inside the retention it never
+ * does. A `complete` answer that lacks a slot is wrong as well.
+ */
+export function judge(logs: SlotLogs, sample: Sample): { verdict: Verdict; why?: string } {
+  if (sample.kind === 'failed') return { verdict: 'failed', why: sample.reason }
+  if (sample.complete && (sample.partial || Object.keys(sample.positions).length !== logs.size)) {
+    return {
+      verdict: 'wrong',
+      why: `complete with ${Object.keys(sample.positions).length} of ${logs.size} slots`,
+    }
+  }
+  const expected = recountLog(logs, sample)
+  const found: Totals = new Map()
+  for (const { region, count, sum_items: items, sum_revenue: revenue } of sample.rows) {
+    if (count > 0) found.set(region, { count, items, revenue })
+  }
+  for (const region of new Set([...expected.keys(), ...found.keys()])) {
+    const [want, have] = [JSON.stringify(expected.get(region)), JSON.stringify(found.get(region))]
+    if (want !== have) return { verdict: 'wrong', why: `${region}: the log says ${want}, the answer ${have}` }
+  }
+  return { verdict: 'right' }
+}
+
+export type Judgement = Readonly<{
+  samples: number
+  wrong: number
+  partial: number
+  incomplete: number
+  failed: number
+  /** Longest stretch, from the first failed or partial answer to the next good one. */
+  outage_ms: number
+  reasons: readonly string[]
+}>
+
+/** Judges all samples of a run; `reasons` holds the first few that were wrong or failed. */
+export function judgeAll(logs: SlotLogs, samples: readonly Sample[]): Judgement {
+  let [wrong, partial, incomplete, failed, outageMs] = [0, 0, 0, 0, 0]
+  let outageSinceMs: number | undefined
+  const reasons: string[] = []
+  for (const sample of samples) {
+    const { verdict, why } = judge(logs, sample)
+    if (verdict === 'wrong') wrong += 1
+    if (verdict === 'failed') failed += 1
+    if (sample.kind === 'answer' && sample.partial) partial += 1
+    if (sample.kind === 'answer' && !sample.complete) incomplete += 1
+    if (verdict !== 'right' && reasons.length < 10) reasons.push(`at ${Math.round(sample.atMs)} ms: ${why}`)
+    const out = sample.kind === 'failed' || sample.partial
+    if (out) outageSinceMs ??= sample.atMs
+    else if (outageSinceMs !== undefined) {
+      outageMs = Math.max(outageMs, sample.atMs - outageSinceMs)
+      outageSinceMs = undefined
+    }
+  }
+  const last = samples.at(-1)
+  if (outageSinceMs !== undefined && last !== undefined)
+    outageMs = Math.max(outageMs, last.atMs - outageSinceMs)
+  return {
+    samples: samples.length,
+    wrong,
+    partial,
+    incomplete,
+    failed,
+    outage_ms: Math.round(outageMs),
+    reasons,
+  }
+}
