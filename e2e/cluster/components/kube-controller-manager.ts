@@ -1,0 +1,29 @@
+import { join } from 'node:path'
+import type { Component } from './component.ts'
+
+export const kubeControllerManager: Component = ({ layout, toolbox }) => {
+  const pki = (file: string) => join(layout.pki, file)
+  const kubeconfig = join(layout.configuration, 'controller-manager.kubeconfig')
+  return {
+    files: {},
+    daemon: {
+      name: 'kube-controller-manager',
+      namespaces: 'both',
+      environment: toolbox.environment,
+      command: [
+        join(toolbox.kubernetes, 'kube-controller-manager'),
+        `--kubeconfig=${kubeconfig}`,
+        `--authentication-kubeconfig=${kubeconfig}`,
+        `--authorization-kubeconfig=${kubeconfig}`,
+        '--bind-address=127.0.0.1',
+        '--leader-elect=false',
+        '--use-service-account-credentials=true',
+        `--root-ca-file=${pki('ca.crt')}`,
+        `--service-account-private-key-file=${pki('service-account.key')}`,
+        `--cluster-signing-cert-file=${pki('ca.crt')}`,
+        `--cluster-signing-key-file=${pki('ca.key')}`,
+        '--profiling=false',
+      ],
+    },
+  }
+}
