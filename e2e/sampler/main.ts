@@ -1,0 +1,133 @@
+import { parseArgs } from 'node:util'
+import { generateEvents, type LoadEvent } from '../load/generate-events.ts'
+import { postEvents } from '../load/post-events.ts'
+import { judgeAll, type Sample } from './judge.ts'
+import { readLog } from './read-log.ts'
+
+/*
+ * The sampler: writes at least `--rate` events a second and asks at least 10 questions a second over all slots, with the
+ * cache off, until its standard input ends; then reads the log and judges every answer at its own positions. Prints
+ * one JSON line. It runs where Services and brokers are reachable by name, that is inside the cluster's network.
+ */
+const { values: options } = parseArgs({
+  options: {
+    gateway: { type: 'string' },
+    query: { type: 'string' },
+    brokers: { type: 'string' },
+    topic: { type: 'string' },
+    namespace: { type: 'string' },
+    table: { type: 'string' },
+    scenario: { type: 'string' },
+    rate: { type: 'string', default: '2500' },
+    seed: { type: 'string', default: '1' },
+  },
+})
+const { gateway = '', query = '', brokers = '', topic = '', namespace = '', table = '', scenario = '' } = options
+const BATCH_EVENTS = 100
+const QUERY_PERIOD_MS = 80
+const QUERIES_OPEN_MAX = 64
+const PLACES = { id: 0, time: 1, region: 2, revenue: 6, items: 7 }
+/** Answers are asked up to a little before now, so that a healthy table can be complete: lateness plus a second. */
+const BEHIND_US = 12_000_000
+
+const startedMs = performance.now()
+const stopping = new AbortController()
+process.stdin.on('end', () => stopping.abort()).resume()
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)))
+const nowUs = () => Date.now() * 1_000
+
+let written = 0
+let nextId = 0
+
+/** One of the writers: a batch of new events at its turn, resent until acknowledged. */
+async function write(writer: number, writers: number): Promise<void> {
+  const periodMs = (BATCH_EVENTS * writers * 1_000) / Number(options.rate)
+  for (let turn = 0; !stopping.signal.aborted; turn++) {
+    const batch: LoadEvent[] = [
+      ...generateEvents({
+        seed: Number(options.seed) * 1_000_003 + nextId,
+        run: `s${options.seed}-${writer}-${turn}`,
+        events: BATCH_EVENTS,
+        duplicateShare: 0.05,
+        nowUs: nowUs(),
+        spreadUs: 2_000_000,
+      }),
+    ]
+    nextId += 1
+    await postEvents(gateway, { namespace, table }, batch, 120_000)
+    written += batch.length
+    await sleep(startedMs + (turn + 1) * periodMs - performance.now())
+  }
+}
+
+const samples: Sample[] = []
+const lagsUs: number[] = []
+let queriesOpen = 0
+
+async function ask(): Promise<void> {
+  const range = { startUs: nowUs() - 3_000_000_000, endUs: nowUs() - BEHIND_US }
+  const atMs = performance.now() - startedMs
+  const statement = {
+    start_time: range.startUs,
+    end_time: range.endUs,
+    namespace,
+    table,
+    group_by: ['region'],
+    aggregates: [
+      { aggregate: 'count' },
+      { aggregate: 'sum', metric: 'items' },
+      { aggregate: 'sum', metric: 'revenue' },
+    ],
+    cache: false,
+  }
+  try {
+    const response = await fetch(`${query}/v1/query`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(statement),
+      signal: AbortSignal.timeout(10_000),
+    })
+    const text = await response.text()
+    if (response.status !== 200) throw new Error(`${response.status}: ${text.slice(0, 300)}`)
+    const answer = JSON.parse(text)
+    samples.push({ kind: 'answer', atMs, ...range, ...answer, watermarkUs: answer.watermark_us })
+    if (answer.watermark_us !== null) lagsUs.push(nowUs() - answer.watermark_us)
+  } catch (error) {
+    const { cause, message } = error as Error
+    samples.push({ kind: 'failed', atMs, ...range, reason: `${message} ${String(cause ?? '')}` })
+  }
+}
+
+async function askAll(): Promise<void> {
+  const open = new Set<Promise<void>>()
+  while (!stopping.signal.aborted) {
+    if (queriesOpen < QUERIES_OPEN_MAX) {
+      queriesOpen += 1
+      const one = ask().finally(() => {
+        queriesOpen -= 1
+        open.delete(one)
+      })
+      open.add(one)
+    }
+    await sleep(QUERY_PERIOD_MS)
+  }
+  await Promise.all(open)
+}
+
+const WRITERS = 4
+await Promise.all([askAll(), ...Array.from({ length: WRITERS }, (_, writer) => write(writer, WRITERS))])
+const tookS = (performance.now() - startedMs) / 1_000
+const logs = await readLog(brokers.split(','), topic, PLACES)
+samples.sort((a, b) => a.atMs - b.atMs)
+const { reasons, ...judgement } = judgeAll(logs, samples)
+const result = {
+  scenario,
+  ...judgement,
+  complete: samples.filter((sample) => sample.kind === 'answer' && sample.complete).length,
+  lag_us: lagsUs.length === 0 ? null : Math.max(...lagsUs),
+  took_s: Number(tookS.toFixed(1)),
+  events_written: written,
+  log_rows: [...logs.values()].reduce((sum, rows) => sum + rows.length, 0),
+}
+for (const reason of reasons) console.error(reason)
+console.log(JSON.stringify(result))
