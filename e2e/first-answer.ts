@@ -54,7 +54,8 @@ async function postAll(
   const open = new Set<Promise<void>>()
   const post = async (batch: readonly LoadEvent[]) => {
     const { positions: written } = await postEvents(gateway, target, batch, 60_000)
-    for (const [slot, offset] of Object.entries(written)) positions[slot] = Math.max(positions[slot] ?? -1, offset)
+    for (const [slot, offset] of Object.entries(written))
+      positions[slot] = Math.max(positions[slot] ?? -1, offset)
   }
   let batch: LoadEvent[] = []
   const flush = async () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { helm, kubectl, type Target } from './target.ts'
 import type { Progress } from './progress.ts'
+import { helm, kubectl, type Target } from './target.ts'
 
 export const OPERATOR_NAMESPACE = 'truenow-system'
 export const RELEASE = 'truenow'
@@ -15,13 +15,34 @@ export const QUICKSTART = {
 } as const
 
 /** Installs the chart with real helm and waits for the operator; again is an upgrade to the same. */
-export async function installOperator(target: Target, root: string, image: string, progress: Progress): Promise<void> {
+export async function installOperator(
+  target: Target,
+  root: string,
+  image: string,
+  progress: Progress,
+): Promise<void> {
   const split = image.lastIndexOf(':')
   const [repository, tag] = [image.slice(0, split), image.slice(split + 1)]
   await progress('chart installed, operator ready', async () => {
     await helm(target, [
-      ...['upgrade', '--install', RELEASE, `${root}/charts/truenow`, '--namespace', OPERATOR_NAMESPACE, '--create-namespace'],
-      ...['--set', `image.repository=${repository}`, '--set-string', `image.tag=${tag}`, '--wait', '--timeout', '180s'],
+      ...[
+        'upgrade',
+        '--install',
+        RELEASE,
+        `${root}/charts/truenow`,
+        '--namespace',
+        OPERATOR_NAMESPACE,
+        '--create-namespace',
+      ],
+      ...[
+        '--set',
+        `image.repository=${repository}`,
+        '--set-string',
+        `image.tag=${tag}`,
+        '--wait',
+        '--timeout',
+        '180s',
+      ],
     ])
     const label = 'pod-security.kubernetes.io/enforce=restricted'
     await kubectl(target, ['label', 'namespace', OPERATOR_NAMESPACE, label, '--overwrite'])

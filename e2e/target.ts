@@ -16,14 +16,16 @@ export type Relay = Readonly<{ url: string; close: () => Promise<void> }>
 /** Runs kubectl and fails with what it said. */
 export async function kubectl(target: Target, args: readonly string[], input?: string): Promise<string> {
   const { stdout, stderr, code } = await target.kubectl(args, input)
-  if (code !== 0) throw new Error(`kubectl ${args.join(' ')} exited with ${code}: ${stderr.trim() || stdout.trim()}`)
+  if (code !== 0)
+    throw new Error(`kubectl ${args.join(' ')} exited with ${code}: ${stderr.trim() || stdout.trim()}`)
   return stdout
 }
 
 /** Runs helm and fails with what it said. */
 export async function helm(target: Target, args: readonly string[]): Promise<string> {
   const { stdout, stderr, code } = await target.helm(args)
-  if (code !== 0) throw new Error(`helm ${args.join(' ')} exited with ${code}: ${stderr.trim() || stdout.trim()}`)
+  if (code !== 0)
+    throw new Error(`helm ${args.join(' ')} exited with ${code}: ${stderr.trim() || stdout.trim()}`)
   return stdout
 }
 
@@ -51,7 +53,8 @@ async function forwardedAddress(child: ChildProcess): Promise<string> {
 
 async function end(child: ChildProcess): Promise<void> {
   child.kill('SIGTERM')
-  for (let tries = 0; child.exitCode === null && child.signalCode === null && tries < 50; tries++) await sleep(20)
+  for (let tries = 0; child.exitCode === null && child.signalCode === null && tries < 50; tries++)
+    await sleep(20)
 }
 
 function run(program: string, args: readonly string[], input?: string): Promise<CommandResult> {

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import { attachCluster, startCluster } from './cluster/cluster.ts'
-import { loadImages } from './cluster/load-images.ts'
+import { startCluster } from './cluster/cluster.ts'
 import { instanceName } from './cluster/instance-name.ts'
+import { loadImages } from './cluster/load-images.ts'
 import { preflight } from './cluster/preflight.ts'
 import { firstAnswer } from './first-answer.ts'
 import { applyQuickstart, installOperator, OPERATOR_NAMESPACE, QUICKSTART } from './install-truenow.ts'
@@ -29,7 +29,9 @@ async function ownCluster(): Promise<{ target: Target; image: string; hint: stri
 
 function givenCluster(): { target: Target; image: string; hint: string } {
   if (givenImage === '') {
-    console.error(`KUBE_CONTEXT=${context} needs IMAGE=<repository:tag>, an image of TrueNow that this cluster can pull.`)
+    console.error(
+      `KUBE_CONTEXT=${context} needs IMAGE=<repository:tag>, an image of TrueNow that this cluster can pull.`,
+    )
     process.exit(2)
   }
   return { target: targetOfContext(context), image: givenImage, hint: '' }

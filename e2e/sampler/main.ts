@@ -22,7 +22,15 @@ const { values: options } = parseArgs({
     seed: { type: 'string', default: '1' },
   },
 })
-const { gateway = '', query = '', brokers = '', topic = '', namespace = '', table = '', scenario = '' } = options
+const {
+  gateway = '',
+  query = '',
+  brokers = '',
+  topic = '',
+  namespace = '',
+  table = '',
+  scenario = '',
+} = options
 const BATCH_EVENTS = 100
 const QUERY_PERIOD_MS = 80
 const QUERIES_OPEN_MAX = 64

@@ -6,7 +6,13 @@ import { type Column, valueAt } from '@truenow/contracts/wire/column.ts'
 import type { LogRow } from './judge.ts'
 
 /** Where the columns that the sampler asks about stand in a block of the quickstart's tables. */
-export type ColumnPlaces = Readonly<{ id: number; time: number; region: number; revenue: number; items: number }>
+export type ColumnPlaces = Readonly<{
+  id: number
+  time: number
+  region: number
+  revenue: number
+  items: number
+}>
 
 /** Reads a whole topic, slot by slot, and decodes every block: the truth that answers are judged by. */
 export async function readLog(
@@ -15,7 +21,12 @@ export async function readLog(
   places: ColumnPlaces,
 ): Promise<Map<number, LogRow[]>> {
   const log = createLog({ role: 'sampler', level: 'WARN', destination: process.stderr })
-  const kafka = createKafkaClient({ brokers: [...brokers], clientId: 'truenow-sampler', log, clock: systemClock })
+  const kafka = createKafkaClient({
+    brokers: [...brokers],
+    clientId: 'truenow-sampler',
+    log,
+    clock: systemClock,
+  })
   try {
     const settings = await kafka.describeTopic(topic)
     if (settings === undefined) throw new Error(`There is no topic ${topic}.`)
@@ -34,7 +45,8 @@ export async function readLog(
         },
         AbortSignal.any([done.signal, AbortSignal.timeout(60_000)]),
       )
-      if (!done.signal.aborted) throw new Error(`${topic}/${slot} was not read to its end ${endOffset} within a minute.`)
+      if (!done.signal.aborted)
+        throw new Error(`${topic}/${slot} was not read to its end ${endOffset} within a minute.`)
     }
     return logs
   } finally {

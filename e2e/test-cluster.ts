@@ -1,0 +1,24 @@
+import { fileURLToPath } from 'node:url'
+import { attachCluster, type Cluster, startCluster } from './cluster/cluster.ts'
+import { instanceName } from './cluster/instance-name.ts'
+import { loadImages } from './cluster/load-images.ts'
+import { applyQuickstart, installOperator } from './install-truenow.ts'
+import { createProgress } from './progress.ts'
+
+export const root: string = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
+export const TEST_INSTANCE: string = instanceName(root, 'test')
+
+/** Starts the cluster of the end-to-end stage with TrueNow and the quickstart on it; every e2e file then attaches. */
+export async function startTestCluster(print: (line: string) => void): Promise<Cluster> {
+  const cluster = await startCluster({ instance: TEST_INSTANCE, root, log: print, auditLog: true })
+  const { truenow } = await loadImages(cluster, root, print)
+  const progress = createProgress(print)
+  await installOperator(cluster, root, truenow, progress)
+  await applyQuickstart(cluster, root, progress)
+  return cluster
+}
+
+/** The running cluster of this stage (`make e2e` starts it before the first file and stops it after the last). */
+export function testCluster(): Promise<Cluster> {
+  return attachCluster(TEST_INSTANCE, root)
+}
