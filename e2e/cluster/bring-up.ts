@@ -199,7 +199,7 @@ const agent = (layout: InstanceLayout): Daemon => {
   return {
     name: 'agent',
     namespaces: 'network',
-    environment: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
+    environment: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
     command: [process.execPath, program, layout.pki, layout.volumes, nodeVolumes, layout.relaySocket],
   }
 }

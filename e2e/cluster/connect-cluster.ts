@@ -100,7 +100,7 @@ function clientEnvironment(layout: InstanceLayout, toolbox: Toolbox): Record<str
   mkdirSync(helm, { recursive: true })
   return {
     KUBECONFIG: layout.kubeconfig,
-    PATH: `${toolbox.commandLine}:${process.env['PATH'] ?? '/usr/bin:/bin'}`,
+    PATH: `${toolbox.commandLine}:${process.env.PATH ?? '/usr/bin:/bin'}`,
     HELM_CACHE_HOME: join(helm, 'cache'),
     HELM_CONFIG_HOME: join(helm, 'config'),
     HELM_DATA_HOME: join(helm, 'data'),

@@ -31,7 +31,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const command = positionals[0]
   const { instance } = values
   if (command === 'up') {
-    const message = preflight(thisMachine(), process.env['KUBE_CONTEXT'])
+    const message = preflight(thisMachine(), process.env.KUBE_CONTEXT)
     if (message !== undefined) return say(message, 2)
     const log = (line: string) => process.stdout.write(`${line}\n`)
     const { kubeconfigPath } = await startCluster({ instance, root, log, auditLog: values.audit })

@@ -24,7 +24,10 @@ export function runningPid(path: string): number | undefined {
 /** Signals the process of a pid file, only while it is the one that was remembered. */
 export function signalPidFile(path: string, signal: NodeJS.Signals): void {
   const pid = runningPid(path)
-  if (pid === undefined) return rmSync(path, { force: true })
+  if (pid === undefined) {
+    rmSync(path, { force: true })
+    return
+  }
   try {
     process.kill(pid, signal)
   } catch {

@@ -28,7 +28,7 @@ export const thisMachine = (): Machine => ({
 })
 
 if (import.meta.main) {
-  const message = preflight(thisMachine(), process.env['KUBE_CONTEXT'])
+  const message = preflight(thisMachine(), process.env.KUBE_CONTEXT)
   if (message !== undefined) {
     process.stderr.write(`${message}\n`)
     process.exit(2)
