@@ -88,8 +88,8 @@ async function prepare(
   try {
     const toolbox = await prepareToolbox(layout.root, step, (command) => inControlGroup(groups, command))
     const images = await step('images of the cluster itself', async () => [
-      await buildImage(layout.root, toolbox, busyboxImage(toolbox)),
-      await buildImage(layout.root, toolbox, coreDnsImage(toolbox)),
+      await buildImage(layout.root, toolbox, busyboxImage(layout.root, toolbox)),
+      await buildImage(layout.root, toolbox, coreDnsImage(layout.root, toolbox)),
     ])
     return { toolbox, images }
   } finally {

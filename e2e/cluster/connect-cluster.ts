@@ -21,6 +21,9 @@ export type Relay = Readonly<{
   close: () => Promise<void>
 }>
 
+/** `nodeImage`, `kafkaImage`, `postgresImage`, `redisImage`, `busyboxImage`, or one of your own. */
+export type MakeRecipe = (root: string, toolbox: Toolbox) => ImageRecipe | Promise<ImageRecipe>
+
 /** A running local cluster, in the hands of whoever uses it. */
 export type Cluster = Readonly<{
   instance: string
@@ -35,7 +38,8 @@ export type Cluster = Readonly<{
   /** What to put before a command line, and into its environment, to run it as `exec` does (for spawn). */
   execWrapper: Readonly<{ prefix: readonly string[]; environment: Readonly<Record<string, string>> }>
   loadImage: (image: string | BuiltImage) => Promise<void>
-  buildAndLoad: (recipe: ImageRecipe) => Promise<BuiltImage>
+  /** Makes the recipe and builds it under the checkout's build lock, then loads it. */
+  buildAndLoad: (make: MakeRecipe) => Promise<BuiltImage>
   relay: (target: RelayTarget) => Promise<Relay>
   stop: () => Promise<void>
 }>
@@ -79,10 +83,10 @@ export function connectCluster(
       }),
     execWrapper: { prefix: execPrefix, environment: client },
     loadImage: (image) => load(typeof image === 'string' ? archiveAsImage(image) : image),
-    buildAndLoad: async (recipe) => {
+    buildAndLoad: async (make) => {
       const free = await machineLock(`truenow-build-${checkoutHash(layout.root)}`, buildWaitMs)
       try {
-        const built = await buildImage(layout.root, toolbox, recipe)
+        const built = await buildImage(layout.root, toolbox, await make(layout.root, toolbox))
         await load(built)
         return built
       } finally {

@@ -75,7 +75,14 @@ async function runBuildah(root: string, toolbox: Toolbox, work: string, name: st
   ]
   const build = ['build', ...policy, '--isolation', 'chroot', '--timestamp', '0', '--quiet', '--tag', name]
   const file = ['--file', join(work, 'Containerfile'), join(work, 'content')]
-  const push = ['push', ...policy, '--quiet', '--disable-compression', name, `oci-archive:${join(work, 'image.tar')}:${name}`]
+  const push = [
+    'push',
+    ...policy,
+    '--quiet',
+    '--disable-compression',
+    name,
+    `oci-archive:${join(work, 'image.tar')}:${name}`,
+  ]
   mkdirSync(join(work, 'temporary'))
   const hide = `set -eu\n${hideHostDirectories(root).join('\n')}\nexec "$@"`
   const alone = ['unshare', '--mount', '--propagation', 'slave', '/bin/sh', '-c', hide, 'sh']

@@ -57,7 +57,7 @@ export function addAccounts(directory: string): void {
 }
 
 /** The pause image, and a shell for tests. */
-export const busyboxImage = (toolbox: Toolbox): ImageRecipe => ({
+export const busyboxImage = (_root: string, toolbox: Toolbox): ImageRecipe => ({
   name: pauseImage,
   key: contentHash([readFileSync(join(toolbox.debian, 'bin/busybox')), ...applets, ...moreApplets]),
   fill: async (directory) => addBusybox(toolbox, directory),

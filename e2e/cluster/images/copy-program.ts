@@ -11,7 +11,9 @@ const nameServiceLibraries = ['libnss_dns.so.2', 'libnss_files.so.2', 'libresolv
 export function parseLdd(answer: string, program: string): string[] {
   const missing = [...answer.matchAll(/^\s*(\S+) => not found/gm)].map((match) => match[1])
   if (missing.length > 0) {
-    throw new Error(`${program} needs ${missing.join(', ')}: add their Debian packages to debian/package-sets.ts`)
+    throw new Error(
+      `${program} needs ${missing.join(', ')}: add their Debian packages to debian/package-sets.ts`,
+    )
   }
   return [...answer.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)].flatMap((match) => match[1] ?? [])
 }

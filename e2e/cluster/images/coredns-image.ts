@@ -7,7 +7,7 @@ import { addAccounts } from './busybox-image.ts'
 export const coreDnsImageName = 'localhost/truenow-coredns:1.13.2'
 
 /** CoreDNS from the Go build, alone. The directory of the binaries is named by their content. */
-export const coreDnsImage = (toolbox: Toolbox): ImageRecipe => ({
+export const coreDnsImage = (_root: string, toolbox: Toolbox): ImageRecipe => ({
   name: coreDnsImageName,
   key: basename(toolbox.kubernetes),
   fill: async (directory) => {

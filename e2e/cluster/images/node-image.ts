@@ -1,8 +1,8 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { addBusybox } from './busybox-image.ts'
 import type { Toolbox } from '../toolbox.ts'
 import type { ImageRecipe } from './build-image.ts'
+import { addBusybox } from './busybox-image.ts'
 import { contentHash } from './content-hash.ts'
 import { copyProgram } from './copy-program.ts'
 import { type Lockfile, productionPackages } from './production-packages.ts'
@@ -21,7 +21,10 @@ export function shippedFiles(root: string): string[] {
       if (leftOut.test(relative)) return []
       return entry.isDirectory() ? walk(relative) : entry.isFile() ? [relative] : []
     })
-  return ['package.json', ...shippedFolders.filter((folder) => existsSync(join(root, folder))).flatMap(walk)].sort()
+  return [
+    'package.json',
+    ...shippedFolders.filter((folder) => existsSync(join(root, folder))).flatMap(walk),
+  ].sort()
 }
 
 /**

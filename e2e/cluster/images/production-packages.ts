@@ -27,18 +27,24 @@ export function productionPackages(lockfile: Lockfile, workspaces: readonly stri
     if (found.has(key)) continue
     found.add(key)
     const entry = lockfile.packages[key]
-    if (entry === undefined) throw new Error(`package-lock.json has no '${key}'; run npm install to bring it in step`)
+    if (entry === undefined)
+      throw new Error(`package-lock.json has no '${key}'; run npm install to bring it in step`)
     if (entry.link && entry.resolved !== undefined) pending.push(entry.resolved)
     for (const name of neededNames(entry)) {
       const target = resolveFrom(lockfile, key, name)
       if (target !== undefined) pending.push(target)
-      else if (entry.dependencies?.[name]) throw new Error(`package-lock.json: ${key} needs ${name}, which is not in it`)
+      else if (entry.dependencies?.[name])
+        throw new Error(`package-lock.json: ${key} needs ${name}, which is not in it`)
     }
   }
   return [...found].sort()
 }
 
-const neededNames = ({ dependencies, peerDependencies, peerDependenciesMeta }: Lockfile['packages'][string]) => [
+const neededNames = ({
+  dependencies,
+  peerDependencies,
+  peerDependenciesMeta,
+}: Lockfile['packages'][string]) => [
   ...Object.keys(dependencies ?? {}),
   ...Object.keys(peerDependencies ?? {}).filter((name) => !peerDependenciesMeta?.[name]?.optional),
 ]
