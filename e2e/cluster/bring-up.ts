@@ -4,7 +4,7 @@ import { coreDns } from './addons/core-dns.ts'
 import { localStorage } from './addons/local-storage.ts'
 import { makeCertificates } from './certificates.ts'
 import { clusterNetwork } from './cluster-network.ts'
-import type { Component, Surroundings } from './components/component.ts'
+import type { Component, Snapshotter, Surroundings } from './components/component.ts'
 import { containerd } from './components/containerd.ts'
 import { etcd } from './components/etcd.ts'
 import { kubeApiserver } from './components/kube-apiserver.ts'
@@ -14,7 +14,7 @@ import { kubeScheduler } from './components/kube-scheduler.ts'
 import { kubelet } from './components/kubelet.ts'
 import { type Cluster, connectCluster } from './connect-cluster.ts'
 import { type ControlGroups, controlGroups } from './control-groups.ts'
-import { type Daemon, inControlGroup, inNamespaces, logTail, startDaemon } from './daemon.ts'
+import { type Daemon, inControlGroup, inNamespaces, logTail, pidFile, startDaemon } from './daemon.ts'
 import { type BuiltImage, buildImage } from './images/build-image.ts'
 import { busyboxImage } from './images/busybox-image.ts'
 import { coreDnsImage } from './images/coredns-image.ts'
@@ -23,6 +23,7 @@ import { checkoutHash, type InstanceLayout } from './instance-layout.ts'
 import { kubeconfig } from './kubeconfig.ts'
 import { machineLock } from './machine-lock.ts'
 import { holderPid, openNamespaces } from './namespace-holder.ts'
+import { runningPid } from './pid-file.ts'
 import { pollUntil } from './poll-until.ts'
 import { progress, type Step } from './progress.ts'
 import type { ReadyMark } from './ready-mark.ts'
@@ -48,11 +49,13 @@ export async function bringUp(
   const { toolbox, images } = await prepare(layout, groups, step, log)
   const holder =
     holderPid(layout) ?? (await step('namespaces open', () => openNamespaces(layout, groups, toolbox)))
+  const snapshotter = await chooseSnapshotter(layout, holder)
   const surroundings = {
     layout,
     toolbox,
     controlGroupPath: groups.path,
     audit: whole ? previousAudit(layout) : audit,
+    snapshotter,
   }
   const start = (component: Component) => startComponent(component, surroundings, groups, holder)
 
@@ -86,7 +89,7 @@ async function prepare(
     log('… waiting for another instance of this checkout that builds'),
   )
   try {
-    const toolbox = await prepareToolbox(layout.root, step, (command) => inControlGroup(groups, command))
+    const toolbox = await prepareToolbox(layout.root, step, inControlGroup(groups, []))
     const images = await step('images of the cluster itself', async () => [
       await buildImage(layout.root, toolbox, busyboxImage(layout.root, toolbox)),
       await buildImage(layout.root, toolbox, coreDnsImage(layout.root, toolbox)),
@@ -95,6 +98,20 @@ async function prepare(
   } finally {
     await free()
   }
+}
+
+/** An overlay cannot lie on an overlay: inside a container the checkout often does. Tried, not guessed. */
+async function chooseSnapshotter(layout: InstanceLayout, holder: number): Promise<Snapshotter> {
+  const probe = join(layout.state, 'overlay-probe')
+  const parts = ['lower', 'upper', 'work', 'merged'].map((part) => join(probe, part))
+  for (const part of parts) mkdirSync(part, { recursive: true })
+  const [lower, upper, work, merged] = parts
+  const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`
+  const script = 'mount -t overlay overlay -o "$0" "$1" && umount "$1"'
+  const tried = await runCommand(
+    inNamespaces(holder, 'both', ['/bin/sh', '-c', script, options, merged ?? '']),
+  )
+  return tried.code === 0 ? 'overlayfs' : 'native'
 }
 
 const previousAudit = (layout: InstanceLayout): boolean =>
@@ -140,6 +157,7 @@ async function runContainers(
   start()
   await step('containerd ready', () =>
     pollUntil('containerd', 30_000, async () => {
+      mustRunStill(layout, 'containerd')
       const ask = inNamespaces(holder, 'both', ['ctr', '--connect-timeout', '1s', 'version'])
       return (await runCommand(ask, { environment: toolbox.environment })).code === 0 ? true : undefined
     }).catch((error) => explain(error, layout, 'containerd')),
@@ -151,12 +169,14 @@ async function runContainers(
 
 const awaitApiServer = (cluster: Cluster, layout: InstanceLayout) =>
   pollUntil('kube-apiserver', 60_000, async () => {
+    mustRunStill(layout, 'kube-apiserver', 'etcd')
     const { code, stdout } = await cluster.kubectl(['get', '--raw', '/readyz'])
     return code === 0 && stdout === 'ok' ? true : undefined
   }).catch((error) => explain(error, layout, 'kube-apiserver'))
 
 const awaitNode = (cluster: Cluster, layout: InstanceLayout) =>
   pollUntil('node Ready', 60_000, async () => {
+    mustRunStill(layout, 'kubelet', 'containerd')
     const path = '{.status.conditions[?(@.type=="Ready")].status}'
     const { stdout } = await cluster.kubectl([
       'get',
@@ -201,6 +221,14 @@ const agent = (layout: InstanceLayout): Daemon => {
     namespaces: 'network',
     environment: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
     command: [process.execPath, program, layout.pki, layout.volumes, nodeVolumes, layout.relaySocket],
+  }
+}
+
+/** A program that has died will not get ready: no use in waiting for it. */
+function mustRunStill(layout: InstanceLayout, ...names: readonly string[]): void {
+  for (const name of names) {
+    if (runningPid(pidFile(layout, name)) !== undefined) continue
+    throw new Error(`${name} ended by itself. The end of its log:\n${logTail(layout, name)}`)
   }
 }
 

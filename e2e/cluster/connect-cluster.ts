@@ -115,7 +115,7 @@ function clientEnvironment(layout: InstanceLayout, toolbox: Toolbox): Record<str
 /** A command prefix that puts the cluster's resolv.conf over the host's, for that command only. */
 const withNameService = (layout: InstanceLayout): readonly string[] => [
   ...['unshare', '--mount', '--propagation', 'slave', '/bin/sh', '-c'],
-  'mount --bind "$0" /etc/resolv.conf && exec "$@"',
+  '[ ! -e /etc/resolv.conf ] || mount --bind "$0" /etc/resolv.conf; exec "$@"',
   join(layout.configuration, 'resolv.conf'),
 ]
 

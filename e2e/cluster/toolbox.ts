@@ -10,6 +10,8 @@ export type Toolbox = Readonly<{
   kubernetes: string
   commandLine: string
   environment: Readonly<Record<string, string>>
+  /** Put before a command, it joins the instance's control group: `down` finds it even when its parent was killed. */
+  tracked: readonly string[]
 }>
 
 const iptablesNames = [
@@ -25,16 +27,23 @@ const iptablesNames = [
 export async function prepareToolbox(
   root: string,
   step: <T>(name: string, work: () => Promise<T>) => Promise<T>,
-  wrap: (command: readonly string[]) => readonly string[],
+  tracked: readonly string[],
 ): Promise<Toolbox> {
-  const debian = await step('Debian packages unpacked into .cache', () => unpackPackages(root, 'tools'))
+  const debian = await step('Debian packages unpacked into .cache', () =>
+    unpackPackages(root, 'tools', tracked),
+  )
   const commandLine = await step('kubectl and helm', async () => commandLineTools(root))
-  const kubernetes = await step('Kubernetes and CoreDNS binaries', () => buildBinaries(root, wrap))
+  const kubernetes = await step('Kubernetes and CoreDNS binaries', () => buildBinaries(root, tracked))
   linkIptables(debian)
-  return toolbox(debian, kubernetes, commandLine)
+  return toolbox(debian, kubernetes, commandLine, tracked)
 }
 
-function toolbox(debian: string, kubernetes: string, commandLine: string): Toolbox {
+function toolbox(
+  debian: string,
+  kubernetes: string,
+  commandLine: string,
+  tracked: readonly string[],
+): Toolbox {
   const path = [
     join(debian, 'links'),
     ...['usr/sbin', 'usr/bin', 'sbin', 'bin'].map((directory) => join(debian, directory)),
@@ -46,6 +55,7 @@ function toolbox(debian: string, kubernetes: string, commandLine: string): Toolb
     debian,
     kubernetes,
     commandLine,
+    tracked,
     environment: {
       PATH: path.join(':'),
       LD_LIBRARY_PATH: libraryDirectories(debian).join(':'),

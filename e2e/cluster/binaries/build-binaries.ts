@@ -17,12 +17,9 @@ const goMinorMin = 24
 /**
  * Kubernetes and CoreDNS, built from the Go module proxy and kept in `.cache/binaries` by the hash of go.mod and
  * go.sum: five minutes cold, seconds from a warm Go cache. The directory appears by one rename, so an interrupted
- * build is never taken for a finished one. `wrap` puts the compiler under the instance's control group.
+ * build is never taken for a finished one.
  */
-export async function buildBinaries(
-  root: string,
-  wrap: (command: readonly string[]) => readonly string[] = (command) => command,
-): Promise<string> {
+export async function buildBinaries(root: string, tracked: readonly string[]): Promise<string> {
   const source = join(root, 'e2e', 'cluster', 'binaries')
   const key = createHash('sha256')
     .update(readFileSync(join(source, 'go.mod')))
@@ -39,7 +36,7 @@ export async function buildBinaries(
   }
   const work = mkdtempSync(join(cache, '.build-'))
   const flags = `-s -w -X k8s.io/component-base/version.gitVersion=${kubernetesVersion}`
-  await mustRun(wrap(['go', 'build', '-trimpath', '-ldflags', flags, '-o', `${work}/`, ...packages]), {
+  await mustRun([...tracked, 'go', 'build', '-trimpath', '-ldflags', flags, '-o', `${work}/`, ...packages], {
     directory: source,
     environment: { CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false -mod=readonly', GOWORK: 'off' },
   })

@@ -2,12 +2,16 @@ import type { Daemon } from '../daemon.ts'
 import type { InstanceLayout } from '../instance-layout.ts'
 import type { Toolbox } from '../toolbox.ts'
 
+/** `native` copies whole directories; only where the checkout itself lies on an overlay (in a container). */
+export type Snapshotter = 'overlayfs' | 'native'
+
 /** What a component is made from. */
 export type Surroundings = Readonly<{
   layout: InstanceLayout
   toolbox: Toolbox
   controlGroupPath: string
   audit: boolean
+  snapshotter: Snapshotter
 }>
 
 /** A program of the cluster as a pure function of its surroundings: configuration files by path, and how to run it. */

@@ -7,12 +7,13 @@ import type { Component } from './component.ts'
 export const containerdSocket = '/run/containerd/containerd.sock'
 
 /** containerd 1.6 with the bridge network of the pods. */
-export const containerd: Component = ({ layout, toolbox }) => {
+export const containerd: Component = ({ layout, toolbox, snapshotter }) => {
   const configuration = join(layout.configuration, 'containerd.toml')
   const networks = join(layout.configuration, 'network')
   return {
     files: {
       [configuration]: containerdToml(
+        snapshotter,
         join(toolbox.debian, 'usr/lib/cni'),
         networks,
         join(toolbox.debian, 'usr/sbin/runc'),
@@ -28,7 +29,12 @@ export const containerd: Component = ({ layout, toolbox }) => {
   }
 }
 
-const containerdToml = (plugins: string, networks: string, runc: string): string => `version = 2
+const containerdToml = (
+  snapshotter: string,
+  plugins: string,
+  networks: string,
+  runc: string,
+): string => `version = 2
 root = "/var/lib/containerd"
 state = "/run/containerd"
 oom_score = 0
@@ -43,14 +49,14 @@ disabled_plugins = [
   restrict_oom_score_adj = true
   tolerate_missing_hugetlb_controller = true
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "${plugins}"
-    conf_dir = "${networks}"
+    bin_dir = ${JSON.stringify(plugins)}
+    conf_dir = ${JSON.stringify(networks)}
   [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "overlayfs"
+    snapshotter = "${snapshotter}"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-        BinaryName = "${runc}"
+        BinaryName = ${JSON.stringify(runc)}
         SystemdCgroup = false
 `
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Component } from './component.ts'
 
+/** The scheduler: one node, but volumes that wait for their first pod need its word. */
 export const kubeScheduler: Component = ({ layout, toolbox }) => {
   const kubeconfig = join(layout.configuration, 'scheduler.kubeconfig')
   return {

@@ -11,7 +11,11 @@ export const libraryDirectories = (unpacked: string): string[] => [
 ]
 
 /** Downloads a set with apt and unpacks it below `.cache`; answers the directory. Done once per list of names. */
-export async function unpackPackages(root: string, set: keyof typeof debianPackageSets): Promise<string> {
+export async function unpackPackages(
+  root: string,
+  set: keyof typeof debianPackageSets,
+  tracked: readonly string[],
+): Promise<string> {
   const names = debianPackageSets[set]
   const key = createHash('sha256').update(names.join(' ')).digest('hex').slice(0, 10)
   const directory = join(root, '.cache', 'debian', `${set}-${key}`)
@@ -22,7 +26,7 @@ export async function unpackPackages(root: string, set: keyof typeof debianPacka
     rmSync(join(cache, stale), { recursive: true, force: true }) // An interrupted attempt; we hold the build lock.
   }
   const work = mkdtempSync(join(cache, `.${set}-`))
-  await download(names, work)
+  await download(names, work, tracked)
   const unpacked = join(work, 'unpacked')
   mkdirSync(unpacked)
   for (const file of readdirSync(work).filter((name) => name.endsWith('.deb'))) {
@@ -33,10 +37,14 @@ export async function unpackPackages(root: string, set: keyof typeof debianPacka
   return directory
 }
 
-async function download(names: readonly string[], directory: string): Promise<void> {
-  const fetch = ['apt-get', '-qq', '-o', 'APT::Sandbox::User=root', 'download', ...names]
+async function download(
+  names: readonly string[],
+  directory: string,
+  tracked: readonly string[],
+): Promise<void> {
+  const fetch = [...tracked, 'apt-get', '-qq', '-o', 'APT::Sandbox::User=root', 'download', ...names]
   if ((await runCommand(fetch, { directory })).code === 0) return
-  await mustRun(['apt-get', '-qq', 'update']) // A fresh machine has no package lists, an old one stale ones.
+  await mustRun([...tracked, 'apt-get', '-qq', 'update']) // A fresh machine has no package lists, an old one stale ones.
   await mustRun(fetch, { directory }).catch((cause: Error) => {
     throw new Error(
       `Debian packages ${names.join(' ')}: ${cause.message}. This needs Debian 12's apt sources.`,

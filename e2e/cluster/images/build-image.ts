@@ -85,7 +85,17 @@ async function runBuildah(root: string, toolbox: Toolbox, work: string, name: st
   ]
   mkdirSync(join(work, 'temporary'))
   const hide = `set -eu\n${hideHostDirectories(root).join('\n')}\nexec "$@"`
-  const alone = ['unshare', '--mount', '--propagation', 'slave', '/bin/sh', '-c', hide, 'sh']
+  const alone = [
+    ...toolbox.tracked,
+    'unshare',
+    '--mount',
+    '--propagation',
+    'slave',
+    '/bin/sh',
+    '-c',
+    hide,
+    'sh',
+  ]
   const environment = { ...toolbox.environment, TMPDIR: join(work, 'temporary') }
   await mustRun([...alone, ...buildah, ...build, ...file], { environment })
   await mustRun([...alone, ...buildah, ...push], { environment })

@@ -23,7 +23,7 @@ const javaModules = [
 export type KafkaFiles = Readonly<{ jars: string; runtime: string; key: string }>
 
 /** Kafka's jars by Maven and a small Java runtime by jlink, below `.cache`; done once per version of both. */
-export async function kafkaFiles(root: string): Promise<KafkaFiles> {
+export async function kafkaFiles(root: string, tracked: readonly string[] = []): Promise<KafkaFiles> {
   const pom = join(import.meta.dirname, 'kafka', 'pom.xml')
   const java = await javaHome()
   const release = readFileSync(join(java, 'release'))
@@ -35,7 +35,7 @@ export async function kafkaFiles(root: string): Promise<KafkaFiles> {
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work, { recursive: true })
   const target = `-DoutputDirectory=${join(work, 'jars')}`
-  await mustRun(['mvn', '-q', '-B', '-f', pom, 'dependency:copy-dependencies', target])
+  await mustRun([...tracked, 'mvn', '-q', '-B', '-f', pom, 'dependency:copy-dependencies', target])
   const small = ['--strip-debug', '--no-header-files', '--no-man-pages']
   const runtime = join(work, 'runtime')
   await mustRun([

@@ -15,7 +15,7 @@ const graphical = /awt|font|lcms|splash|javajpeg|mlib|jsound/
 
 /** Kafka 4.1 in KRaft mode on a runtime of its own. Environment and volumes: README.md. */
 export async function kafkaImage(root: string, toolbox: Toolbox): Promise<ImageRecipe> {
-  const { jars, runtime, key } = await kafkaFiles(root)
+  const { jars, runtime, key } = await kafkaFiles(root, toolbox.tracked)
   return {
     name: kafkaImageName,
     key: contentHash([key, entrypointText('kafka')]),

@@ -19,7 +19,7 @@ const extensions = /\/extension\/(?!plpgsql|pg_stat_statements|pgcrypto)/
 
 /** PostgreSQL 15 from Debian's package, without installing it. Environment and volumes: README.md. */
 export async function postgresImage(root: string, toolbox: Toolbox): Promise<ImageRecipe> {
-  const unpacked = await unpackPackages(root, 'postgres')
+  const unpacked = await unpackPackages(root, 'postgres', toolbox.tracked)
   return {
     name: postgresImageName,
     key: contentHash([basename(unpacked), entrypointText('postgres'), modules.source, ...programs]),

@@ -12,7 +12,7 @@ export const redisImageName = 'localhost/truenow-redis:7'
 
 /** Redis 7 from Debian's package, without installing it. Environment and volumes: README.md. */
 export async function redisImage(root: string, toolbox: Toolbox): Promise<ImageRecipe> {
-  const unpacked = await unpackPackages(root, 'redis')
+  const unpacked = await unpackPackages(root, 'redis', toolbox.tracked)
   const server = join(unpacked, 'usr/bin/redis-server')
   return {
     name: redisImageName,
