@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { stopCluster } from './cluster/cluster.ts'
-import { instanceName } from './cluster/instance-name.ts'
+import { defaultInstance } from './cluster/instance-layout.ts'
 import { OPERATOR_NAMESPACE, QUICKSTART, RELEASE } from './install-truenow.ts'
 import { kubectl, targetOfContext } from './target.ts'
 
@@ -8,7 +8,7 @@ import { kubectl, targetOfContext } from './target.ts'
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 const { KUBE_CONTEXT: context = '' } = process.env
 if (context === '') {
-  await stopCluster(instanceName(root, 'up'), root)
+  await stopCluster(defaultInstance(root, 'up'), root)
 } else {
   const target = targetOfContext(context)
   await kubectl(target, ['delete', 'namespace', QUICKSTART.namespace, '--ignore-not-found', '--timeout=120s'])

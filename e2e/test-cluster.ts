@@ -1,19 +1,19 @@
 import { fileURLToPath } from 'node:url'
 import { attachCluster, type Cluster, startCluster } from './cluster/cluster.ts'
-import { instanceName } from './cluster/instance-name.ts'
-import { loadImages } from './cluster/load-images.ts'
+import { defaultInstance } from './cluster/instance-layout.ts'
 import { applyQuickstart, installOperator } from './install-truenow.ts'
+import { loadImages } from './load-images.ts'
 import { createProgress } from './progress.ts'
 
 export const root: string = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
-export const TEST_INSTANCE: string = instanceName(root, 'test')
+export const TEST_INSTANCE: string = defaultInstance(root, 'test')
 
 /** Starts the cluster of the end-to-end stage with TrueNow and the quickstart on it; every e2e file then attaches. */
 export async function startTestCluster(print: (line: string) => void): Promise<Cluster> {
   const cluster = await startCluster({ instance: TEST_INSTANCE, root, log: print, auditLog: true })
-  const { truenow } = await loadImages(cluster, root, print)
   const progress = createProgress(print)
-  await installOperator(cluster, root, truenow, progress)
+  const image = await loadImages(cluster, progress)
+  await installOperator(cluster, root, image, progress)
   await applyQuickstart(cluster, root, progress)
   return cluster
 }

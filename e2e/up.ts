@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { startCluster } from './cluster/cluster.ts'
-import { instanceName } from './cluster/instance-name.ts'
-import { loadImages } from './cluster/load-images.ts'
-import { preflight } from './cluster/preflight.ts'
+import { defaultInstance } from './cluster/instance-layout.ts'
+import { preflight, thisMachine } from './cluster/preflight.ts'
 import { firstAnswer } from './first-answer.ts'
 import { applyQuickstart, installOperator, OPERATOR_NAMESPACE, QUICKSTART } from './install-truenow.ts'
+import { loadImages } from './load-images.ts'
 import { createProgress } from './progress.ts'
 import { kubectl, type Target, targetOfContext } from './target.ts'
 
@@ -20,10 +20,9 @@ const progress = createProgress(print)
 const { KUBE_CONTEXT: context = '', IMAGE: givenImage = '' } = process.env
 
 async function ownCluster(): Promise<{ target: Target; image: string; hint: string }> {
-  preflight()
-  const instance = instanceName(root, 'up')
+  const instance = defaultInstance(root, 'up')
   const cluster = await startCluster({ instance, root, log: print })
-  const { truenow: image } = await loadImages(cluster, root, print)
+  const image = await loadImages(cluster, progress)
   return { target: cluster, image, hint: `node e2e/cluster/main.ts exec --instance ${instance} -- ` }
 }
 
@@ -37,6 +36,11 @@ function givenCluster(): { target: Target; image: string; hint: string } {
   return { target: targetOfContext(context), image: givenImage, hint: '' }
 }
 
+const refusal = preflight(thisMachine(), context)
+if (refusal !== undefined) {
+  console.error(refusal)
+  process.exit(2)
+}
 const startedMs = performance.now()
 const { target, image, hint } = context === '' ? await ownCluster() : givenCluster()
 await installOperator(target, root, image, progress)

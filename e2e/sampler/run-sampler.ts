@@ -32,7 +32,7 @@ export async function runSampler(
   calmMs: Readonly<{ before: number; after: number }> = { before: 4_000, after: 6_000 },
 ): Promise<SamplerResult> {
   const { namespace, cluster: name } = QUICKSTART
-  const child = await spawnInsideCluster(cluster, [
+  const child = spawnInsideCluster(cluster, [
     'e2e/sampler/main.ts',
     ...['--scenario', scenario, '--namespace', 'production', '--table', 'events'],
     ...['--gateway', `http://${name}-gateway.${namespace}.svc:8088`],
