@@ -1,0 +1,53 @@
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import type { CatalogSnapshot, WatchCatalogRequest } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { isCatalogGone } from './catalog-store.ts'
+import { deleteCluster } from './delete-cluster.ts'
+import { deleteTable } from './delete-table.ts'
+import { getPlacement } from './get-placement.ts'
+import type { Parts } from './parts.ts'
+import { putCluster } from './put-cluster.ts'
+import { putTable } from './put-table.ts'
+import { registerShard } from './register-shard.ts'
+import { createReportShard } from './report-shard.ts'
+import { createCatalogWatch } from './watch-catalog.ts'
+
+type Call = Readonly<{ signal: AbortSignal }>
+export type CatalogService = ReturnType<typeof createCatalogService>
+
+/** The handlers of the Catalog service, each counted by outcome. */
+export function createCatalogService(parts: Parts) {
+  const { metrics } = parts
+  const unary =
+    <Request, Response>(method: string, handle: (parts: Parts, request: Request) => Promise<Response>) =>
+    async (request: Request): Promise<Response> => {
+      try {
+        const response = await handle(parts, request)
+        metrics.calls.inc({ method, outcome: 'ok' })
+        return response
+      } catch (thrown) {
+        const error = isCatalogGone(thrown) ? catalogGone(thrown) : thrown
+        metrics.calls.inc({ method, outcome: error instanceof TrueNowError ? error.code : 'TN_INTERNAL' })
+        throw error
+      }
+    }
+  const watchCatalog = createCatalogWatch(parts)
+  const reportShard = createReportShard(parts)
+  return {
+    watch: (request: WatchCatalogRequest, call: Call): AsyncIterable<CatalogSnapshot> =>
+      watchCatalog(request, call),
+    putCluster: unary('PutCluster', putCluster),
+    putTable: unary('PutTable', putTable),
+    deleteTable: unary('DeleteTable', deleteTable),
+    deleteCluster: unary('DeleteCluster', deleteCluster),
+    registerShard: unary('RegisterShard', registerShard),
+    reportShard: unary('ReportShard', (_, request: Parameters<typeof reportShard>[0]) =>
+      reportShard(request),
+    ),
+    getPlacement: unary('GetPlacement', getPlacement),
+  }
+}
+
+function catalogGone(cause: unknown): TrueNowError {
+  const message = 'The catalog is not in PostgreSQL: it was deleted, or not made yet; PutCluster makes it.'
+  return new TrueNowError('TN_CATALOG_UNAVAILABLE', message, { cause })
+}

@@ -1,0 +1,46 @@
+import { create, fromBinary } from '@bufbuild/protobuf'
+import {
+  type GetPlacementResponse,
+  GetPlacementResponseSchema,
+  ReportShardRequestSchema,
+} from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import type { Parts } from './parts.ts'
+import { readCatalog } from './read-catalog.ts'
+
+/** Catalog.GetPlacement: catalog and every shard's last report, at one revision. */
+export function getPlacement({ store }: Parts): Promise<GetPlacementResponse> {
+  return store.read(async (query) => {
+    const rows = await query<{
+      shard: number
+      incarnation: number
+      address: string
+      reported_at_us: number
+      report: Uint8Array
+    }>(
+      `SELECT shard.shard, incarnation, address, reported_at_us, report
+       FROM $schema.shard AS shard JOIN $schema.shard_report USING (shard) ORDER BY shard.shard`,
+    )
+    const loads = rows.flatMap(({ shard, incarnation, address, reported_at_us, report }) => {
+      const {
+        slots,
+        memoryBytes,
+        memoryBytesMax,
+        incarnation: of,
+      } = fromBinary(ReportShardRequestSchema, report)
+      // What an incarnation before this one said is no load of this one.
+      if (of !== BigInt(incarnation)) return []
+      return [
+        {
+          shard,
+          incarnation: of,
+          address,
+          reportedAtUs: BigInt(reported_at_us),
+          memoryBytes,
+          memoryBytesMax,
+          slots,
+        },
+      ]
+    })
+    return create(GetPlacementResponseSchema, { catalog: await readCatalog(query), loads })
+  })
+}

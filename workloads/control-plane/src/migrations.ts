@@ -1,0 +1,93 @@
+export type Migration = Readonly<{
+  number: number
+  name: string
+  /** One statement each; `$schema` stands for the quoted schema name. */
+  statements: readonly string[]
+}>
+
+/**
+ * Every change of the schema, oldest first; a released one is never edited. They only expand (new tables, new nullable
+ * columns), because the version before still runs while the next one migrates.
+ */
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    number: 1,
+    name: 'catalog, tables, slots, shards, audit',
+    statements: [
+      // Revisions begin at the time, so that a catalog made anew never repeats one that a watcher still holds.
+      `CREATE TABLE $schema.catalog (
+        one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
+        catalog_id uuid NOT NULL DEFAULT gen_random_uuid(),
+        revision bigint NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+        epoch_last bigint NOT NULL DEFAULT 0,
+        incarnation_last bigint NOT NULL DEFAULT 0,
+        cluster_uid text,
+        cluster_generation bigint NOT NULL DEFAULT 0,
+        cluster_claimed_at timestamptz NOT NULL DEFAULT now(),
+        shards integer NOT NULL DEFAULT 0,
+        replication_factor integer NOT NULL DEFAULT 0,
+        topic_replication_factor integer NOT NULL DEFAULT 1,
+        topic_min_insync_replicas integer NOT NULL DEFAULT 1
+      )`,
+      'INSERT INTO $schema.catalog DEFAULT VALUES',
+      // state: live | retained (kept by deletionPolicy Retain, seen by nobody) | deleting (its topic is being removed).
+      `CREATE TABLE $schema.table_entry (
+        table_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        namespace text NOT NULL,
+        name text NOT NULL,
+        uid text NOT NULL,
+        generation bigint NOT NULL,
+        topic text NOT NULL,
+        state text NOT NULL,
+        adopted boolean NOT NULL DEFAULT false,
+        UNIQUE (namespace, name)
+      )`,
+      `CREATE TABLE $schema.table_version (
+        table_id bigint NOT NULL REFERENCES $schema.table_entry ON DELETE CASCADE,
+        version integer NOT NULL,
+        definition text NOT NULL,
+        made_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (table_id, version)
+      )`,
+      `CREATE TABLE $schema.slot (
+        table_id bigint NOT NULL REFERENCES $schema.table_entry ON DELETE CASCADE,
+        slot integer NOT NULL,
+        epoch bigint NOT NULL,
+        PRIMARY KEY (table_id, slot)
+      )`,
+      // incarnation 0: placed on a shard that never registered yet.
+      `CREATE TABLE $schema.replica (
+        table_id bigint NOT NULL,
+        slot integer NOT NULL,
+        shard integer NOT NULL,
+        incarnation bigint NOT NULL,
+        state text NOT NULL,
+        PRIMARY KEY (table_id, slot, shard),
+        FOREIGN KEY (table_id, slot) REFERENCES $schema.slot ON DELETE CASCADE
+      )`,
+      'CREATE INDEX replica_by_shard ON $schema.replica (shard)',
+      `CREATE TABLE $schema.shard (
+        shard integer PRIMARY KEY,
+        incarnation bigint NOT NULL,
+        address text NOT NULL,
+        process_id text NOT NULL,
+        registered_at timestamptz NOT NULL DEFAULT now()
+      )`,
+      // Apart from shard: it changes every second and must not make changes of the catalog wait.
+      `CREATE TABLE $schema.shard_report (
+        shard integer PRIMARY KEY REFERENCES $schema.shard ON DELETE CASCADE,
+        reported_at_us bigint NOT NULL,
+        report bytea NOT NULL
+      )`,
+      `CREATE TABLE $schema.audit (
+        audit_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        at timestamptz NOT NULL DEFAULT now(),
+        revision bigint NOT NULL,
+        actor text NOT NULL,
+        action text NOT NULL,
+        subject text NOT NULL,
+        detail text NOT NULL
+      )`,
+    ],
+  },
+]

@@ -1,0 +1,110 @@
+import { create } from '@bufbuild/protobuf'
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import {
+  type PutClusterRequest,
+  type PutClusterResponse,
+  PutClusterResponseSchema,
+} from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import type { Change } from './catalog-store.ts'
+import { migrate } from './migrate.ts'
+import type { Parts } from './parts.ts'
+
+export const SHARDS_MAX = 256
+export const REPLICATION_FACTOR_MAX = 16
+/**
+ * A cluster object renews its claim with every PutCluster. When it has been silent for this long another object of the same
+ * name may take the catalog: the former was deleted while its operator could not reach us, and nothing else would ever say so.
+ */
+export const CLUSTER_CLAIM_SECONDS = 60
+
+/** Catalog.PutCluster: declares shards, replication and the topics' settings. */
+export async function putCluster(parts: Parts, request: PutClusterRequest): Promise<PutClusterResponse> {
+  const { store, follower } = parts
+  const { uid, shards, replicationFactor } = request
+  const problem = mistake(request)
+  if (problem !== undefined)
+    throw new TrueNowError('TN_REQUEST_INVALID', `PutCluster is refused: ${problem}.`)
+  if (follower.state() === 'gone') await migrate(store.postgres, store.schema)
+
+  const revision = await store.change(uid, async (change) => {
+    const { query, catalog, touch, audit } = change
+    await refuseForeign(change, uid)
+    const generation = Number(request.generation)
+    if (catalog.cluster_uid === uid && generation < catalog.cluster_generation) {
+      const message = `Generation ${generation} of the cluster is older than ${catalog.cluster_generation}, which the catalog holds; read the object again.`
+      throw new TrueNowError('TN_GENERATION_STALE', message, {
+        details: { generation: catalog.cluster_generation },
+      })
+    }
+    await refuseMoves(change, request)
+    await query('UPDATE $schema.catalog SET cluster_claimed_at = now()')
+    const wanted = {
+      cluster_uid: uid,
+      shards,
+      replication_factor: replicationFactor,
+      topic_replication_factor: request.topics?.replicationFactor || 1,
+      topic_min_insync_replicas: request.topics?.minInsyncReplicas || 1,
+    }
+    const differs = Object.entries(wanted).some(
+      ([key, value]) => catalog[key as keyof typeof wanted] !== value,
+    )
+    Object.assign(catalog, wanted, { cluster_generation: generation })
+    if (differs) {
+      touch()
+      audit('put-cluster', 'cluster', JSON.stringify(wanted))
+    }
+    return catalog.revision + (differs ? 1 : 0)
+  })
+  await follower.refresh()
+  return create(PutClusterResponseSchema, { revision: BigInt(revision) })
+}
+
+function mistake({ shards, replicationFactor, topics }: PutClusterRequest): string | undefined {
+  if (shards < 1 || shards > SHARDS_MAX) return `shards is ${shards}, must be 1 to ${SHARDS_MAX}`
+  if (replicationFactor < 1 || replicationFactor > REPLICATION_FACTOR_MAX) {
+    return `replicationFactor is ${replicationFactor}, must be 1 to ${REPLICATION_FACTOR_MAX}`
+  }
+  if (replicationFactor > shards) {
+    return `replicationFactor ${replicationFactor} needs as many shards, but there are ${shards}; raise shards or lower it`
+  }
+  if (topics !== undefined && topics.minInsyncReplicas > Math.max(1, topics.replicationFactor)) {
+    return `topics.minInsyncReplicas ${topics.minInsyncReplicas} is more than topics.replicationFactor ${topics.replicationFactor}: nothing could ever be written`
+  }
+  return undefined
+}
+
+async function refuseForeign({ query, catalog }: Change, uid: string): Promise<void> {
+  if (catalog.cluster_uid === null || catalog.cluster_uid === uid) return
+  const [claim] = await query<{ age: number }>(
+    'SELECT extract(epoch FROM now() - cluster_claimed_at)::float8 AS age FROM $schema.catalog',
+  )
+  if ((claim?.age ?? 0) >= CLUSTER_CLAIM_SECONDS) return
+  const message = `NameTaken: this catalog belongs to another cluster object (uid ${catalog.cluster_uid}), which renewed its claim ${Math.round(claim?.age ?? 0)} s ago; choose another name, or delete that one.`
+  throw new TrueNowError('TN_TABLE_CONFLICT', message, {
+    details: { reason: 'NameTaken', uid: catalog.cluster_uid },
+  })
+}
+
+/** Replicas do not move in this version, so nothing that would need moves is taken while live tables stand on shards. */
+async function refuseMoves(
+  { query, catalog }: Change,
+  { shards, replicationFactor }: PutClusterRequest,
+): Promise<void> {
+  const [live] = await query<{ shards: number }>(
+    `SELECT coalesce(max(shard) + 1, 0)::int AS shards FROM $schema.replica JOIN $schema.table_entry AS entry USING (table_id)
+     WHERE entry.state = 'live'`,
+  )
+  const used = live?.shards ?? 0
+  const refuse = (message: string) => {
+    throw new TrueNowError('TN_TABLE_CONFLICT', message, { details: { reason: 'MovesNeeded' } })
+  }
+  if (shards < used)
+    refuse(
+      `shards cannot be lowered to ${shards}: shard ${used - 1} holds slots; set it back to ${catalog.shards}.`,
+    )
+  if (used > 0 && replicationFactor !== catalog.replication_factor) {
+    refuse(
+      `replicationFactor is ${catalog.replication_factor} and cannot change while tables are placed; set it back.`,
+    )
+  }
+}
