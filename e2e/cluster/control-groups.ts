@@ -1,7 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pollUntil } from './poll-until.ts'
-import { processIdentity } from './process-identity.ts'
+import { parseStartTicks, processIdentity } from './process-identity.ts'
+
+const zombieMsMax = 5_000
 
 /** Mount points of every control-group hierarchy, from the text of /proc/self/mountinfo. */
 export function controlGroupMounts(mountinfo: string): string[] {
@@ -28,6 +30,7 @@ export type ControlGroups = Readonly<{
   joinFile: string
   create: () => void
   pids: () => number[]
+  /** Ends when the last one is gone, and those that init has to bury are buried, too. */
   killAll: () => Promise<void>
   remove: () => Promise<void>
   exists: () => boolean
@@ -47,13 +50,20 @@ export function controlGroups(machineName: string): ControlGroups {
       mkdirSync(join(tracked, 'daemons'), { recursive: true })
     },
     pids,
-    killAll: () =>
-      pollUntil(`end of all processes in ${tracked}`, 30_000, () => {
+    killAll: async () => {
+      const killed = new Set<number>()
+      await pollUntil(`end of all processes in ${tracked}`, 30_000, () => {
         tops.forEach(thaw) // A frozen process takes no signal.
         const left = pids().filter((pid) => pid !== process.pid)
-        for (const pid of left) killQuietly(pid) // Again each time: a fork may have slipped through.
+        for (const pid of left) {
+          killed.add(pid)
+          killQuietly(pid) // Again each time: a fork may have slipped through.
+        }
         return left.length === 0 ? true : undefined
-      }).then(() => {}),
+      })
+      const buried = () => ([...killed].every((pid) => !isZombie(pid)) ? true : undefined)
+      await pollUntil('init to bury the ended', zombieMsMax, buried, 50).catch(() => {}) // Not ours to force.
+    },
     remove: () =>
       pollUntil(
         `removal of the control groups ${machineName}`,
@@ -71,6 +81,14 @@ function groupPids(group: string): number[] {
     return [...own, ...children(group).flatMap((child) => groupPids(join(group, child)))]
   } catch {
     return [] // Removed meanwhile.
+  }
+}
+
+function isZombie(pid: number): boolean {
+  try {
+    return parseStartTicks(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.state === 'Z'
+  } catch {
+    return false
   }
 }
 
@@ -92,10 +110,14 @@ function removeTree(group: string): boolean {
   }
 }
 
-const children = (group: string): string[] =>
-  readdirSync(group, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name)
+function children(group: string): string[] {
+  try {
+    const entries = readdirSync(group, { withFileTypes: true })
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+  } catch {
+    return [] // Removed meanwhile, or never made.
+  }
+}
 
 function killQuietly(pid: number): void {
   try {

@@ -25,6 +25,7 @@ export const kubeControllerManager: Component = ({ layout, toolbox }) => {
         `--service-account-private-key-file=${pki('service-account.key')}`,
         `--cluster-signing-cert-file=${pki('ca.crt')}`,
         `--cluster-signing-key-file=${pki('ca.key')}`,
+        '--flex-volume-plugin-dir=/var/lib/kubelet/volume-plugins', // It makes its default, below /usr/libexec of the host.
         '--profiling=false',
       ],
     },

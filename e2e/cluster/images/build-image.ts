@@ -58,7 +58,7 @@ export async function buildImage(root: string, toolbox: Toolbox, recipe: ImageRe
   return built
 }
 
-/** buildah also writes to /var/lib and /run of the host whatever its flags say; so it gets empty ones. */
+/** buildah also writes to /var/lib, /run and /etc/cni of the host whatever its flags say: kept from it here. */
 async function runBuildah(root: string, toolbox: Toolbox, work: string, name: string): Promise<void> {
   const policy = ['--signature-policy', join(toolbox.debian, 'etc/containers/policy.json')]
   const buildah = [
@@ -96,7 +96,9 @@ async function runBuildah(root: string, toolbox: Toolbox, work: string, name: st
     hide,
     'sh',
   ]
-  const environment = { ...toolbox.environment, TMPDIR: join(work, 'temporary') }
+  const settings = join(work, 'containers.conf')
+  writeFileSync(settings, `[network]\nnetwork_config_dir = ${JSON.stringify(join(work, 'network'))}\n`)
+  const environment = { ...toolbox.environment, TMPDIR: join(work, 'temporary'), CONTAINERS_CONF: settings }
   await mustRun([...alone, ...buildah, ...build, ...file], { environment })
   await mustRun([...alone, ...buildah, ...push], { environment })
 }

@@ -5,7 +5,7 @@ import type { ImageRecipe } from './build-image.ts'
 import { contentHash } from './content-hash.ts'
 import { pauseImage } from './pause-image.ts'
 
-/** Programs of busybox that get a name of their own in our images. */
+/** Programs of busybox that get a name of their own in our images. Not wget and nc: statically linked, they crash in getaddrinfo. */
 const applets = [
   'sh',
   'ash',
