@@ -34,7 +34,8 @@ export async function deleteCluster(
 
 function retainAll({ store }: Parts, uid: string): Promise<string[]> {
   return store.change(uid, async ({ query, catalog, touch, audit }) => {
-    if (catalog.cluster_uid !== null && catalog.cluster_uid !== uid) return [foreign(catalog.cluster_uid)]
+    if (catalog.cluster_uid !== null && catalog.cluster_uid !== uid)
+      return [foreignCluster(catalog.cluster_uid)]
     await query("UPDATE $schema.table_entry SET state = 'retained' WHERE state = 'live'")
     if (catalog.cluster_uid !== null) {
       catalog.cluster_uid = null
@@ -55,13 +56,13 @@ async function removeAll({ store, kafka }: Parts, uid: string): Promise<string[]
     const known = await allTables(query)
     // Nobody holds the catalog: what an earlier cluster retained is not this one's to delete.
     const free = catalog.cluster_uid === null && known.length === 0
-    if (catalog.cluster_uid !== uid && !free) return undefined
+    if (catalog.cluster_uid !== uid && !free) return foreignCluster(catalog.cluster_uid)
     await query("UPDATE $schema.table_entry SET state = 'deleting'")
     touch()
     audit('delete-cluster', 'cluster', known.map(({ topic }) => topic).join(' '))
     return known
   })
-  if (rows === undefined) return [foreign('another, which may have retained it')]
+  if (typeof rows === 'string') return [rows]
   for (const { topic } of rows) await kafka.deleteTopic(topic)
   await store.postgres.query(`DROP SCHEMA IF EXISTS ${quoteSchema(store.schema)} CASCADE`)
   return []
@@ -79,6 +80,8 @@ async function allTables(query: Parameters<typeof readTableRow>[0]): Promise<Tab
   return rows
 }
 
-function foreign(uid: string): string {
-  return `catalog and topics, which belong to another cluster object (uid ${uid})`
+function foreignCluster(uid: string | null): string {
+  return uid === null
+    ? 'catalog and topics, which an earlier cluster object retained'
+    : `catalog and topics, which belong to another cluster object (uid ${uid})`
 }
