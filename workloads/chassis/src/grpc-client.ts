@@ -9,6 +9,8 @@ import {
 } from '@bufbuild/protobuf'
 import {
   type ClientReadableStream,
+  type ClientUnaryCall,
+  connectivityState,
   credentials,
   Client as GrpcJsClient,
   type ServiceError,
@@ -37,93 +39,166 @@ export type Client<Service extends DescService> = Readonly<CallsOf<Service> & { 
 
 const MESSAGE_BYTES_MAX = 64 << 20
 const UNARY_TIMEOUT_MS = 10_000
+const CONNECT_TIMEOUT_MS = 3_000
 
 /**
- * Connects to one peer, lazily, and again after a failure (100 ms to 2 s apart, so that a restarted pod is found soon).
- * Errors: the TrueNowError that the server threw; TN_PEER_UNAVAILABLE when nothing answered in time. Aborting `signal`
- * cancels the call on the server as well.
+ * Connects to one peer, lazily, and again after a failure (100 ms to 2 s apart, its name resolved anew, so that a
+ * restarted pod is found soon, also at another address). A unary call has 10 s unless `timeoutMs` says otherwise, a
+ * stream has no end. Errors: the TrueNowError that the server threw; TN_PEER_UNAVAILABLE when nothing answered in
+ * time, also when the peer vanished without a word (noticed within 5 s). Aborting `signal` cancels the call on the
+ * server as well: a unary call then rejects with the abort's reason if that is a TrueNowError, else with
+ * TN_PEER_UNAVAILABLE; a stream just ends.
  */
 export function createGrpcClient<Service extends DescService>(
   service: Service,
   address: string,
 ): Client<Service> {
-  const client = new GrpcJsClient(address, credentials.createInsecure(), {
-    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
-    'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
-    'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.min_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 2_000,
-    'grpc.keepalive_time_ms': 5_000,
-    'grpc.keepalive_timeout_ms': 3_000,
-    'grpc.use_local_subchannel_pool': 1,
-  })
-  const calls: Record<string, unknown> = { close: () => client.close() }
+  const connection = createConnection(address)
+  const calls: Record<string, unknown> = { close: connection.close }
   for (const method of service.methods) {
-    const path = `/${service.typeName}/${method.name}`
-    calls[method.localName] =
-      method.methodKind === 'server_streaming'
-        ? stream(client, path, method, address)
-        : unary(client, path, method, address)
+    const target = { connection, address, method, path: `/${service.typeName}/${method.name}` }
+    calls[method.localName] = method.methodKind === 'server_streaming' ? stream(target) : unary(target)
   }
   return calls as Client<Service>
 }
 
-function unary(client: GrpcJsClient, path: string, method: DescMethod, address: string) {
-  return (request: MessageInitShape<DescMethod['input']>, options: CallOptions = {}) =>
+type Connection = Readonly<{
+  client: () => GrpcJsClient
+  /** Gives the connection up if it is still being made CONNECT_TIMEOUT_MS from now; answers how to call that off. */
+  watch: () => () => void
+  close: () => void
+}>
+
+/**
+ * grpc-js waits for a SYN into nowhere, or for a peer that accepts and stays silent, as long as the kernel does. It
+ * cannot close what it is still opening: a frozen peer keeps one unused socket an attempt, at most its backlog (511).
+ */
+function createConnection(address: string): Connection {
+  const open = () =>
+    new GrpcJsClient(address, credentials.createInsecure(), {
+      'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+      'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 2_000,
+      'grpc.dns_min_time_between_resolutions_ms': 500, // Default 30 s: a pod that came back elsewhere stays lost.
+      'grpc.service_config_disable_resolution': 1, // A TXT query a name, for settings that nobody publishes.
+      'grpc.enable_http_proxy': 0, // Our peers are inside the cluster, whatever http_proxy says.
+      'grpc.keepalive_time_ms': 3_000,
+      'grpc.keepalive_timeout_ms': 2_000,
+      'grpc.use_local_subchannel_pool': 1,
+    })
+  let client = open()
+  let closed = false
+  return {
+    client: () => client,
+    watch: () => {
+      const watched = client
+      const state = () => watched.getChannel().getConnectivityState(false)
+      if (closed || state() === connectivityState.READY) return () => {}
+      const timer = setTimeout(() => {
+        if (closed || client !== watched || state() !== connectivityState.CONNECTING) return
+        client = open()
+        watched.close() // The calls that wait on it fail now.
+      }, CONNECT_TIMEOUT_MS)
+      return () => clearTimeout(timer)
+    },
+    close: () => {
+      closed = true
+      client.close()
+    },
+  }
+}
+
+type Target = Readonly<{ connection: Connection; address: string; method: DescMethod; path: string }>
+type Request = MessageInitShape<DescMethod['input']>
+
+function unary({ connection, address, method, path }: Target) {
+  return (request: Request, { signal, timeoutMs = UNARY_TIMEOUT_MS }: CallOptions = {}) =>
     new Promise((resolve, reject) => {
-      options.signal?.throwIfAborted()
-      const deadline = Date.now() + (options.timeoutMs ?? UNARY_TIMEOUT_MS)
-      const call = client.makeUnaryRequest(
+      if (signal?.aborted === true) return reject(givenUp(signal, address, method.name))
+      const settle = (error: ServiceError | Error | null, answer?: unknown) => {
+        unwatch()
+        signal?.removeEventListener('abort', cancel)
+        if (error === null) return resolve(answer)
+        reject(
+          signal?.aborted === true
+            ? givenUp(signal, address, method.name)
+            : asTrueNowError(error, address, method.name),
+        )
+      }
+      let call: ClientUnaryCall | undefined
+      const cancel = () => call?.cancel()
+      const unwatch = connection.watch()
+      signal?.addEventListener('abort', cancel, { once: true })
+      try {
+        call = connection.client().makeUnaryRequest(
+          path,
+          (message: MessageShape<DescMethod['input']>) => Buffer.from(toBinary(method.input, message)),
+          (bytes: Buffer) => fromBinary(method.output, bytes),
+          create(method.input, request),
+          { deadline: Date.now() + timeoutMs },
+          settle,
+        )
+      } catch (error) {
+        settle(error as Error) // A closed client says so by throwing.
+      }
+    })
+}
+
+function stream({ connection, address, method, path }: Target) {
+  return async function* (request: Request, { signal, timeoutMs }: CallOptions = {}) {
+    const isAborted = () => signal?.aborted === true
+    if (isAborted()) return
+    const unwatch = connection.watch()
+    let call: ClientReadableStream<unknown> | undefined
+    const cancel = () => call?.cancel()
+    signal?.addEventListener('abort', cancel, { once: true })
+    try {
+      call = connection.client().makeServerStreamRequest(
         path,
         (message: MessageShape<DescMethod['input']>) => Buffer.from(toBinary(method.input, message)),
         (bytes: Buffer) => fromBinary(method.output, bytes),
         create(method.input, request),
-        { deadline },
-        (error, answer) => {
-          options.signal?.removeEventListener('abort', cancel)
-          if (error === null) resolve(answer)
-          else reject(asTrueNowError(error, address, method.name))
-        },
+        timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs },
       )
-      const cancel = () => call.cancel()
-      options.signal?.addEventListener('abort', cancel, { once: true })
-    })
-}
-
-function stream(client: GrpcJsClient, path: string, method: DescMethod, address: string) {
-  return async function* (request: MessageInitShape<DescMethod['input']>, options: CallOptions = {}) {
-    options.signal?.throwIfAborted()
-    const call: ClientReadableStream<unknown> = client.makeServerStreamRequest(
-      path,
-      (message: MessageShape<DescMethod['input']>) => Buffer.from(toBinary(method.input, message)),
-      (bytes: Buffer) => fromBinary(method.output, bytes),
-      create(method.input, request),
-      options.timeoutMs === undefined ? {} : { deadline: Date.now() + options.timeoutMs },
-    )
-    const cancel = () => call.cancel()
-    options.signal?.addEventListener('abort', cancel, { once: true })
-    try {
+      call.on('metadata', unwatch)
       for await (const message of call) yield message
     } catch (error) {
-      if (options.signal?.aborted !== true) throw asTrueNowError(error as ServiceError, address, method.name)
+      if (!isAborted()) throw asTrueNowError(error as ServiceError, address, method.name)
     } finally {
-      options.signal?.removeEventListener('abort', cancel)
-      call.on('error', () => {}) // A cancelled call still reports that it was; nobody waits for it any more.
-      call.cancel()
+      unwatch()
+      signal?.removeEventListener('abort', cancel)
+      call?.on('error', () => {}) // A cancelled call still reports that it was; nobody waits for it any more.
+      call?.cancel()
     }
   }
 }
 
-function asTrueNowError(error: ServiceError, address: string, method: string): TrueNowError {
-  const code = error.metadata?.get('tn-code')[0]?.toString()
-  if (code !== undefined && code in ERROR_CODES) {
-    const details = error.metadata.get('tn-details-bin')[0]
-    const parsed = Buffer.isBuffer(details)
-      ? (JSON.parse(details.toString('utf8')) as Record<string, unknown>)
-      : {}
-    return new TrueNowError(code as ErrorCode, error.details, { cause: error, details: parsed })
+function givenUp(signal: AbortSignal, address: string, method: string): TrueNowError {
+  if (signal.reason instanceof TrueNowError) return signal.reason
+  const message = `${method} of ${address} was given up before it answered.`
+  return new TrueNowError('TN_PEER_UNAVAILABLE', message, { cause: signal.reason, details: { address } })
+}
+
+function asTrueNowError(error: ServiceError | Error, address: string, method: string): TrueNowError {
+  const service = 'metadata' in error ? error : undefined
+  const code = service?.metadata?.get('tn-code')[0]?.toString()
+  if (service !== undefined && code !== undefined && Object.hasOwn(ERROR_CODES, code)) {
+    const details = parsedDetails(service.metadata.get('tn-details-bin')[0])
+    return new TrueNowError(code as ErrorCode, service.details, { cause: error, details })
   }
-  const what = status[error.code] ?? 'UNKNOWN'
-  const message = `${address} did not answer ${method}: ${what} ${error.details ?? error.message}`
-  return new TrueNowError('TN_PEER_UNAVAILABLE', message, { cause: error, details: { address } })
+  const what = service === undefined ? '' : `${status[service.code] ?? 'UNKNOWN'} `
+  const message = `${address} did not answer ${method}: ${what}${service?.details ?? error.message}`
+  return new TrueNowError('TN_PEER_UNAVAILABLE', message, {
+    cause: error,
+    details: { address, ...(service === undefined ? {} : { grpcStatus: service.code }) },
+  })
+}
+
+function parsedDetails(value: unknown): Readonly<Record<string, unknown>> {
+  try {
+    return Buffer.isBuffer(value) ? (JSON.parse(value.toString('utf8')) as Record<string, unknown>) : {}
+  } catch {
+    return {} // The code is what matters; a peer that garbles the rest must not hide it.
+  }
 }

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import {
   create,
   type DescMethod,
@@ -56,22 +57,30 @@ export type GrpcServer = Readonly<{
 
 /** Largest message either way; a partial result of a million groups fits. */
 export const GRPC_MESSAGE_BYTES_MAX = 64 << 20
+/** Calls that one connection may have open: every slot of many tables has its own subscription. */
+const GRPC_CALLS_PER_CONNECTION_MAX = 10_000
+/** Trailers share one HTTP/2 header block, 16 KiB by default: more than these would lose the code as well. */
+const ERROR_MESSAGE_LENGTH_MAX = 2_048
+const ERROR_DETAILS_BYTES_MAX = 4_096
 const CLOSE_GRACE_MS = 2_000
 type AnyHandler = (request: unknown, context: CallContext) => unknown
 
-/** A gRPC server for protobuf-es services, with grpc.health.v1. Errors cross as `tn-code` and `tn-details` trailers. */
+/**
+ * A gRPC server for protobuf-es services, with grpc.health.v1. Errors cross as `tn-code` and `tn-details-bin` trailers.
+ * A stream that `close` cuts short ends with TN_SHUTTING_DOWN: a clean end would pass for a whole answer.
+ */
 export function createGrpcServer(
   options: Readonly<{ role: string; log: Log; registry: Registry; health: Health }>,
 ): GrpcServer {
   const server = new Server({
     'grpc.max_receive_message_length': GRPC_MESSAGE_BYTES_MAX,
     'grpc.max_send_message_length': GRPC_MESSAGE_BYTES_MAX,
-    'grpc.keepalive_time_ms': 5_000,
-    'grpc.keepalive_timeout_ms': 3_000,
-    'grpc.keepalive_permit_without_calls': 1,
+    'grpc.max_concurrent_streams': GRPC_CALLS_PER_CONNECTION_MAX,
+    'grpc.keepalive_time_ms': 3_000, // With the time-out: a peer that vanished is noticed within 5 s.
+    'grpc.keepalive_timeout_ms': 2_000,
   })
   const metrics = createMetrics(options.role, options.registry)
-  const ending = new AbortController()
+  const streams: OpenStreams = { open: new Set(), ending: false }
   const add: GrpcServer['add'] = (service, handlers) => {
     const definition: Record<string, ServiceDefinition[string]> = {}
     const implementation: UntypedServiceImplementation = {}
@@ -87,7 +96,7 @@ export function createGrpcServer(
         responseDeserialize: (bytes) => fromBinary(method.output, bytes),
       }
       const handler = (handlers as Record<string, AnyHandler>)[method.localName] as AnyHandler
-      const call = { method, handler, log: options.log, metrics, ending: ending.signal }
+      const call = { method, handler, log: options.log, metrics, streams }
       implementation[method.name] = stream ? streaming(call) : unary(call)
     }
     server.addService(definition, implementation)
@@ -97,13 +106,14 @@ export function createGrpcServer(
     add,
     listen: (host, port) =>
       new Promise((resolve, reject) => {
-        server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+        server.bindAsync(hostAndPort(host, port), ServerCredentials.createInsecure(), (error, bound) => {
           if (error === null) resolve(bound)
           else reject(error)
         })
       }),
     close: async () => {
-      ending.abort()
+      streams.ending = true
+      for (const stop of streams.open) stop.abort()
       const force = setTimeout(() => server.forceShutdown(), CLOSE_GRACE_MS)
       await new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
       clearTimeout(force)
@@ -111,13 +121,17 @@ export function createGrpcServer(
   }
 }
 
+const hostAndPort = (host: string, port: number) => (isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`)
+
 type Call = Readonly<{
   method: DescMethod
   handler: AnyHandler
   log: Log
   metrics: ReturnType<typeof createMetrics>
-  ending: AbortSignal
+  streams: OpenStreams
 }>
+/** The server's streams, which have no end of their own: `close` aborts each. */
+type OpenStreams = { readonly open: Set<AbortController>; ending: boolean }
 
 function unary({ method, handler, log, metrics }: Call): handleUnaryCall<unknown, unknown> {
   return (call, callback) => {
@@ -135,7 +149,7 @@ function unary({ method, handler, log, metrics }: Call): handleUnaryCall<unknown
         callback(null, create(method.output, answer as MessageInitShape<DescMethod['output']>))
       },
       (error: unknown) => {
-        const failure = asFailure(error, method, log)
+        const failure = cancelled.signal.aborted ? CANCELLED : asFailure(error, method, log)
         done(failure.name)
         callback(failure)
       },
@@ -143,40 +157,78 @@ function unary({ method, handler, log, metrics }: Call): handleUnaryCall<unknown
   }
 }
 
-function streaming({
-  method,
-  handler,
-  log,
-  metrics,
-  ending,
-}: Call): handleServerStreamingCall<unknown, unknown> {
+function streaming(options: Call): handleServerStreamingCall<unknown, unknown> {
+  const { method, handler, log, metrics, streams } = options
   return (call) => {
-    const cancelled = new AbortController()
-    call.on('cancelled', () => cancelled.abort())
-    call.on('error', () => cancelled.abort())
-    const signal = AbortSignal.any([cancelled.signal, ending])
+    const stop = new AbortController()
+    const { signal } = stop
+    let cancelled = false
+    const cancel = () => {
+      cancelled = true
+      stop.abort()
+    }
+    call.on('cancelled', cancel)
+    call.on('error', cancel)
+    streams.open.add(stop)
+    if (streams.ending) stop.abort()
     const run = async () => {
-      const answers = handler(call.request, { signal, peer: call.getPeer() }) as AsyncIterable<
-        MessageInitShape<DescMethod['output']>
-      >
-      for await (const answer of answers) {
-        if (signal.aborted) break
+      const answers = handler(call.request, { signal, peer: call.getPeer() }) as Answers
+      for await (const answer of untilAborted(answers, signal)) {
         if (!call.write(create(method.output, answer))) await drained(call, signal)
       }
     }
+    const finish = (error?: unknown) => {
+      streams.open.delete(stop)
+      const cause = streams.ending ? shuttingDown() : error
+      const failure = cancelled ? CANCELLED : cause === undefined ? undefined : asFailure(cause, method, log)
+      metrics.requests.inc({ method: method.name, code: failure?.name ?? 'OK' })
+      if (failure === undefined) call.end()
+      else call.emit('error', failure)
+    }
     run().then(
-      () => {
-        metrics.requests.inc({ method: method.name, code: 'OK' })
-        call.end()
-      },
-      (error: unknown) => {
-        const failure = signal.aborted ? undefined : asFailure(error, method, log)
-        metrics.requests.inc({ method: method.name, code: failure?.name ?? 'OK' })
-        if (failure === undefined) call.end()
-        else call.emit('error', failure)
-      },
+      () => finish(),
+      (error: unknown) => finish(error ?? new Error('The handler threw nothing.')),
     )
   }
+}
+
+const shuttingDown = () => new TrueNowError('TN_SHUTTING_DOWN', 'This process is shutting down; ask another.')
+
+type Answers = AsyncIterable<MessageInitShape<DescMethod['output']>>
+
+/** Ends with `signal` even where the handler's iterator does not look at it, and tells that iterator to clean up. */
+async function* untilAborted(answers: Answers, signal: AbortSignal): Answers {
+  const iterator = answers[Symbol.asyncIterator]()
+  let running = true
+  try {
+    while (!signal.aborted) {
+      const result = await nextOrAborted(iterator, signal)
+      if (result === undefined) return
+      running = result.done !== true
+      if (!running) return
+      yield result.value
+    }
+  } catch (error) {
+    running = false
+    throw error
+  } finally {
+    if (running) iterator.return?.().then(undefined, () => {}) // Not awaited: it may hang in its own next().
+  }
+}
+
+/** A listener a step, taken off again: racing one promise that lives as long as the call would keep every step alive. */
+function nextOrAborted<Value>(
+  iterator: AsyncIterator<Value>,
+  signal: AbortSignal,
+): Promise<IteratorResult<Value> | undefined> {
+  return new Promise((resolve, reject) => {
+    const aborted = () => resolve(undefined)
+    signal.addEventListener('abort', aborted, { once: true })
+    iterator
+      .next()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', aborted))
+  })
 }
 
 /** Waits until the subscriber took what was written: flow control, so that a slow one holds back only itself. */
@@ -194,6 +246,16 @@ function drained(call: ServerWritableStream<unknown, unknown>, signal: AbortSign
 }
 
 type Failure = Error & { code: number; details: string; metadata: Metadata }
+/** What a call ends with that its caller gave up: nobody reads it, and it is no fault of ours to log. */
+const CANCELLED: Failure = Object.assign(new Error('The caller cancelled the call.'), {
+  name: 'CANCELLED',
+  code: status.CANCELLED,
+  details: 'The caller cancelled the call.',
+  metadata: new Metadata(),
+})
+
+/** The one failure that gRPC's own health protocol prescribes by status, not by a code of ours. */
+class UnknownHealthService extends TrueNowError {}
 
 function asFailure(error: unknown, method: DescMethod, log: Log): Failure {
   if (!(error instanceof TrueNowError)) log.error({ err: error, method: method.name }, 'call failed')
@@ -205,10 +267,14 @@ function asFailure(error: unknown, method: DescMethod, log: Log): Failure {
         })
   const metadata = new Metadata()
   metadata.set('tn-code', known.code)
-  metadata.set('tn-details-bin', Buffer.from(JSON.stringify(known.details), 'utf8'))
-  const code = ERROR_CODES[known.code].grpcStatus
-  return Object.assign(new Error(known.message), { name: known.code, code, details: known.message, metadata })
+  const details = Buffer.from(JSON.stringify(known.details, bigintAsText), 'utf8')
+  if (details.length <= ERROR_DETAILS_BYTES_MAX) metadata.set('tn-details-bin', details)
+  const code = known instanceof UnknownHealthService ? status.NOT_FOUND : ERROR_CODES[known.code].grpcStatus
+  const message = known.message.slice(0, ERROR_MESSAGE_LENGTH_MAX)
+  return Object.assign(new Error(message), { name: known.code, code, details: message, metadata })
 }
+
+const bigintAsText = (_key: string, value: unknown) => (typeof value === 'bigint' ? String(value) : value)
 
 const createMetrics = (role: string, registry: Registry) => ({
   requests: new Counter({
@@ -227,29 +293,22 @@ const createMetrics = (role: string, registry: Registry) => ({
 })
 
 function healthHandlers(health: Health): Handlers<typeof HealthService> {
-  const { SERVING, NOT_SERVING } = HealthCheckResponse_ServingStatus
+  const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = HealthCheckResponse_ServingStatus
   const serving = () => (health.ready() && health.status().status !== 'unhealthy' ? SERVING : NOT_SERVING)
-  const known = (service: string) => {
-    if (service === '') return
-    throw Object.assign(
-      new TrueNowError('TN_REQUEST_INVALID', `Health of '${service}' is not told apart; ask for ''.`),
-      {
-        code: status.NOT_FOUND,
-      },
-    )
-  }
   return {
     check: async ({ service }) => {
-      known(service)
-      return { status: serving() }
+      if (service === '') return { status: serving() }
+      const message = `The health of '${service}' is not told apart; ask for the whole server with ''.`
+      throw new UnknownHealthService('TN_REQUEST_INVALID', message, { details: { path: 'service' } })
     },
-    watch: async function* (_request, { signal }) {
+    watch: async function* ({ service }, { signal }) {
       let last: number | undefined
       while (!signal.aborted) {
-        const now = serving()
+        const changed = changedOrAborted(health, signal) // Before the look, so that no change falls between.
+        const now = service === '' ? serving() : SERVICE_UNKNOWN
         if (now !== last) yield { status: now }
         last = now
-        await changedOrAborted(health, signal)
+        await changed
       }
     },
   }
