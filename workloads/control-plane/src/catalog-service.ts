@@ -1,6 +1,6 @@
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { CatalogSnapshot, WatchCatalogRequest } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
-import { isCatalogGone } from './catalog-store.ts'
+import { isCatalogGone, sqlStates } from './catalog-store.ts'
 import { deleteCluster } from './delete-cluster.ts'
 import { deleteTable } from './delete-table.ts'
 import { getPlacement } from './get-placement.ts'
@@ -25,7 +25,7 @@ export function createCatalogService(parts: Parts) {
         metrics.calls.inc({ method, outcome: 'ok' })
         return response
       } catch (thrown) {
-        const error = isCatalogGone(thrown) ? catalogGone(thrown) : thrown
+        const error = asTrueNowError(thrown)
         metrics.calls.inc({ method, outcome: error instanceof TrueNowError ? error.code : 'TN_INTERNAL' })
         throw error
       }
@@ -47,7 +47,18 @@ export function createCatalogService(parts: Parts) {
   }
 }
 
-function catalogGone(cause: unknown): TrueNowError {
-  const message = 'The catalog is not in PostgreSQL: it was deleted, or not made yet; PutCluster makes it.'
-  return new TrueNowError('TN_CATALOG_UNAVAILABLE', message, { cause })
+/** Lock not had in time, serialization given up, deadlock: nothing was done, and the same again may well succeed. */
+const BUSY_STATES = ['55P03', '40001', '40P01']
+
+function asTrueNowError(cause: unknown): unknown {
+  if (isCatalogGone(cause)) {
+    const message = 'The catalog is not in PostgreSQL: it was deleted, or not made yet; PutCluster makes it.'
+    return new TrueNowError('TN_CATALOG_UNAVAILABLE', message, { cause })
+  }
+  if (sqlStates(cause).some((state) => BUSY_STATES.includes(state))) {
+    return new TrueNowError('TN_POSTGRES_UNAVAILABLE', 'The catalog is busy with other changes; try again.', {
+      cause,
+    })
+  }
+  return cause
 }

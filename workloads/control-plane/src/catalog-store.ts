@@ -118,9 +118,14 @@ async function changeCatalog<T>(
 
 /** Whether the server said that schema or table are not there: the catalog was deleted under this process. */
 export function isCatalogGone(error: unknown): boolean {
+  return sqlStates(error).some((state) => state === '42P01' || state === '3F000')
+}
+
+/** The SQLSTATEs in an error and its causes. */
+export function sqlStates(error: unknown): string[] {
+  const states: string[] = []
   for (let at = error; at instanceof Error; at = at.cause) {
-    const code = 'code' in at ? at.code : undefined
-    if (code === '42P01' || code === '3F000') return true
+    if ('code' in at && typeof at.code === 'string' && /^[0-9A-Z]{5}$/.test(at.code)) states.push(at.code)
   }
-  return false
+  return states
 }
