@@ -1,4 +1,5 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
@@ -9,6 +10,7 @@ import {
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { type CatalogView, viewOfCatalog } from './catalog-view.ts'
 import { createGrpcClient } from './grpc-client.ts'
+import type { Log } from './log.ts'
 import type { RoleContext } from './running-role.ts'
 
 export type CatalogClient = Readonly<{
@@ -18,11 +20,15 @@ export type CatalogClient = Readonly<{
   onChange: (listener: (view: CatalogView) => void) => () => void
   /** Resolves with the first catalog. Errors: TN_CATALOG_UNAVAILABLE when `signal` aborts before. */
   whenReady: (signal: AbortSignal) => Promise<CatalogView>
-  /** ms since the control plane last said anything; Infinity before it ever did. */
+  /**
+   * ms for which the catalog may be out of date: 0 while the watch stands (a dead one is noticed within 5 s), then the
+   * time since it broke; Infinity before the first.
+   */
   ageMs: () => number
   close: () => Promise<void>
 }>
 
+const WARN_EVERY_MS = 30_000
 const BACKOFF_MS_MIN = 100
 const BACKOFF_MS_MAX = 2_000
 
@@ -34,32 +40,55 @@ export function createCatalogClient(
   options: Readonly<{ address: string; watcher: string; cacheFile?: string; context: RoleContext }>,
 ): CatalogClient {
   const { context, cacheFile, watcher } = options
+  const { log, clock } = context
   const client = createGrpcClient(Catalog, options.address)
   const listeners = new Set<(view: CatalogView) => void>()
   const ending = new AbortController()
-  let heardAtMs = Number.NEGATIVE_INFINITY
-  let view = cacheFile === undefined ? undefined : readCached(cacheFile, context)
+  let watching = false
+  let lostAtMs = Number.NEGATIVE_INFINITY
+  let view = cacheFile === undefined ? undefined : readCached(cacheFile, log)
 
   const take = (snapshot: CatalogSnapshot) => {
-    heardAtMs = context.clock.monotonicMs()
     if (view?.catalogId === snapshot.catalogId && Number(snapshot.revision) <= view.revision) return
     view = viewOfCatalog(snapshot)
-    if (cacheFile !== undefined) writeCached(cacheFile, snapshot, context)
-    for (const listener of listeners) listener(view)
+    if (cacheFile !== undefined) writeCached(cacheFile, snapshot, log)
+    for (const listener of [...listeners]) {
+      try {
+        listener(view)
+      } catch (err) {
+        log.error({ err, revision: view.revision }, 'a listener failed on a new catalog') // The others still hear of it.
+      }
+    }
+  }
+  const watchOnce = async () => {
+    // Revision 0: always ask for the whole catalog, since another catalog id may stand behind a lower revision.
+    for await (const snapshot of client.watch({ watcher, revision: 0n }, { signal: ending.signal })) {
+      watching = true
+      take(snapshot)
+    }
   }
   const follow = async () => {
-    for (let backoffMs = BACKOFF_MS_MIN; !ending.signal.aborted; ) {
-      try {
-        // Revision 0: always ask for the whole catalog, since another catalog id may stand behind a lower revision.
-        for await (const snapshot of client.watch({ watcher, revision: 0n }, { signal: ending.signal })) {
-          take(snapshot)
-          backoffMs = BACKOFF_MS_MIN
-        }
-      } catch (err) {
-        context.log.warn({ err, address: options.address }, 'the control plane does not answer; working on')
+    let backoffMs = BACKOFF_MS_MIN
+    let warnedAtMs = Number.NEGATIVE_INFINITY
+    while (!ending.signal.aborted) {
+      const err = await watchOnce().then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      if (ending.signal.aborted) return
+      if (watching) {
+        lostAtMs = clock.monotonicMs()
+        backoffMs = BACKOFF_MS_MIN
+        watching = false
       }
-      const jitter = 0.5 + Math.random() / 2
-      await sleep(backoffMs * jitter, undefined, { signal: ending.signal }).catch(() => {})
+      if (clock.monotonicMs() - warnedAtMs >= WARN_EVERY_MS) {
+        warnedAtMs = clock.monotonicMs()
+        log.warn(
+          { err, address: options.address },
+          'the control plane does not answer; going on with the last catalog',
+        )
+      }
+      await pause(backoffMs, ending.signal)
       backoffMs = Math.min(backoffMs * 2, BACKOFF_MS_MAX)
     }
   }
@@ -72,7 +101,7 @@ export function createCatalogClient(
     current: () => view,
     onChange,
     whenReady: (signal) => whenReady(() => view, onChange, signal),
-    ageMs: () => context.clock.monotonicMs() - heardAtMs,
+    ageMs: () => (watching ? 0 : clock.monotonicMs() - lostAtMs),
     close: async () => {
       ending.abort()
       await following
@@ -80,6 +109,10 @@ export function createCatalogClient(
     },
   }
 }
+
+/** Waits `ms`, less up to half of it, so that all who lost the control plane at once do not return at once. */
+const pause = (ms: number, signal: AbortSignal) =>
+  sleep(ms * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {})
 
 function whenReady(
   current: CatalogClient['current'],
@@ -103,25 +136,23 @@ function whenReady(
   })
 }
 
-function readCached(cacheFile: string, context: RoleContext): CatalogView | undefined {
+function readCached(cacheFile: string, log: Log): CatalogView | undefined {
   try {
     return viewOfCatalog(fromBinary(CatalogSnapshotSchema, readFileSync(cacheFile)))
   } catch (err) {
     const missing = (err as NodeJS.ErrnoException).code === 'ENOENT'
     if (!missing)
-      context.log.warn({ err, cacheFile }, 'the kept catalog cannot be read; waiting for the control plane')
+      log.warn({ err, cacheFile }, 'the kept catalog cannot be read; waiting for the control plane')
     return undefined
   }
 }
 
-function writeCached(cacheFile: string, snapshot: CatalogSnapshot, context: RoleContext): void {
+function writeCached(cacheFile: string, snapshot: CatalogSnapshot, log: Log): void {
   try {
-    const file = openSync(`${cacheFile}.new`, 'w')
-    writeSync(file, toBinary(CatalogSnapshotSchema, snapshot))
-    fsyncSync(file)
-    closeSync(file)
+    mkdirSync(dirname(cacheFile), { recursive: true })
+    writeFileSync(`${cacheFile}.new`, toBinary(CatalogSnapshotSchema, snapshot), { flush: true })
     renameSync(`${cacheFile}.new`, cacheFile)
   } catch (err) {
-    context.log.warn({ err, cacheFile }, 'the catalog could not be kept on disk')
+    log.warn({ err, cacheFile }, 'the catalog could not be kept on disk')
   }
 }

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import type {
   CatalogSnapshot,
   SlotAssignment,
@@ -15,7 +16,7 @@ export type TableView = Readonly<{
   definitions: ReadonlyMap<number, TableDefinition>
   topic: string
   uid: string
-  /** Indexed by slot. */
+  /** Sorted by slot; in a whole catalog `slots[n]` is slot n. */
   slots: readonly SlotView[]
 }>
 export type ShardView = Readonly<{ shard: number; incarnation: number; address: string }>
@@ -57,8 +58,7 @@ export function viewOfCatalog(snapshot: CatalogSnapshot): CatalogView {
 function tableView(entry: TableEntry): TableView {
   const definitions = entry.versionsJson.map((json) => JSON.parse(json) as TableDefinition)
   const definition = definitions.at(-1)
-  if (definition === undefined)
-    throw new Error(`The catalog's entry for topic ${entry.topic} has no version.`)
+  assert(definition !== undefined, `the catalog's entry for topic ${entry.topic} has no version`)
   return {
     definition,
     definitions: new Map(definitions.map((version) => [version.version, version])),

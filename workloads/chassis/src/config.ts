@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { ROLE_PORTS, type Role } from '@truenow/contracts/ports.ts'
-import { type Static, type TObject, Type } from 'typebox'
+import { type Static, type TObject, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -46,19 +46,65 @@ export function loadConfig<Schema extends TObject>(
   schema: Schema,
   environment: Environment,
 ): Readonly<Static<Schema>> {
-  const keys = Object.keys(schema.properties).filter((key) => environment[key] !== undefined)
-  const given = Object.fromEntries(keys.map((key) => [key, environment[key]]))
-  const config = Value.Convert(schema, Value.Default(schema, given))
+  const given: Record<string, unknown> = {}
+  for (const [key, property] of Object.entries(schema.properties)) {
+    const text = environment[key]
+    if (text !== undefined) given[key] = parsed(text, (property as { type?: unknown }).type)
+  }
+  const config = Value.Default(schema, given)
   if (Value.Check(schema, config)) return Object.freeze(config) as Readonly<Static<Schema>>
-  const problems = [...Value.Errors(schema, config)].map((problem) => {
-    const { required = [] } =
-      (problem as { params?: { requiredProperties?: string[]; required?: string[] } }).params ?? {}
-    const missing =
-      (problem as { params?: { requiredProperties?: string[] } }).params?.requiredProperties ?? required
-    const place = problem.instancePath.slice(1) || missing.join(', ')
-    return `${place} ${problem.message}`
+  const keys = Object.keys(schema.properties).filter((key) => !accepts(schema, config, key))
+  const problems = keys.map((key) =>
+    complaint(key, schema.properties[key] as PropertySchema, environment[key]),
+  )
+  throw new TrueNowError('TN_CONFIG_INVALID', `Invalid configuration: ${problems.join('; ')}.`, {
+    details: { keys },
   })
-  throw new TrueNowError('TN_CONFIG_INVALID', `Invalid configuration: ${[...new Set(problems)].join('; ')}.`)
+}
+
+/** Not TypeBox's Value.Convert: it takes '' for 0, 12.7 for 12 and true for 1 where an integer is asked for (measured). */
+function parsed(text: string, type: unknown): unknown {
+  if (type === 'integer') return /^[+-]?\d{1,16}$/.test(text) ? Number(text) : text
+  if (type === 'number') return /^[+-]?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) ? Number(text) : text
+  if (type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text
+  return text
+}
+
+function accepts(schema: TObject, config: unknown, key: string): boolean {
+  const value = (config as Record<string, unknown>)[key]
+  if (value === undefined) return !(schema.required as readonly string[] | undefined)?.includes(key)
+  return Value.Check(schema.properties[key] as TSchema, value)
+}
+
+type PropertySchema = TSchema &
+  Partial<{
+    type: string
+    minimum: number
+    maximum: number
+    minLength: number
+    pattern: string
+    anyOf: ReadonlyArray<{ const?: unknown }>
+    description: string
+  }>
+
+/** What the key must be, in words, and what it is for. The value itself is not told: it may be a secret. */
+function complaint(key: string, schema: PropertySchema, text: string | undefined): string {
+  const choices = schema.anyOf?.map((choice) => String(choice.const)).join(', ')
+  const range = [
+    schema.minimum === undefined ? '' : `at least ${schema.minimum}`,
+    schema.maximum === undefined ? '' : `at most ${schema.maximum}`,
+  ]
+  const kinds: Readonly<Record<string, string>> = { integer: 'a whole number', boolean: 'true or false' }
+  const kind =
+    schema.type === 'string' ? 'text that is not empty' : (kinds[schema.type ?? ''] ?? `a ${schema.type}`)
+  const rule =
+    choices !== undefined
+      ? `one of ${choices}`
+      : schema.pattern !== undefined
+        ? `text like ${schema.pattern}`
+        : [kind, ...range.filter((bound) => bound !== '')].join(', ')
+  const purpose = schema.description === undefined ? '' : ` (${schema.description.replace(/\.$/, '')})`
+  return `${key} ${text === undefined ? 'is missing: it' : ''} must be ${rule}${purpose}`.replace('  ', ' ')
 }
 
 /** A secret from its mounted file, without the line break at its end. Read it again whenever it is used: it may rotate. */

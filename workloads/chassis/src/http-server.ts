@@ -1,6 +1,8 @@
+import type { Socket } from 'node:net'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
-import { TrueNowError } from '@truenow/contracts/errors.ts'
+import { type ErrorCode, TrueNowError } from '@truenow/contracts/errors.ts'
 import Fastify, {
+  type ConnectionError,
   type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
@@ -12,7 +14,10 @@ import Fastify, {
 } from 'fastify'
 import { Counter, Histogram } from 'prom-client'
 import type { Health } from './health.ts'
+import { limitJsonDepth } from './json-depth.ts'
 import { metricPrefix } from './metric-prefix.ts'
+import { createProcessMetrics } from './process-metrics.ts'
+import { boundRequestLifetime } from './request-lifetime.ts'
 import type { RoleContext } from './running-role.ts'
 
 export type HttpApp = FastifyInstance<
@@ -32,10 +37,13 @@ export type HttpServer = Readonly<{
 
 const BODY_BYTES_MAX = 1 << 20
 const CONNECTIONS_MAX = 10_000
+/** Above the 60 s that a query may ask for itself. */
+const HANDLER_MS_MAX = 65_000
 
 /**
  * Fastify with every limit set (its own defaults let slow clients stay for ever), the routes every role serves, and
- * errors as `{error: {code, message, details}}`, never with a stack. Routes are declared on `app`.
+ * errors as `{error: {code, message, details}}`, never with a stack. Routes are declared on `app`; in a handler
+ * `request.signal` aborts when its client leaves.
  */
 export function createHttpServer(
   options: Readonly<{ role: string; context: RoleContext; health: Health; bodyBytesMax?: number }>,
@@ -54,8 +62,10 @@ export function createHttpServer(
     },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
-    return503OnClosing: true,
+    return503OnClosing: false, // serveUntilClosed says it with our code.
     forceCloseConnections: 'idle',
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, request, reply) => void answerError(error, request, reply, context),
     ajv: {
       customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false },
     },
@@ -66,10 +76,18 @@ export function createHttpServer(
   app.setErrorHandler((error, request, reply) => answerError(error as FastifyError, request, reply, context))
   app.setNotFoundHandler((request, reply) => {
     const message = `There is no ${request.method} ${request.url.split('?')[0]} here.`
-    return reply.code(404).send({ error: { code: 'TN_REQUEST_INVALID', message, details: {} } })
+    return reply
+      .code(404)
+      .type('application/json; charset=utf-8')
+      .send(errorBody({ code: 'TN_REQUEST_INVALID', message }))
   })
-  measure(app as unknown as FastifyInstance, role, context)
-  serveHealth(app as unknown as FastifyInstance, health, context)
+  const plain = app as unknown as FastifyInstance
+  const stopServing = serveUntilClosed(plain)
+  boundRequestLifetime(plain, HANDLER_MS_MAX)
+  limitJsonDepth(plain)
+  measure(plain, role, context)
+  createProcessMetrics(context.registry)
+  serveHealth(plain, health, context)
   return {
     app: app as unknown as HttpApp,
     listen: async (host, port) => {
@@ -77,7 +95,30 @@ export function createHttpServer(
       const address = app.server.address()
       return typeof address === 'object' && address !== null ? address.port : port
     },
-    close: () => app.close(),
+    close: () => {
+      stopServing()
+      return app.close()
+    },
+  }
+}
+
+const OPERATIONAL_ROUTES: ReadonlySet<string | undefined> = new Set([
+  '/health',
+  '/livez',
+  '/readyz',
+  '/metrics',
+])
+
+/** From then on requests that come over open connections get TN_SHUTTING_DOWN; probes and scrapes are answered. */
+function serveUntilClosed(app: FastifyInstance): () => void {
+  let closing = false
+  app.addHook('onRequest', async (request, reply) => {
+    if (!closing || OPERATIONAL_ROUTES.has(request.routeOptions.url)) return
+    reply.header('connection', 'close')
+    throw new TrueNowError('TN_SHUTTING_DOWN', 'This process is shutting down; ask another.')
+  })
+  return () => {
+    closing = true
   }
 }
 
@@ -134,9 +175,32 @@ function answerError(
       'request failed',
     )
   }
-  if (known.statusCode === 503 || known.statusCode === 429) reply.header('retry-after', '1')
-  const { code, message, details } = known
-  return reply.code(known.statusCode).send({ error: { code, message, details } })
+  if (known.statusCode === 503) reply.header('retry-after', '1')
+  return reply.code(known.statusCode).type('application/json; charset=utf-8').send(errorBody(known))
+}
+
+type ErrorAnswer = Readonly<{ code: ErrorCode; message: string; details?: Readonly<Record<string, unknown>> }>
+
+const errorBody = ({ code, message, details = {} }: ErrorAnswer): string =>
+  JSON.stringify({ error: { code, message, details } }, (_key, value: unknown) =>
+    typeof value === 'bigint' ? String(value) : value,
+  )
+
+/** What Node refuses before there is a request: too slow, too long headers, no HTTP at all. */
+function answerClientError(error: ConnectionError, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [status, message] =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? ['408 Request Timeout', 'The request did not arrive within 15 s, or its headers within 10 s.']
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? ['431 Request Header Fields Too Large', 'The headers are longer than 16 KiB.']
+        : ['400 Bad Request', 'This is no HTTP/1.1 request.']
+  const body = errorBody({ code: 'TN_REQUEST_INVALID', message })
+  const headers = `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}`
+  socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\nconnection: close\r\n\r\n${body}`, () => socket.destroy())
 }
 
 /** What fastify itself refuses, in our codes. */
@@ -150,8 +214,6 @@ function asTrueNowError(error: FastifyError): TrueNowError {
   }
   if (error.statusCode === 413) return new TrueNowError('TN_BODY_TOO_LARGE', `${error.message}.`)
   if (error.statusCode === 415) return new TrueNowError('TN_MEDIA_TYPE_UNSUPPORTED', `${error.message}.`)
-  if (error.statusCode === 503)
-    return new TrueNowError('TN_SHUTTING_DOWN', 'This process is shutting down; ask another.')
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
     return new TrueNowError('TN_REQUEST_INVALID', error.message)
   }

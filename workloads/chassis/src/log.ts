@@ -6,6 +6,9 @@ type Write = (fields: Readonly<Record<string, unknown>>, message: string) => voi
 /** One JSON line an event: `time`, `level`, `role`, `pod`, `msg` and the fields. Errors go in `err`. */
 export type Log = Readonly<{ debug: Write; info: Write; warn: Write; error: Write }>
 
+/** `//user:password@` in any text of the line, such as the message of an error that names a URL. */
+const URL_PASSWORD = /(:\/\/[^\s/:@"]*:)[^\s/@"]+@/g
+
 /** A log that writes to `destination` (standard output if absent). Fields that may hold a secret are masked. */
 export function createLog(
   options: Readonly<{
@@ -21,6 +24,7 @@ export function createLog(
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label.toUpperCase() }) },
     redact: { paths: ['password', '*.password', 'url', '*.url', 'token', '*.token'], censor: '[secret]' },
+    hooks: { streamWrite: (line: string) => line.replaceAll(URL_PASSWORD, '$1[secret]@') },
   }
   const logger =
     options.destination === undefined

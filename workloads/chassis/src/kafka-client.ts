@@ -1,0 +1,299 @@
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs'
+import type { Clock } from './clock.ts'
+import { createCluster, type KafkaCluster, readFetched } from './kafka-cluster.ts'
+import { KafkaFollower } from './kafka-follower.ts'
+import type { KafkaPort, KafkaRecord, TopicSettings } from './kafka-port.ts'
+import type { Log } from './log.ts'
+
+const { CompressionCodecs, CompressionTypes, KafkaJSProtocolError, logLevel } = kafkajs
+
+// Our own topics hold uncompressed records; gzip is built in and zstd is in Node. Others come with topics of others.
+CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+  compress: async ({ buffer }: { buffer: Buffer }) => zstdCompressSync(buffer),
+  decompress: async (buffer: Buffer) => zstdDecompressSync(buffer),
+})
+
+export type KafkaClientOptions = Readonly<{
+  brokers: readonly string[]
+  clientId: string
+  log: Log
+  clock: Clock
+}>
+
+const REQUEST_TIMEOUT_MS = 10_000
+/** Bytes that one Produce request gathers from concurrent callers. */
+const PRODUCE_BYTES_MAX = 16 << 20
+type Waiting = Readonly<{
+  topic: string
+  partition: number
+  value: Buffer
+  headers: Record<string, string>
+  resolve: (answer: { offset: number }) => void
+  reject: (error: unknown) => void
+}>
+
+/**
+ * The Kafka port over kafkajs 2.2.4. Neither idempotence nor transactions of the client are relied on: an append whose
+ * answer was lost may stand in the log twice, and replicas drop the second copy by its event ids.
+ */
+export function createKafkaClient(options: KafkaClientOptions): KafkaPort {
+  const { log, clock } = options
+  const kafka = new kafkajs.Kafka({
+    clientId: options.clientId,
+    brokers: [...options.brokers],
+    connectionTimeout: 2_000,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 4 },
+    logLevel: logLevel.WARN,
+    logCreator:
+      () =>
+      ({ namespace, log: { message, ...fields } }) => {
+        const { timestamp: _timestamp, logger: _logger, stack: _stack, ...rest } = fields
+        log.debug({ ...rest, namespace }, `kafkajs: ${message}`) // What matters comes back as an error and is logged once.
+      },
+  })
+  const admin = connectedOnce(kafka.admin({ retry: { retries: 4 } }))
+  const commands = connectedCluster(kafka)
+  const fetching = connectedCluster(kafka)
+  const offsetRange = (topic: string, partition: number) => rangeOf(admin, topic, partition)
+  const follower = new KafkaFollower({ cluster: fetching.cluster, clock, log, offsetRange })
+  const produce = createProduce(kafka)
+  return {
+    produce: produce.one,
+    followPartition: async (position, take, signal) => {
+      await fetching.connect()
+      await follower.follow(position, take, signal)
+    },
+    readRecord: async (topic, partition, offset) => {
+      await commands.connect()
+      return readOne(commands.cluster, { topic, partition, offset })
+    },
+    offsetRange,
+    createTopic: (topic, settings) => createTopic(admin, topic, settings),
+    describeTopic: (topic) => describeTopic(admin, topic),
+    deleteTopic: (topic) => deleteTopic(admin, topic),
+    publishCursors: async (group, topic, nextOffsets) => {
+      await commands.connect()
+      const coordinator = await commands.cluster.findGroupCoordinator({ groupId: group })
+      const partitions = [...nextOffsets].map(([partition, offset]) => ({
+        partition,
+        offset: String(offset),
+      }))
+      // No member and generation -1: an offset that nobody's membership stands behind, as kafka-consumer-groups writes it.
+      const commit = { groupId: group, groupGenerationId: -1, memberId: '', topics: [{ topic, partitions }] }
+      await unavailable(() => coordinator.offsetCommit(commit))
+    },
+    reachable: async () => {
+      try {
+        await (await admin()).describeCluster()
+        return true
+      } catch {
+        return false
+      }
+    },
+    close: async () => {
+      await follower.close()
+      await Promise.all([produce.close(), admin.close(), commands.close(), fetching.close()])
+    },
+  }
+}
+
+type Opened<T> = (() => Promise<T>) & { close: () => Promise<void> }
+
+/** Connects at the first use, and anew at the next one if that failed: a failed connect() leaves kafkajs half alive. */
+function connectedOnce<T extends Admin | Producer>(client: T): Opened<T> {
+  let connecting: Promise<T> | undefined
+  const open = () => {
+    connecting ??= client.connect().then(
+      () => client,
+      (error: unknown) => {
+        connecting = undefined
+        throw asUnavailable(error)
+      },
+    )
+    return connecting
+  }
+  return Object.assign(open, { close: () => client.disconnect() })
+}
+
+function connectedCluster(kafka: Kafka) {
+  const cluster = createCluster(kafka)
+  let connecting: Promise<void> | undefined
+  const connect = () => {
+    connecting ??= cluster.connect().catch((error: unknown) => {
+      connecting = undefined
+      throw asUnavailable(error)
+    })
+    return connecting
+  }
+  return { cluster, connect, close: () => cluster.disconnect() }
+}
+
+/** Calls that wait at the same moment share one request; each caller keeps one call in flight per partition. */
+function createProduce(kafka: Kafka) {
+  const producer = connectedOnce(
+    kafka.producer({
+      allowAutoTopicCreation: false,
+      idempotent: false,
+      // Its own partitioners choose again at a retry; every record of ours names its partition.
+      createPartitioner:
+        () =>
+        ({ message }) =>
+          message.partition ?? Number.NaN,
+      retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 },
+    }),
+  )
+  let waiting: Waiting[] = []
+  let waitingBytes = 0
+  const flush = () => {
+    const batch = waiting
+    waiting = []
+    waitingBytes = 0
+    if (batch.length > 0) void send(producer, batch)
+  }
+  const one: KafkaPort['produce'] = (topic, partition, value, headers = {}) =>
+    new Promise((resolve, reject) => {
+      if (waiting.length === 0) setImmediate(flush)
+      const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+      waiting.push({ topic, partition, value: bytes, headers: { ...headers }, resolve, reject })
+      waitingBytes += bytes.length
+      if (waitingBytes > PRODUCE_BYTES_MAX) flush()
+    })
+  return { one, close: () => producer.close() }
+}
+
+async function send(producer: Opened<Producer>, batch: readonly Waiting[]): Promise<void> {
+  try {
+    const byTopic = Map.groupBy(batch, ({ topic }) => topic)
+    const topicMessages = [...byTopic].map(([topic, records]) => ({
+      topic,
+      messages: records.map(({ partition, value, headers }) => ({ partition, value, headers })),
+    }))
+    const answers = await (await producer()).sendBatch({
+      acks: -1,
+      timeout: REQUEST_TIMEOUT_MS,
+      topicMessages,
+    })
+    const bases = new Map(
+      answers.map(({ topicName, partition, baseOffset }) => [`${topicName}/${partition}`, baseOffset]),
+    )
+    const taken = new Map<string, number>()
+    for (const { topic, partition, resolve, reject } of batch) {
+      const place = `${topic}/${partition}`
+      const base = bases.get(place)
+      const index = taken.get(place) ?? 0
+      taken.set(place, index + 1)
+      if (base === undefined)
+        reject(new TrueNowError('TN_KAFKA_UNAVAILABLE', `Kafka did not say where ${place} was written.`))
+      else resolve({ offset: Number(base) + index })
+    }
+  } catch (error) {
+    for (const { reject } of batch) reject(asUnavailable(error))
+  }
+}
+
+async function readOne(
+  cluster: KafkaCluster,
+  at: Readonly<{ topic: string; partition: number; offset: number }>,
+): Promise<KafkaRecord | undefined> {
+  const { topic, partition, offset } = at
+  return unavailable(async () => {
+    await cluster.addTargetTopic(topic)
+    const read = async () => {
+      const [nodeId = ''] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
+      const broker = await cluster.findBroker({ nodeId })
+      const partitions = [{ partition, fetchOffset: String(offset), maxBytes: 1 }] // At least one batch comes anyway.
+      const request = {
+        maxWaitTime: 1,
+        minBytes: 0,
+        maxBytes: 1,
+        isolationLevel: 1,
+        topics: [{ topic, partitions }],
+      }
+      const { responses } = await broker.fetch(request)
+      const data = responses[0]?.partitions[0]
+      const messages = data === undefined ? [] : readFetched(topic, offset, data).messages
+      const found = messages.find((message) => Number(message.offset) === offset)
+      if (found === undefined) return undefined
+      return {
+        offset,
+        timestampMs: Number(found.timestamp),
+        headers: {},
+        value: found.value ?? Buffer.alloc(0),
+      }
+    }
+    try {
+      return await read()
+    } catch (error) {
+      if (error instanceof KafkaJSProtocolError && error.type === 'OFFSET_OUT_OF_RANGE') return undefined
+      await cluster.refreshMetadata()
+      return read()
+    }
+  })
+}
+
+function rangeOf(admin: Opened<Admin>, topic: string, partition: number) {
+  return unavailable(async () => {
+    const all = await (await admin()).fetchTopicOffsets(topic)
+    const found = all.find((one) => one.partition === partition)
+    if (found === undefined) throw new Error(`There is no ${topic}/${partition}.`)
+    return { startOffset: Number(found.low), endOffset: Number(found.high) }
+  })
+}
+
+function createTopic(admin: Opened<Admin>, topic: string, settings: TopicSettings): Promise<boolean> {
+  const { partitions: numPartitions, replicationFactor, config } = settings
+  const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
+  return unavailable(async () => {
+    const one = { topic, numPartitions, replicationFactor, configEntries }
+    return (await admin()).createTopics({ topics: [one], waitForLeaders: true, timeout: REQUEST_TIMEOUT_MS })
+  })
+}
+
+async function describeTopic(admin: Opened<Admin>, topic: string): Promise<TopicSettings | undefined> {
+  return unavailable(async () => {
+    const client = await admin()
+    if (!(await client.listTopics()).includes(topic)) return undefined
+    const { topics } = await client.fetchTopicMetadata({ topics: [topic] })
+    const TOPIC = 2
+    const { resources } = await client.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: TOPIC, name: topic }],
+    })
+    const entries = resources[0]?.configEntries.map(({ configName, configValue }) => [
+      configName,
+      configValue,
+    ])
+    const partitions = topics[0]?.partitions ?? []
+    return {
+      partitions: partitions.length,
+      replicationFactor: partitions[0]?.replicas.length ?? 0,
+      config: Object.fromEntries(entries ?? []) as Record<string, string>,
+    }
+  })
+}
+
+async function deleteTopic(admin: Opened<Admin>, topic: string): Promise<void> {
+  await unavailable(async () => {
+    const client = await admin()
+    if (!(await client.listTopics()).includes(topic)) return
+    await client.deleteTopics({ topics: [topic], timeout: REQUEST_TIMEOUT_MS })
+  })
+}
+
+async function unavailable<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw asUnavailable(error)
+  }
+}
+
+function asUnavailable(cause: unknown): TrueNowError {
+  if (cause instanceof TrueNowError) return cause
+  return new TrueNowError('TN_KAFKA_UNAVAILABLE', `Kafka did not do it: ${(cause as Error).message}`, {
+    cause,
+  })
+}

@@ -1,0 +1,102 @@
+import { createRequire } from 'node:module'
+import kafkajs, { type Kafka } from 'kafkajs'
+
+const { KafkaJSProtocolError } = kafkajs
+
+/*
+ * The part of kafkajs below its consumer: brokers, metadata and single requests. Its consumer cannot be told which
+ * partitions to read; it joins a group, forgets a seek at every rejoin and rejoins at every leader change, and a shared
+ * one must stop to take another partition. Fetch requests of our own have none of that: they name partition and offset.
+ * These classes are not exported by kafkajs, so the version is pinned exactly, and kafka-client.test.ts runs over them.
+ */
+export type FetchedMessage = Readonly<{
+  offset: string
+  timestamp: string
+  value: Buffer | null
+  headers: Readonly<Record<string, Buffer | string | undefined>>
+}>
+export type FetchedPartition = Readonly<{
+  partition: number
+  highWatermark: string
+  abortedTransactions: readonly unknown[]
+  messages: readonly FetchedMessage[]
+}>
+export type Broker = Readonly<{
+  fetch: (
+    request: Readonly<{
+      maxWaitTime: number
+      minBytes: number
+      maxBytes: number
+      isolationLevel: number
+      topics: ReadonlyArray<
+        Readonly<{
+          topic: string
+          partitions: ReadonlyArray<Readonly<{ partition: number; fetchOffset: string; maxBytes: number }>>
+        }>
+      >
+    }>,
+  ) => Promise<
+    Readonly<{
+      responses: ReadonlyArray<Readonly<{ topicName: string; partitions: readonly FetchedPartition[] }>>
+    }>
+  >
+  offsetCommit: (request: Readonly<Record<string, unknown>>) => Promise<unknown>
+}>
+export type KafkaCluster = Readonly<{
+  connect: () => Promise<void>
+  disconnect: () => Promise<void>
+  refreshMetadata: () => Promise<void>
+  refreshMetadataIfNecessary: () => Promise<void>
+  addTargetTopic: (topic: string) => Promise<void>
+  findBroker: (at: Readonly<{ nodeId: string }>) => Promise<Broker>
+  findLeaderForPartitions: (
+    topic: string,
+    partitions: readonly number[],
+  ) => Readonly<Record<string, number[]>>
+  findGroupCoordinator: (group: Readonly<{ groupId: string }>) => Promise<Broker>
+}>
+type Batch = Readonly<{
+  messages: readonly FetchedMessage[]
+  messagesWithinOffset: readonly FetchedMessage[]
+}>
+type BatchClass = new (topic: string, fetchedOffset: string, data: FetchedPartition) => Batch
+
+const READ_COMMITTED = 1
+const require = createRequire(import.meta.url)
+const BatchOfConsumer = require('kafkajs/src/consumer/batch.js') as BatchClass
+
+/** A connection pool of its own: long polls must not stand in front of other requests on one connection. */
+export function createCluster(kafka: Kafka): KafkaCluster {
+  const hidden = Object.getOwnPropertySymbols(kafka).find(
+    ({ description }) => description === 'private:Kafka:createCluster',
+  )
+  const create = hidden === undefined ? undefined : (kafka as unknown as Record<symbol, unknown>)[hidden]
+  if (typeof create !== 'function')
+    throw new Error('kafkajs has changed: its cluster factory is not where 2.2.4 had it.')
+  return create({
+    metadataMaxAge: 60_000,
+    allowAutoTopicCreation: false,
+    isolationLevel: READ_COMMITTED,
+  }) as KafkaCluster
+}
+
+/**
+ * The records of one fetched partition from `fetchOffset` on, without aborted and control records, and the offset to go on
+ * from: past those as well, so that a reader is never held up by records that nobody may see.
+ */
+export function readFetched(
+  topic: string,
+  fetchOffset: number,
+  data: FetchedPartition,
+): Readonly<{ messages: readonly FetchedMessage[]; nextOffset: number }> {
+  const { messages, messagesWithinOffset } = new BatchOfConsumer(topic, String(fetchOffset), data)
+  const last = messagesWithinOffset.at(-1)
+  return { messages, nextOffset: last === undefined ? fetchOffset : Number(last.offset) + 1 }
+}
+
+/** The partition that a broker said is out of range; undefined for any other failure. */
+export function outOfRange(error: unknown): Readonly<{ topic: string; partition: number }> | undefined {
+  if (!(error instanceof KafkaJSProtocolError) || error.type !== 'OFFSET_OUT_OF_RANGE') return undefined
+  const { topic, partition } = error as unknown as { topic?: string; partition?: number }
+  return topic === undefined || partition === undefined ? undefined : { topic, partition }
+}
