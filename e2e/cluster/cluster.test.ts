@@ -8,6 +8,7 @@ import { attachCluster, type Cluster, startCluster, stopCluster } from './cluste
 import { pidFile } from './daemon.ts'
 import { redisImage } from './images/redis-image.ts'
 import { checkoutHash, instanceLayout } from './instance-layout.ts'
+import { machineLock } from './machine-lock.ts'
 import { runningPid } from './pid-file.ts'
 import { pollUntil } from './poll-until.ts'
 import { preflight, thisMachine } from './preflight.ts'
@@ -38,7 +39,9 @@ describe('the local cluster', { skip, concurrency: 1 }, () => {
     assert.equal(existsSync(layout.directory), false)
   }
 
+  let free = async () => {}
   before(async () => {
+    free = await machineLock(`truenow-run-${instance}`, 600_000) // Two runs in one checkout take turns.
     await stopCluster(instance, root)
     traces = await hostTraces(layout, [])
     cluster = await start()
@@ -47,7 +50,10 @@ describe('the local cluster', { skip, concurrency: 1 }, () => {
     traces = { ...traces, iptables: iptables ?? [] } // The tool came with the start; no rule of ours may be here.
     assert.ok(!iptables?.some((line) => line.includes('KUBE-')))
   })
-  after(() => stopCluster(instance, root))
+  after(async () => {
+    await stopCluster(instance, root)
+    await free()
+  })
 
   test('a running cluster is left as it is by a second start', async () => {
     const pid = runningPid(pidFile(layout, 'kube-apiserver'))
@@ -66,9 +72,10 @@ describe('the local cluster', { skip, concurrency: 1 }, () => {
     await must('-n', 'sample', 'rollout', 'status', 'statefulset/sample', '--timeout=60s')
     // From another pod's view: name service, Service address, and back to the very pod (hairpin).
     const client = ['redis-cli', '-h', 'sample.sample.svc', '-p', '80']
-    assert.equal(
-      await must('-n', 'sample', 'exec', 'sample-0', '--', ...client, 'set', 'kept', 'yes'),
-      'OK\n',
+    const set = ['-n', 'sample', 'exec', 'sample-0', '--', ...client, 'set', 'kept', 'yes']
+    // A Service follows its pods a moment later.
+    await pollUntil('the Service to lead to its pod', 10_000, async () =>
+      (await cluster.kubectl(set)).stdout === 'OK\n' ? true : undefined,
     )
     const claims = await must('-n', 'sample', 'get', 'pvc', 'data-sample-0', '-o', 'jsonpath={.status.phase}')
     assert.equal(claims, 'Bound')
