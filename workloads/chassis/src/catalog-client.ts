@@ -61,11 +61,12 @@ export function createCatalogClient(
     }
   }
   const watchOnce = async () => {
-    // Revision 0: always ask for the whole catalog, since another catalog id may stand behind a lower revision.
-    for await (const snapshot of client.watch({ watcher, revision: 0n }, { signal: ending.signal })) {
+    // What we hold, so that a control plane that was restored from a backup goes on above it: we ignore what is lower.
+    const request = { watcher, revision: BigInt(view?.revision ?? 0) }
+    const onOpen = () => {
       watching = true
-      take(snapshot)
     }
+    for await (const snapshot of client.watch(request, { signal: ending.signal, onOpen })) take(snapshot)
   }
   const follow = async () => {
     let backoffMs = BACKOFF_MS_MIN

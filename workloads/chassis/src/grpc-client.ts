@@ -18,7 +18,12 @@ import {
 } from '@grpc/grpc-js'
 import { ERROR_CODES, type ErrorCode, TrueNowError } from '@truenow/contracts/errors.ts'
 
-export type CallOptions = Readonly<{ signal?: AbortSignal; timeoutMs?: number }>
+export type CallOptions = Readonly<{
+  signal?: AbortSignal
+  timeoutMs?: number
+  /** Streams only: the server took the call; its first message may be long in coming. */
+  onOpen?: () => void
+}>
 type CallsOf<Service extends DescService> = {
   [Name in keyof Service['method']]: Service['method'][Name] extends {
     methodKind: 'server_streaming'
@@ -146,7 +151,7 @@ function unary({ connection, address, method, path }: Target) {
 }
 
 function stream({ connection, address, method, path }: Target) {
-  return async function* (request: Request, { signal, timeoutMs }: CallOptions = {}) {
+  return async function* (request: Request, { signal, timeoutMs, onOpen }: CallOptions = {}) {
     const isAborted = () => signal?.aborted === true
     if (isAborted()) return
     const unwatch = connection.watch()
@@ -161,7 +166,10 @@ function stream({ connection, address, method, path }: Target) {
         create(method.input, request),
         timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs },
       )
-      call.on('metadata', unwatch)
+      call.on('metadata', () => {
+        unwatch()
+        onOpen?.()
+      })
       for await (const message of call) yield message
     } catch (error) {
       if (!isAborted()) throw asTrueNowError(error as ServiceError, address, method.name)

@@ -171,6 +171,7 @@ function streaming(options: Call): handleServerStreamingCall<unknown, unknown> {
     call.on('error', cancel)
     streams.open.add(stop)
     if (streams.ending) stop.abort()
+    call.sendMetadata(new Metadata()) // At once: whoever follows learns that the stream stands before anything happens.
     const run = async () => {
       const answers = handler(call.request, { signal, peer: call.getPeer() }) as Answers
       for await (const answer of untilAborted(answers, signal)) {

@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** The checkout: caches of downloaded servers lie in its `.cache`. */
 export const checkout: string = resolve(import.meta.dirname, '../../../..')
 
-/** PostgreSQL refuses to run as root, so servers that must not get this user; elsewhere we are ourselves. */
-const UNPRIVILEGED = 65_532
+/** PostgreSQL refuses to run as root, so and wants a user with a name: nobody, who is everywhere. */
+const UNPRIVILEGED = 65_534
 
 /** A real server of a test: its process, where it listens, and how to end it. */
 export type ServerProcess = Readonly<{
@@ -17,6 +17,8 @@ export type ServerProcess = Readonly<{
   port: number
   stop: () => Promise<void>
   kill: (signal: NodeJS.Signals) => void
+  /** Resolves when it has ended. */
+  ended: () => Promise<void>
   /** Starts it again on the same port and directory, after it was stopped or killed. */
   restart: () => Promise<void>
 }>
@@ -56,6 +58,7 @@ export async function startServer(
     port: number
     environment?: Readonly<Record<string, string>>
     unprivileged?: boolean
+    stopSignal?: NodeJS.Signals
   }>,
 ): Promise<ServerProcess> {
   const { name, directory, port } = options
@@ -92,6 +95,7 @@ export async function startServer(
   return {
     pid: () => child?.pid ?? -1,
     port,
+    ended,
     kill: (signal) => void child?.kill(signal),
     restart: async () => {
       await ended()
@@ -100,7 +104,7 @@ export async function startServer(
     stop: async () => {
       process.off('exit', onExit)
       child?.kill('SIGCONT')
-      child?.kill('SIGKILL') // Nothing of a test's server is kept, so there is nothing to write down.
+      child?.kill(options.stopSignal ?? 'SIGKILL') // Nothing of it is kept, so there is nothing to write down.
       await ended()
       rmSync(directory, { recursive: true, force: true })
     },

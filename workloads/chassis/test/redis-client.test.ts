@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createCacheInMemory } from '../src/cache-in-memory.ts'
+import type { CachePort } from '../src/cache-port.ts'
+import { systemClock } from '../src/clock.ts'
+import { createLog } from '../src/log.ts'
+import { createRedisClient } from '../src/redis-client.ts'
+import { startRedis } from '../src/testing/start-redis.ts'
+
+let server: Awaited<ReturnType<typeof startRedis>>
+const log = createLog({ role: 'test', level: 'ERROR' })
+const caches: Record<string, CachePort> = { 'in memory': createCacheInMemory({ clock: systemClock }) }
+
+before(async () => {
+  server = await startRedis()
+  caches.redis = createRedisClient({ url: server.url, log, clock: systemClock })
+  for (let tries = 0; !(await caches.redis.reachable()) && tries < 100; tries++) await sleep(20)
+})
+after(async () => {
+  for (const cache of Object.values(caches)) await cache.close()
+  await server?.stop()
+})
+
+for (const name of ['in memory', 'redis']) {
+  const cache = () => caches[name] as CachePort
+  test(`${name}: what was set is there, bytes and all, until its time is over`, async () => {
+    const value = Buffer.from([0, 255, 10, 13])
+    await cache().set('a', value, 1)
+    assert.deepEqual(await cache().get('a'), value)
+    await sleep(1_200)
+    assert.equal(await cache().get('a'), undefined)
+  })
+
+  test(`${name}: an entry beyond the limit is not stored`, async () => {
+    await cache().set('large', Buffer.alloc((1 << 20) + 1), 10)
+    assert.equal(await cache().get('large'), undefined)
+  })
+}
+
+test('redis: stopped or gone it is a miss within 50 ms, and it comes back by itself', async () => {
+  const redis = caches.redis as CachePort
+  await redis.set('b', Buffer.from('x'), 60)
+  server.kill('SIGSTOP')
+  const times: number[] = []
+  for (let turn = 0; turn < 10; turn++) {
+    const startedMs = performance.now()
+    assert.equal(await redis.get('b'), undefined)
+    times.push(performance.now() - startedMs)
+  }
+  assert.ok(times.toSorted((a, b) => a - b)[5]! <= 50, `the median was ${times.join(', ')} ms`)
+  server.kill('SIGCONT')
+  await until(async () => (await redis.get('b'))?.toString() === 'x')
+  server.kill('SIGKILL')
+  assert.equal(await redis.get('b'), undefined)
+  await server.restart()
+  await until(() => redis.reachable())
+})
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const giveUpAt = performance.now() + 20_000
+  while (!(await condition())) {
+    assert.ok(performance.now() < giveUpAt, 'not within 20 s')
+    await sleep(50)
+  }
+}
