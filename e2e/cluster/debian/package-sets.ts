@@ -5,8 +5,8 @@
  */
 export const debianPackageSets = {
   tools: [
-    'busybox-static',
     'buildah',
+    'busybox-static',
     'containerd',
     'containernetworking-plugins',
     'etcd-server',
