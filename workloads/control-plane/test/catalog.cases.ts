@@ -603,7 +603,7 @@ export function catalogCases(name: string, openPorts: () => Promise<CasePorts>):
       assert.equal((await putTable(at, { retentionUs: 1_000_000 }, 2n)).version, 2)
     })
 
-    test('a crash after any statement leaves nothing half done, and the repetition ends where none would', async () => {
+    test('a crash before any write leaves nothing half done, and the repetition ends where none would', async () => {
       const fault: Fault = {}
       const story = (at: World): ReadonlyArray<() => Promise<unknown>> => [
         () => putCluster(at),
@@ -623,7 +623,7 @@ export function catalogCases(name: string, openPorts: () => Promise<CasePorts>):
         ])
       const expected = [[2, Array(4).fill([0, 1].map((shard) => [shard, ReplicaState.SERVING]))]]
       let crashes = 0
-      for (let statement = 1; statement < 80; statement += 4) {
+      for (let statement = 1; statement <= 40; statement += 2) {
         const at = await world(undefined, faulty(ports.postgres, fault))
         fault.crashAt = statement
         for (const step of story(at)) {
@@ -659,7 +659,7 @@ export function catalogCases(name: string, openPorts: () => Promise<CasePorts>):
   })
 }
 
-/** What to do to statements: refuse all of them, or die in the n-th from now. */
+/** What to do to statements: refuse all of them, or die before the n-th write from now. */
 type Fault = { away?: boolean; crashAt?: number }
 
 /** The port with faults; a crash in a transaction rolls it back, as the death of the connection would. */
@@ -668,7 +668,9 @@ function faulty(postgres: PostgresPort, fault: Fault): PostgresPort {
     (query: Query): Query =>
     async (sql, parameters) => {
       if (fault.away === true) throw new TrueNowError('TN_POSTGRES_UNAVAILABLE', 'PostgreSQL is away.')
-      if (fault.crashAt !== undefined && --fault.crashAt === 0) throw new Error(`crash before ${sql}`)
+      const writes = /^\s*(LOCK|INSERT|UPDATE|DELETE|WITH)/.test(sql) // What polls read is not counted.
+      if (writes && fault.crashAt !== undefined && --fault.crashAt === 0)
+        throw new Error(`crash before ${sql}`)
       return query(sql, parameters)
     }
   return {
