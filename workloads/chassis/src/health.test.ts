@@ -6,7 +6,10 @@ function started() {
   let nowMs = 1_000
   const clock = { nowUs: () => 0, monotonicMs: () => nowMs }
   const health = createHealth({ role: 'query', version: '1.0.0', clock })
-  return { health, at: (ms: number) => void (nowMs = ms) }
+  const at = (ms: number) => {
+    nowMs = ms
+  }
+  return { health, at }
 }
 
 const worst: ReadonlyArray<[one: HealthStatus, other: HealthStatus, whole: HealthStatus]> = [

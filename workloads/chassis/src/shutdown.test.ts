@@ -35,7 +35,9 @@ test('shutdown: what was opened last is closed first, one after the other', asyn
 test('shutdown: one that fails, in either way, does not keep the others from closing', async () => {
   const { shutdown, lines } = made()
   let closed = false
-  shutdown.onClose('first', async () => void (closed = true))
+  shutdown.onClose('first', async () => {
+    closed = true
+  })
   shutdown.onClose('rejects', () => Promise.reject(new Error('stuck')))
   shutdown.onClose('throws', () => {
     throw new Error('at once')
@@ -51,7 +53,9 @@ test('shutdown: one that fails, in either way, does not keep the others from clo
 test('shutdown: a second call waits for the first and closes nothing again', async () => {
   const { shutdown } = made()
   let times = 0
-  shutdown.onClose('once', async () => void (times += 1))
+  shutdown.onClose('once', async () => {
+    times += 1
+  })
   await Promise.all([shutdown.close(), shutdown.close()])
   await shutdown.close()
   assert.equal(times, 1)
