@@ -15,7 +15,7 @@ export function parseLdd(answer: string, program: string): string[] {
       `${program} needs ${missing.join(', ')}: add their Debian packages to debian/package-sets.ts`,
     )
   }
-  return [...answer.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)].flatMap((match) => match[1] ?? [])
+  return [...answer.matchAll(/(?:=> |^\s*)(\/.+) \(0x/gm)].flatMap((match) => match[1] ?? [])
 }
 
 /** Copies a program, or a library with what it loads, into an image directory, and all shared libraries with it. */
