@@ -1,14 +1,11 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { systemClock } from '@truenow/chassis/clock.ts'
-import { createGrpcClient } from '@truenow/chassis/grpc-client.ts'
 import { createLog } from '@truenow/chassis/log.ts'
 import type { RoleContext, RunningRole } from '@truenow/chassis/running-role.ts'
-import { TrueNowError } from '@truenow/contracts/errors.ts'
-import { Catalog } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { ROLE_PORTS, type Role } from '@truenow/contracts/ports.ts'
 import { Registry } from 'prom-client'
+import { declareDemo } from './declare-demo.ts'
 import { DEMO_TABLE } from './demo-table.ts'
 import { freePort } from './free-port.ts'
 import { createOutsideInMemory, type OutsideInMemory } from './outside-in-memory.ts'
@@ -44,7 +41,6 @@ export type Dev = Readonly<{
 
 const SHARDS = 2
 const REPLICATION_FACTOR = 2
-const SERVING_MS_MAX = 30_000
 const HOST = '127.0.0.1'
 
 type Start = (
@@ -113,7 +109,7 @@ async function startAll(
   const query = await open('query', { ...catalog, TRUENOW_REDIS_URL_FILE: 'in-memory' })
   const watermark = await open('watermark', peers)
   const gateway = await open('gateway', { ...catalog, TRUENOW_KAFKA_BROKERS: 'in-memory' })
-  const whenServing = () => declareAndWait(controlPlane.grpcAddress)
+  const whenServing = () => declareDemo(controlPlane.grpcAddress, SHARDS, REPLICATION_FACTOR)
   await step(
     () => `table ${DEMO_TABLE.namespace}.${DEMO_TABLE.name}: ${DEMO_TABLE.slots} slots serve`,
     whenServing,
@@ -187,32 +183,5 @@ function createShards({ dataDirectory }: DevOptions, start: Start, peers: Readon
     close: async () => {
       await Promise.all([...running.keys()].map(stop))
     },
-  }
-}
-
-/** What the operator does for a TrueNowCluster and its Table, until every slot serves. */
-async function declareAndWait(controlPlane: string): Promise<void> {
-  const client = createGrpcClient(Catalog, controlPlane)
-  const deadline = performance.now() + SERVING_MS_MAX
-  const declare = async () => {
-    await client.putCluster({ generation: 1n, shards: SHARDS, replicationFactor: REPLICATION_FACTOR })
-    return client.putTable({ generation: 1n, definitionJson: JSON.stringify(DEMO_TABLE) })
-  }
-  try {
-    for (;;) {
-      // The control plane listens before its database has been migrated.
-      const table = await declare().catch((error: unknown) => {
-        if (error instanceof TrueNowError && error.retriable) return { slots: 1, slotsReady: 0 }
-        throw error
-      })
-      if (table.slotsReady === table.slots) return
-      if (performance.now() > deadline) {
-        const message = `Of ${table.slots} slots ${table.slotsReady} serve after ${SERVING_MS_MAX} ms; see the log above.`
-        throw new TrueNowError('TN_SHARD_UNAVAILABLE', message)
-      }
-      await delay(20)
-    }
-  } finally {
-    client.close()
   }
 }
