@@ -71,8 +71,8 @@ export async function bringUp(
   for (const component of [kubeControllerManager, kubeScheduler, kubeProxy]) start(component)
   await containers
   start(kubelet)
-  startDaemon(layout, groups, agent(layout), holder)
   await step('name service and storage applied', () => applyAddons(cluster))
+  startDaemon(layout, groups, agent(layout), holder) // Its rights are among what was just applied.
   await step('node Ready', () => awaitNode(cluster, layout))
   await step('name service ready', () => awaitNameService(cluster))
   writeFileSync(layout.readyMark, JSON.stringify(mark))

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { hideHostDirectories } from '../namespace-script.ts'
 import { mustRun } from '../run-command.ts'
@@ -17,6 +26,8 @@ export type ImageRecipe = Readonly<{
   environment?: Readonly<Record<string, string>>
   workingDirectory?: string
 }>
+
+const archivesMax = 4
 
 export type BuiltImage = Readonly<{ name: string; key: string; archive: string }>
 
@@ -40,7 +51,7 @@ export async function buildImage(root: string, toolbox: Toolbox, recipe: ImageRe
   const cache = join(root, '.cache', 'images')
   const text = containerfile(recipe)
   const key = createHash('sha256').update(`${recipe.name}\n${recipe.key}\n${text}`).digest('hex').slice(0, 16)
-  const archive = join(cache, `${recipe.name.replaceAll(/[^a-z0-9.-]/g, '_')}-${key}.tar`)
+  const archive = join(cache, `${fileName(recipe.name)}-${key}.tar`)
   const built = { name: recipe.name, key, archive }
   if (existsSync(archive)) return built
   mkdirSync(cache, { recursive: true })
@@ -55,8 +66,21 @@ export async function buildImage(root: string, toolbox: Toolbox, recipe: ImageRe
   await runBuildah(root, toolbox, work, recipe.name)
   renameSync(join(work, 'image.tar'), archive)
   rmSync(work, { recursive: true, force: true })
+  forgetOldArchives(cache, recipe.name)
   return built
 }
+
+/** Each change of the checkout makes an image of 70 MB: only the newest of a repository are kept. */
+function forgetOldArchives(cache: string, name: string): void {
+  const repository = `${fileName(name.slice(0, name.lastIndexOf(':')))}_`
+  const archives = readdirSync(cache)
+    .filter((file) => file.startsWith(repository))
+    .map((file) => ({ path: join(cache, file), atMs: statSync(join(cache, file)).mtimeMs }))
+    .sort((left, right) => right.atMs - left.atMs)
+  for (const { path } of archives.slice(archivesMax)) rmSync(path)
+}
+
+const fileName = (imageName: string): string => imageName.replaceAll(/[^a-z0-9.-]/g, '_')
 
 /** buildah also writes to /var/lib, /run and /etc/cni of the host whatever its flags say: kept from it here. */
 async function runBuildah(root: string, toolbox: Toolbox, work: string, name: string): Promise<void> {
