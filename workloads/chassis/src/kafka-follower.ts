@@ -12,6 +12,8 @@ type Followed = {
   next: number
   paused: boolean
   ended: boolean
+  /** Number of the last fetch that named it: where two follow one partition from different places, they take turns. */
+  turn: number
   readonly fail: (error: unknown) => void
 }
 type Parts = Readonly<{
@@ -39,6 +41,7 @@ export class KafkaFollower {
   private readonly ending = new AbortController()
   private readonly loops = new Map<string, Promise<void>>()
   private readonly sleepers = new Set<() => void>()
+  private turns = 0
   private refreshing: Promise<void> | undefined
 
   constructor(parts: Parts) {
@@ -68,7 +71,16 @@ export class KafkaFollower {
         end()
         resolve()
       }
-      const one: Followed = { topic, partition, take, next: nextOffset, paused: false, ended: false, fail }
+      const one: Followed = {
+        topic,
+        partition,
+        take,
+        next: nextOffset,
+        paused: false,
+        ended: false,
+        turn: 0,
+        fail,
+      }
       signal.addEventListener('abort', stop, { once: true })
       if (signal.aborted) return stop()
       this.followed.add(one)
@@ -103,7 +115,7 @@ export class KafkaFollower {
     while (!this.ending.signal.aborted) {
       const mine = [...this.followed].filter((one) => this.leaderOf(one) === nodeId)
       if (mine.length === 0) break
-      const ready = mine.filter(({ paused }) => !paused)
+      const ready = onePerPartition(mine.filter(({ paused }) => !paused))
       if (ready.length === 0) {
         await new Promise<void>((resolve) => this.sleepers.add(resolve))
         continue
@@ -131,6 +143,8 @@ export class KafkaFollower {
 
   private async fetchOnce(nodeId: string, ready: readonly Followed[]): Promise<void> {
     const broker = await this.parts.cluster.findBroker({ nodeId })
+    this.turns += 1
+    for (const one of ready) one.turn = this.turns
     const wanted = new Map(ready.map((one) => [`${one.topic}/${one.partition}`, { one, offset: one.next }]))
     const { responses } = await broker.fetch({
       maxWaitTime: FETCH_WAIT_MS,
@@ -207,6 +221,17 @@ export class KafkaFollower {
       .refreshMetadata()
       .catch((err: unknown) => log.warn({ err }, 'metadata of Kafka could not be read'))
   }
+}
+
+/** A fetch request may name a partition once only. */
+function onePerPartition(followed: readonly Followed[]): Followed[] {
+  const chosen = new Map<string, Followed>()
+  for (const one of followed) {
+    const place = `${one.topic}/${one.partition}`
+    const other = chosen.get(place)
+    if (other === undefined || one.turn < other.turn) chosen.set(place, one)
+  }
+  return [...chosen.values()]
 }
 
 /** Metadata of a topic that was created a moment ago may not be everywhere yet. */

@@ -121,6 +121,24 @@ export function kafkaPortCases(name: string, open: () => Promise<KafkaUnderTest>
     await Promise.all([stuck.stop(), free.stop()])
   })
 
+  test(`${name}: two followers of one partition from different places each get all of theirs`, async () => {
+    const under = await open()
+    const topic = await freshTopic(under)
+    for (let index = 0; index < 4; index++) await under.kafka.produce(topic, 0, Buffer.from(`v${index}`))
+    const [whole, tail] = [follow(under.kafka, topic, 0, 0), follow(under.kafka, topic, 0, 3)]
+    await under.kafka.produce(topic, 0, Buffer.from('v4'))
+    await eventually(async () => whole.records.length === 5 && tail.records.length === 2)
+    assert.deepEqual(
+      whole.records.map(({ offset }) => offset),
+      [0, 1, 2, 3, 4],
+    )
+    assert.deepEqual(
+      tail.records.map(({ offset }) => offset),
+      [3, 4],
+    )
+    await Promise.all([whole.stop(), tail.stop()])
+  })
+
   test(`${name}: a position that retention deleted rejects with what is there, and never jumps`, async () => {
     const under = await open()
     const topic = await freshTopic(under)
