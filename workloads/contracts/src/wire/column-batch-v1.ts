@@ -103,7 +103,7 @@ export function decodeColumnBatch(source: Uint8Array, start = 0): ColumnBatch & 
     if (hasValidity) {
       const count = Math.ceil(rowCount / 8)
       need(at, count)
-      validity = Uint8Array.prototype.slice.call(bytes, at, at + count)
+      validity = new Uint8Array(bytes.subarray(at, at + count)) // A copy, and no Buffer, whose slice() is a view.
       at += padded(count, 8)
     }
     need(at, payloadBytes)
@@ -207,7 +207,14 @@ function decodePayload(type: WireType, encoding: number, payload: Buffer, rowCou
     size(8 + rowCount * 4)
     const base = readInteger(payload, 0)
     const values = new Float64Array(rowCount)
-    for (let row = 0, at = 8; row < rowCount; row++, at += 4) values[row] = base + payload.readUInt32LE(at)
+    let offsetMax = 0
+    for (let row = 0, at = 8; row < rowCount; row++, at += 4) {
+      const offset = payload.readUInt32LE(at)
+      if (offset > offsetMax) offsetMax = offset
+      values[row] = base + offset
+    }
+    if (!Number.isSafeInteger(base + offsetMax))
+      throw corrupt(`integer ${base} + ${offsetMax} is not below 2^53`)
     return { type, values }
   }
   if (encoding !== PLAIN) throw corrupt(`${type} with encoding ${encoding}`)
