@@ -104,9 +104,10 @@ describe('the local cluster', { skip, concurrency: 1 }, () => {
   })
 
   test('requests without an identity are refused', async () => {
-    const url = 'https://127.0.0.1:6443/api'
-    const { stdout } = await cluster.exec(['curl', '-sk', '-o', '/dev/null', '-w', '%{http_code}', url])
-    assert.equal(stdout, '401')
+    const script = `require('node:https').get('https://127.0.0.1:6443/api', { rejectUnauthorized: false },
+      (answer) => { console.log(answer.statusCode); process.exit() })`
+    const { stdout } = await cluster.exec([process.execPath, '-e', script])
+    assert.equal(stdout, '401\n')
   })
 
   test('a privileged pod is refused where restricted is enforced', async () => {

@@ -53,9 +53,15 @@ export async function attachCluster(instance: string, root: string): Promise<Clu
 }
 
 /** Takes an instance down, whatever state it is in, and removes every trace but the caches. */
-export async function stopCluster(instance: string, root: string): Promise<void> {
+export async function stopCluster(
+  instance: string,
+  root: string,
+  log: (line: string) => void = () => {},
+): Promise<void> {
   const layout = instanceLayout(root, instance)
-  const free = await machineLock(layout.machineName, lockWaitMs)
+  const free = await machineLock(layout.machineName, lockWaitMs, () =>
+    log(`… waiting for another process that starts or stops ${instance}`),
+  )
   try {
     await tearDown(layout)
   } finally {

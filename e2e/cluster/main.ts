@@ -5,6 +5,7 @@ import { attachCluster, startCluster, stopCluster } from './cluster.ts'
 import { defaultInstance, instanceLayout } from './instance-layout.ts'
 import { runningPid } from './pid-file.ts'
 import { preflight, thisMachine } from './preflight.ts'
+import { progress } from './progress.ts'
 
 const usage = `usage: node e2e/cluster/main.ts <command> [--instance <name>]
   up                       bring the cluster up (harmless when it runs)
@@ -14,6 +15,8 @@ const usage = `usage: node e2e/cluster/main.ts <command> [--instance <name>]
   relay --namespace <ns> --service <name> --port <port>   a port on 127.0.0.1 that leads to a Service, until Ctrl-C`
 
 const root = resolve(dirname(import.meta.filename), '..', '..')
+
+const log = (line: string) => process.stdout.write(`${line}\n`)
 
 async function main(argv: readonly string[]): Promise<number> {
   const split = argv.indexOf('--')
@@ -33,12 +36,14 @@ async function main(argv: readonly string[]): Promise<number> {
   if (command === 'up') {
     const message = preflight(thisMachine(), process.env.KUBE_CONTEXT)
     if (message !== undefined) return say(message, 2)
-    const log = (line: string) => process.stdout.write(`${line}\n`)
     const { kubeconfigPath } = await startCluster({ instance, root, log, auditLog: values.audit })
     log(`cluster ${instance} runs; kubeconfig ${kubeconfigPath}`)
     return 0
   }
-  if (command === 'down') return stopCluster(instance, root).then(() => 0)
+  if (command === 'down') {
+    await progress(log)(`cluster ${instance} is down`, () => stopCluster(instance, root, log))
+    return 0
+  }
   if (command === 'status') return status()
   if (command === 'exec') {
     const given = split < 0 ? [] : argv.slice(split + 1)

@@ -36,7 +36,7 @@ export async function kafkaFiles(root: string, tracked: readonly string[] = []):
   mkdirSync(work, { recursive: true })
   const target = `-DoutputDirectory=${join(work, 'jars')}`
   await mustRun([...tracked, 'mvn', '-q', '-B', '-f', pom, 'dependency:copy-dependencies', target])
-  const small = ['--strip-debug', '--no-header-files', '--no-man-pages']
+  const small = ['--strip-java-debug-attributes', '--no-header-files', '--no-man-pages']
   const runtime = join(work, 'runtime')
   await mustRun([
     join(java, 'bin/jlink'),
