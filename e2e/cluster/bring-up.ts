@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { createProgress, type Progress } from '../progress.ts'
 import { coreDns } from './addons/core-dns.ts'
 import { localStorage } from './addons/local-storage.ts'
 import { makeCertificates } from './certificates.ts'
@@ -25,7 +26,6 @@ import { machineLock } from './machine-lock.ts'
 import { holderPid, openNamespaces } from './namespace-holder.ts'
 import { runningPid } from './pid-file.ts'
 import { pollUntil } from './poll-until.ts'
-import { progress, type Step } from './progress.ts'
 import type { ReadyMark } from './ready-mark.ts'
 import { runCommand } from './run-command.ts'
 import { tearDown } from './tear-down.ts'
@@ -39,7 +39,7 @@ export async function bringUp(
   log: (line: string) => void,
   audit: boolean,
 ): Promise<void> {
-  const step = progress(log)
+  const step = createProgress(log)
   const groups = controlGroups(layout.machineName)
   const whole = existsSync(layout.readyMark) && holderPid(layout) !== undefined
   if (!whole && (existsSync(layout.directory) || groups.exists())) {
@@ -81,7 +81,7 @@ export async function bringUp(
 async function prepare(
   layout: InstanceLayout,
   groups: ControlGroups,
-  step: Step,
+  step: Progress,
   log: (line: string) => void,
 ) {
   // Builds are shared by the instances of a checkout; only one may write the caches.
@@ -151,7 +151,7 @@ async function runContainers(
   toolbox: Toolbox,
   holder: number,
   images: readonly BuiltImage[],
-  step: Step,
+  step: Progress,
   start: () => void,
 ): Promise<void> {
   start()

@@ -1,16 +1,18 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { createProgress } from '../progress.ts'
 import { attachCluster, startCluster, stopCluster } from './cluster.ts'
+import { buildArchive } from './images/build-archive.ts'
 import { defaultInstance, instanceLayout } from './instance-layout.ts'
 import { runningPid } from './pid-file.ts'
 import { preflight, thisMachine } from './preflight.ts'
-import { progress } from './progress.ts'
 
 const usage = `usage: node e2e/cluster/main.ts <command> [--instance <name>]
   up                       bring the cluster up (harmless when it runs)
   down                     take it down and remove every trace but .cache
   status                   every instance of this checkout, and which of its programs run
+  image                    build the TrueNow image as an OCI archive, without a cluster
   exec -- <command…>       run a command in the cluster's network, with KUBECONFIG, kubectl and helm
   relay --namespace <ns> --service <name> --port <port>   a port on 127.0.0.1 that leads to a Service, until Ctrl-C`
 
@@ -41,10 +43,17 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0
   }
   if (command === 'down') {
-    await progress(log)(`cluster ${instance} is down`, () => stopCluster(instance, root, log))
+    await createProgress(log)(`cluster ${instance} is down`, () => stopCluster(instance, root, log))
     return 0
   }
   if (command === 'status') return status()
+  if (command === 'image') {
+    const message = preflight(thisMachine(), undefined)
+    if (message !== undefined) return say(message, 2)
+    const { name, archive } = await buildArchive(root, log)
+    log(`${name}\n${archive}`)
+    return 0
+  }
   if (command === 'exec') {
     const given = split < 0 ? [] : argv.slice(split + 1)
     if (given.length === 0) return say(usage, 2)

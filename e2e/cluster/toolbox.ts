@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Progress } from '../progress.ts'
 import { buildBinaries } from './binaries/build-binaries.ts'
 import { commandLineTools } from './command-line-tools.ts'
 import { libraryDirectories, unpackPackages } from './debian/unpack-packages.ts'
@@ -26,7 +27,7 @@ const iptablesNames = [
 /** Brings together what is cached, building or downloading what is not. Call it under the checkout's build lock. */
 export async function prepareToolbox(
   root: string,
-  step: <T>(name: string, work: () => Promise<T>) => Promise<T>,
+  step: Progress,
   tracked: readonly string[],
 ): Promise<Toolbox> {
   const debian = await step('Debian packages unpacked into .cache', () =>
@@ -47,8 +48,7 @@ function toolbox(
   const path = [
     join(debian, 'links'),
     ...['usr/sbin', 'usr/bin', 'sbin', 'bin'].map((directory) => join(debian, directory)),
-    kubernetes,
-    commandLine,
+    ...[kubernetes, commandLine].filter(Boolean),
     ...['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'],
   ]
   return {
@@ -63,6 +63,9 @@ function toolbox(
     },
   }
 }
+
+/** Enough to build images that need nothing of Kubernetes. */
+export const debianToolbox = (debian: string): Toolbox => toolbox(debian, '', '', [])
 
 /** Debian makes `iptables` a link when the package is installed; unpacked, it has to be made here. */
 function linkIptables(debian: string): void {
