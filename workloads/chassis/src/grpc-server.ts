@@ -114,9 +114,17 @@ export function createGrpcServer(
     close: async () => {
       streams.ending = true
       for (const stop of streams.open) stop.abort()
-      const force = setTimeout(() => server.forceShutdown(), CLOSE_GRACE_MS)
-      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
-      clearTimeout(force)
+      await new Promise<void>((resolve) => {
+        // Not left to tryShutdown alone: where a connection breaks at this very moment, it never answers (measured).
+        const force = setTimeout(() => {
+          server.forceShutdown()
+          resolve()
+        }, CLOSE_GRACE_MS)
+        server.tryShutdown(() => {
+          clearTimeout(force)
+          resolve()
+        })
+      })
     },
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createServer, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
@@ -226,6 +226,45 @@ test('grpc: a peer that accepts and never speaks is given up after 3 s, for stre
   client.close()
   silent.close()
   for (const socket of sockets) socket.destroy()
+})
+
+test('grpc: a peer that vanishes without a word is noticed within 5 s, on both sides', async () => {
+  let left = false
+  const { server, port } = await serve({
+    subscribe: async function* (_request, { signal }) {
+      yield { event: { case: 'block', value: { offset: 1n } } }
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      left = true
+    },
+  })
+  const sockets: Socket[] = []
+  const relay = createServer((near) => {
+    const far = connect(port, '127.0.0.1')
+    sockets.push(near, far)
+    for (const socket of [near, far]) socket.on('error', () => {})
+    near.pipe(far)
+    far.pipe(near)
+  })
+  await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve))
+  const address = relay.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  const client = createGrpcClient(BlockStream, `127.0.0.1:${address.port}`)
+  let silentSinceMs = 0
+  const read = async () => {
+    for await (const _ of client.subscribe({})) {
+      for (const socket of sockets) socket.unpipe().pause() // As when a node loses its power: no FIN, no RST.
+      silentSinceMs = performance.now()
+    }
+  }
+  await assert.rejects(read(), { code: 'TN_PEER_UNAVAILABLE' })
+  const clientMs = performance.now() - silentSinceMs
+  await until(() => left, 'the server notices')
+  const serverMs = performance.now() - silentSinceMs
+  assert.ok(clientMs < 6_000 && serverMs < 6_000, `client after ${clientMs} ms, server after ${serverMs} ms`)
+  client.close()
+  relay.close()
+  for (const socket of sockets) socket.destroy()
+  await server.close()
 })
 
 test('grpc: a closed client refuses calls with a code', async () => {
