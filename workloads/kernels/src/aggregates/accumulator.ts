@@ -1,0 +1,32 @@
+import type { Column } from '@truenow/contracts/wire/column.ts'
+import type { NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
+
+/**
+ * One aggregate over many groups: `update` adds rows, `merge` adds another's partial state, `columns` is the partial
+ * state in the form of partial-result-v1. Groups are numbered from 0; `reserve` makes room before either is called.
+ * Merging is associative and commutative, but for the last bit of float64 sums (tested).
+ */
+export type Accumulator = Readonly<{
+  reserve: (groups: number) => void
+  /** Adds row `rows[i]` of `column` to group `groups[i]`, i < count. A column that is not there is all null. */
+  update: (column: Column | undefined, rows: Uint32Array, groups: Uint32Array, count: number) => void
+  /** Adds state row i of a partial result's columns to group `groups[i]`. */
+  merge: (state: (part: string) => Column, groups: Uint32Array, count: number) => void
+  columns: (groups: number) => readonly NamedColumn[]
+}>
+
+/** An array of zeros that grows by doubling. */
+export class GrowingNumbers {
+  values = new Float64Array(16)
+  reserve(length: number): void {
+    if (length <= this.values.length) return
+    let capacity = this.values.length
+    while (capacity < length) capacity *= 2
+    const larger = new Float64Array(capacity)
+    larger.set(this.values)
+    this.values = larger
+  }
+  take(length: number): Float64Array {
+    return this.values.slice(0, length)
+  }
+}
