@@ -31,12 +31,14 @@ export type HttpServer = Readonly<{
   app: HttpApp
   /** Listens and answers the port; 0 = any free one. */
   listen: (host: string, port: number) => Promise<number>
-  /** Stops listening, answers what is in flight, then closes. */
+  /** Stops listening, answers what is in flight, then closes; after 10 s it cuts what is left. */
   close: () => Promise<void>
 }>
 
 const BODY_BYTES_MAX = 1 << 20
 const CONNECTIONS_MAX = 10_000
+/** What is in flight when it closes has this long; half of the pod's own default, so that the rest can close too. */
+const CLOSE_GRACE_MS = 10_000
 /** Above the 60 s that a query may ask for itself. */
 const HANDLER_MS_MAX = 65_000
 
@@ -95,9 +97,10 @@ export function createHttpServer(
       const address = app.server.address()
       return typeof address === 'object' && address !== null ? address.port : port
     },
-    close: () => {
+    close: async () => {
       stopServing()
-      return app.close()
+      const force = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS)
+      await app.close().finally(() => clearTimeout(force))
     },
   }
 }

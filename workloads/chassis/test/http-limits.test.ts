@@ -211,6 +211,20 @@ test('http: while closing, what is in flight is answered and what comes anew is 
   assert.match(second, /^retry-after: 1$/im)
 })
 
+test('http: close cuts what does not end within 10 s', async () => {
+  const { http: closing } = server()
+  let running = false
+  closing.app.get('/v1/stuck', () => {
+    running = true
+    return new Promise(() => {})
+  })
+  const stuck = fetch(`http://127.0.0.1:${await closing.listen('127.0.0.1', 0)}/v1/stuck`)
+  await until(() => running, 'the handler runs')
+  const startedMs = performance.now()
+  await Promise.all([assert.rejects(stuck), closing.close()])
+  assert.ok(performance.now() - startedMs < 15_000)
+})
+
 test('http: none of this was an ERROR', () => {
   assert.deepEqual(
     lines.filter((line) => line.includes('"level":"ERROR"')),
