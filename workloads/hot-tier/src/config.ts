@@ -1,0 +1,50 @@
+import { commonConfig } from '@truenow/chassis/config.ts'
+import { type Static, Type } from 'typebox'
+
+/** Settings of a hot-tier shard; docs/configuration.md is written from this. */
+export const HotTierConfig = Type.Object({
+  ...commonConfig('hot-tier'),
+  TRUENOW_CONTROL_PLANE: Type.String({ minLength: 1, description: 'host:port of the control plane (gRPC).' }),
+  TRUENOW_CATALOG_FILE: Type.String({
+    default: '',
+    description: 'File that keeps the last catalog; empty = none.',
+  }),
+  TRUENOW_INGESTERS: Type.String({
+    minLength: 1,
+    description: 'host:port of the ingesters; each name stands for all its addresses.',
+  }),
+  TRUENOW_SHARD: Type.Integer({
+    minimum: -1,
+    maximum: 255,
+    default: -1,
+    description: 'Ordinal of this shard; -1 = the number at the end of the pod’s name.',
+  }),
+  TRUENOW_SHARD_ADDRESS: Type.String({
+    default: '',
+    description:
+      'host:port at which others reach this shard’s gRPC; empty = pod name + TRUENOW_SHARD_DOMAIN + port.',
+  }),
+  TRUENOW_SHARD_DOMAIN: Type.String({
+    default: '',
+    description:
+      'Domain of the headless Service, such as demo-hot-tier.quickstart.svc; used when no address is given.',
+  }),
+  TRUENOW_DATA_DIRECTORY: Type.String({
+    minLength: 1,
+    description: 'Directory of the volume: identity and snapshots.',
+  }),
+  HOT_TIER_MEMORY_GB: Type.Number({
+    exclusiveMinimum: 0,
+    maximum: 64,
+    default: 0.5,
+    description:
+      'GiB that the rows of this shard may take; the oldest leave, or the slot stalls, as the table says.',
+  }),
+  TRUENOW_SNAPSHOT_SECONDS: Type.Number({
+    minimum: 0.1,
+    maximum: 3_600,
+    default: 10,
+    description: 'Seconds between two snapshots of a slot that changed.',
+  }),
+})
+export type HotTierConfig = Readonly<Static<typeof HotTierConfig>>

@@ -1,0 +1,131 @@
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import {
+  type PartialQueryRequest,
+  ReplicaState,
+  type SlotRequest,
+  SlotStatus,
+} from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import { encodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
+import { executePlan } from '@truenow/kernels/plan/execute-plan.ts'
+import type { RowSource } from '@truenow/kernels/plan/row-source.ts'
+import type { ShardSlot } from './shard-slot.ts'
+
+export type FindSlot = (namespace: string, name: string, slot: number) => ShardSlot | undefined
+type Judged = Readonly<{ status: SlotStatus; detail: string }>
+
+/** A scan gives the thread back after this long: blocks that wait are applied in between. */
+const SLICE_MS = 2
+
+/**
+ * Answers one partial query. First every slot is judged and, where it must be, waited for; then all cuts are taken at one
+ * moment, without giving the thread away; then the kernels run over the frozen rows.
+ */
+export async function executePartial(
+  request: PartialQueryRequest,
+  shard: number,
+  findSlot: FindSlot,
+  nowMs: () => number,
+  signal: AbortSignal,
+) {
+  const { namespace = '', name = '' } = request.table ?? {}
+  const { plan } = request
+  if (plan === undefined) throw new TrueNowError('TN_REQUEST_INVALID', 'A partial query needs a plan.')
+  const find = ({ slot }: SlotRequest) => findSlot(namespace, name, slot)
+  const waitMs = Number(plan.atLeastWaitUs) / 1_000
+  await Promise.all(
+    request.slots.map(async (asked) => {
+      const slot = find(asked)
+      if (slot === undefined || judge(asked, slot, shard).status !== SlotStatus.BEHIND) return
+      await slot.reached(Number(asked.atLeastOffset), waitMs, signal)
+    }),
+  )
+  const sources: RowSource[] = []
+  let definition: ShardSlot['table']['definition'] | undefined
+  const answers = request.slots.map((asked) => {
+    const slot = find(asked)
+    if (slot === undefined)
+      return { slot: asked.slot, status: SlotStatus.NOT_SERVING, detail: 'not on this shard' }
+    const judged = judge(asked, slot, shard)
+    if (judged.status === SlotStatus.OK) {
+      definition ??= slot.table.definitions.get(plan.tableVersion) ?? slot.table.definition
+      for (const source of slot.replica.cut(asked.slot)) sources.push(source)
+    }
+    return answerOf(asked, slot, judged)
+  })
+  if (definition === undefined)
+    return { slots: answers, batch: new Uint8Array(0), rowsScanned: 0n, rowsMatched: 0n }
+  let sliceSinceMs = nowMs()
+  const pause = () => {
+    if (signal.aborted) throw new TrueNowError('TN_SHUTTING_DOWN', 'The asker left.')
+    if (nowMs() - sliceSinceMs < SLICE_MS) return undefined
+    return new Promise<void>((resolve) =>
+      setImmediate(() => {
+        sliceSinceMs = nowMs()
+        resolve()
+      }),
+    )
+  }
+  const { batch, rowsScanned, rowsMatched } = await executePlan(plan, definition, sources, pause)
+  return {
+    slots: answers,
+    batch: encodeColumnBatch(batch),
+    rowsScanned: BigInt(rowsScanned),
+    rowsMatched: BigInt(rowsMatched),
+  }
+}
+
+/** Whether a slot may answer, by epoch, incarnation, state and position; the order is the order of what the asker can mend. */
+function judge(asked: SlotRequest, slot: ShardSlot, shard: number): Judged {
+  const { assignment } = slot
+  const named = asked.shards.length === 0 || asked.shards.includes(shard)
+  const sameIncarnation = Number(asked.incarnation) === assignment.incarnation
+  const newer = Number(asked.epoch) > assignment.epoch
+  if (!sameIncarnation || Number(asked.epoch) < assignment.epoch) {
+    return {
+      status: SlotStatus.STALE_EPOCH,
+      detail: `epoch ${assignment.epoch}, incarnation ${assignment.incarnation}`,
+    }
+  }
+  // A newer epoch that names this shard is adopted: the asker heard of it first. As serving, since only those are named.
+  const adopted = newer && named
+  if (adopted)
+    slot.assignment = {
+      ...assignment,
+      epoch: Number(asked.epoch),
+      state: ReplicaState.SERVING,
+      shards: asked.shards,
+    }
+  if (slot.stalledReason !== '') return { status: SlotStatus.STALLED, detail: slot.stalledReason }
+  if (newer && !named)
+    return { status: SlotStatus.NOT_SERVING, detail: 'a newer epoch does not name this shard' }
+  if (slot.assignment.state !== ReplicaState.SERVING) {
+    return { status: SlotStatus.NOT_SERVING, detail: 'the replica has not caught up yet or is leaving' }
+  }
+  if (slot.replica.cursor.offset < Number(asked.atLeastOffset)) {
+    return { status: SlotStatus.BEHIND, detail: `at offset ${slot.replica.cursor.offset}` }
+  }
+  return { status: SlotStatus.OK, detail: '' }
+}
+
+function answerOf(asked: SlotRequest, slot: ShardSlot, { status, detail }: Judged) {
+  const { replica, assignment } = slot
+  return {
+    slot: asked.slot,
+    status,
+    detail,
+    cursor: { offset: BigInt(replica.cursor.offset), checksum: replica.cursor.checksum },
+    epoch: BigInt(assignment.epoch),
+    incarnation: BigInt(assignment.incarnation),
+    shards: [...assignment.shards],
+    watermarkUs: BigInt(slot.watermarkUs),
+    retainedFromUs: BigInt(replica.retainedFromUs),
+    gaps: replica.gaps.map(gapMessage),
+  }
+}
+
+export const gapMessage = (gap: ShardSlot['replica']['gaps'][number]) => ({
+  firstOffset: BigInt(gap.firstOffset),
+  resumeOffset: BigInt(gap.resumeOffset),
+  fromUs: BigInt(Math.max(0, gap.fromUs)),
+  toUs: BigInt(gap.toUs),
+})

@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Client } from '@truenow/chassis/grpc-client.ts'
+import type { PeerAddresses } from '@truenow/chassis/peer-addresses.ts'
+import type { RoleContext } from '@truenow/chassis/running-role.ts'
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import type { BlockStream } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
+import { rendezvous } from '@truenow/kernels/sharding/rendezvous.ts'
+import type { HotTierMetrics } from './metrics.ts'
+import type { ShardSlot } from './shard-slot.ts'
+
+export type FollowParts = Readonly<{
+  context: RoleContext
+  metrics: HotTierMetrics
+  ingesters: PeerAddresses
+  connect: (address: string) => Client<typeof BlockStream>
+  /** Resolves when memory allows another block into this slot; at once for tables that evict. */
+  mayApply: (slot: ShardSlot, signal: AbortSignal) => Promise<void>
+  /** Called after every event, so that a joining replica that caught up is reported soon. */
+  onTaken: (slot: ShardSlot) => void
+}>
+
+/** An ingester speaks at least once a second; silent for longer, it is left. */
+const SILENCE_MS = 3_000
+const BACKOFF_MS_MIN = 50
+const BACKOFF_MS_MAX = 1_000
+
+/**
+ * Follows one slot until `signal` aborts: subscribes to the ingester that rendezvous hashing names, to the next one when it
+ * fails, and always from the replica's own cursor, so a change of ingester can neither lose nor double anything.
+ */
+export async function followSlot(slot: ShardSlot, parts: FollowParts, signal: AbortSignal): Promise<void> {
+  const { namespace, name, slot: number } = slot.key
+  const { log } = parts.context
+  let backoffMs = BACKOFF_MS_MIN
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    const order = rendezvous(`${namespace}.${name}/${number}`, parts.ingesters.current())
+    const address = order[attempt % Math.max(1, order.length)]
+    if (address !== undefined) {
+      const before = slot.replica.cursor.offset
+      const { reason, err } = await subscribeOnce(slot, parts, address, signal)
+      if (signal.aborted) return
+      parts.metrics.subscriptions.inc({ reason })
+      log.debug({ namespace, table: name, slot: number, address, reason, err }, 'a subscription ended')
+      if (reason === 'log-rewritten') {
+        log.error({ namespace, table: name, slot: number, reason: slot.stalledReason }, 'slot stands still')
+        return
+      }
+      if (slot.replica.cursor.offset > before) {
+        backoffMs = BACKOFF_MS_MIN
+        if (reason === 'ended') attempt = -1 // It served well and closed in order: back to the first choice.
+      }
+    }
+    const jitter = 0.5 + Math.random() / 2
+    await sleep(backoffMs * jitter, undefined, { signal }).catch(() => {})
+    backoffMs = Math.min(backoffMs * 2, BACKOFF_MS_MAX)
+  }
+}
+
+type Ended = Readonly<{
+  reason: 'ended' | 'failed' | 'silent' | 'broken-chain' | 'log-rewritten'
+  err?: unknown
+}>
+
+async function subscribeOnce(
+  slot: ShardSlot,
+  parts: FollowParts,
+  address: string,
+  signal: AbortSignal,
+): Promise<Ended> {
+  const { namespace, name, slot: number } = slot.key
+  const leaving = new AbortController()
+  let heardAtMs = parts.context.clock.monotonicMs()
+  const watchdog = setInterval(() => {
+    if (parts.context.clock.monotonicMs() - heardAtMs > SILENCE_MS) leaving.abort()
+  }, SILENCE_MS / 6)
+  const { offset, checksum } = slot.replica.cursor
+  const request = { table: { namespace, name }, slot: number, cursor: { offset: BigInt(offset), checksum } }
+  try {
+    const stream = parts
+      .connect(address)
+      .subscribe(request, { signal: AbortSignal.any([signal, leaving.signal]) })
+    for await (const { event } of stream) {
+      if (event.case === 'block') await parts.mayApply(slot, signal)
+      if (signal.aborted) return { reason: 'ended' }
+      const taken = await takeOnceKnown(slot, event, signal)
+      heardAtMs = parts.context.clock.monotonicMs()
+      parts.onTaken(slot)
+      if (taken !== 'taken') return { reason: taken }
+    }
+    return { reason: leaving.signal.aborted ? 'silent' : 'ended' }
+  } catch (err) {
+    return { reason: 'failed', err }
+  } finally {
+    clearInterval(watchdog)
+    leaving.abort()
+  }
+}
+
+/** A block of a table version that the catalog here does not have yet stalls the slot, visibly, until it has. */
+async function takeOnceKnown(slot: ShardSlot, event: Parameters<ShardSlot['take']>[0], signal: AbortSignal) {
+  for (;;) {
+    try {
+      const taken = slot.take(event)
+      if (slot.stalledReason.startsWith('TableVersionUnknown')) slot.stalledReason = ''
+      return taken
+    } catch (error) {
+      if (!(error instanceof TrueNowError) || error.code !== 'TN_TABLE_UNKNOWN' || signal.aborted) throw error
+      slot.stalledReason = `TableVersionUnknown: ${error.message}`
+      await sleep(100, undefined, { signal }).catch(() => {})
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+
+export type HotTierMetrics = ReturnType<typeof createHotTierMetrics>
+
+/** Every metric of a shard. */
+export const createHotTierMetrics = (registry: Registry) => ({
+  rows: new Counter({
+    name: 'truenow_hot_tier_rows_total',
+    help: 'Rows of applied records, by what became of them.',
+    labelNames: ['outcome'] as const, // outcome: applied | deduplicated | expired
+    registers: [registry],
+  }),
+  deadLetters: new Counter({
+    name: 'truenow_hot_tier_dead_letters_total',
+    help: 'Records that nobody can read, passed over.',
+    registers: [registry],
+  }),
+  applySeconds: new Histogram({
+    name: 'truenow_hot_tier_apply_seconds',
+    help: 'Time to fold one block into a replica.',
+    buckets: [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
+    registers: [registry],
+  }),
+  querySeconds: new Histogram({
+    name: 'truenow_hot_tier_query_seconds',
+    help: 'Time to answer one partial query, waits included.',
+    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
+    registers: [registry],
+  }),
+  slots: new Gauge({
+    name: 'truenow_hot_tier_slots',
+    help: 'Replicas on this shard, by state.',
+    labelNames: ['state'] as const, // state: joining | serving | leaving | stalled
+    registers: [registry],
+  }),
+  lagRecords: new Gauge({
+    name: 'truenow_hot_tier_lag_records',
+    help: 'Records between cursor and end of the log, all replicas together.',
+    registers: [registry],
+  }),
+  residentBytes: new Gauge({
+    name: 'truenow_hot_tier_resident_bytes',
+    help: 'Bytes that rows, dictionaries and remembered ids take.',
+    registers: [registry],
+  }),
+  residentBytesMax: new Gauge({
+    name: 'truenow_hot_tier_resident_bytes_max',
+    help: 'The budget for the same.',
+    registers: [registry],
+  }),
+  evictions: new Counter({
+    name: 'truenow_hot_tier_evicted_buckets_total',
+    help: 'Time buckets that left because the memory budget was reached.',
+    registers: [registry],
+  }),
+  subscriptions: new Counter({
+    name: 'truenow_hot_tier_subscriptions_total',
+    help: 'Subscribe streams that ended, by why.',
+    labelNames: ['reason'] as const, // reason: ended | failed | silent | broken-chain | log-rewritten
+    registers: [registry],
+  }),
+  snapshots: new Counter({
+    name: 'truenow_hot_tier_snapshots_total',
+    help: 'Snapshots of slots, by outcome.',
+    labelNames: ['outcome'] as const, // outcome: written | failed | restored | refused
+    registers: [registry],
+  }),
+})

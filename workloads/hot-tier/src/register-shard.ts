@@ -1,0 +1,143 @@
+import { randomUUID } from 'node:crypto'
+import type { CatalogClient } from '@truenow/chassis/catalog-client.ts'
+import type { Client } from '@truenow/chassis/grpc-client.ts'
+import type { RoleContext } from '@truenow/chassis/running-role.ts'
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import type { Catalog } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import type { Shard } from './shard.ts'
+import { slotStateMessage } from './slot-state-message.ts'
+import { readIdentity, type VolumeIdentity, wipeVolume, writeIdentity } from './volume-identity.ts'
+
+export type RegistrationParts = Readonly<{
+  context: RoleContext
+  controlPlane: Client<typeof Catalog>
+  catalog: CatalogClient
+  shard: Shard
+  ordinal: number
+  address: string
+  dataDirectory: string
+  residentBytesMax: number
+  /** Called when this process must not go on: another one, or another volume, is the shard now. */
+  onRetired: (why: string) => void
+}>
+export type Registration = Readonly<{ reportSoon: () => void; close: () => Promise<void> }>
+
+const REPORT_MS = 1_000
+const RETRY_MS = 500
+const CALL_TIMEOUT_MS = 5_000
+
+/**
+ * Says hello to the control plane, then reports about once a second. Meanwhile, with a volume whose identity the kept
+ * catalog knows, the shard serves at once: PostgreSQL or the control plane may be away.
+ */
+export function registerShard(parts: RegistrationParts): Registration {
+  const { context, shard, dataDirectory, catalog } = parts
+  const processId = `${context.pod}-${randomUUID()}`
+  const ending = new AbortController()
+  let registered: VolumeIdentity | undefined
+  let wake = () => {}
+  const known = readIdentity(dataDirectory)
+  const kept = catalog.current()
+  if (
+    known !== undefined &&
+    kept?.catalogId === known.catalogId &&
+    kept.shard(parts.ordinal)?.incarnation === known.incarnation
+  ) {
+    shard.open(known)
+    shard.assign(kept)
+  }
+  const run = async () => {
+    while (!ending.signal.aborted) {
+      try {
+        registered ??= await register(parts, processId, ending.signal)
+        await report(parts, registered, processId, ending.signal)
+        await wakeOr(REPORT_MS)
+      } catch (err) {
+        if (ending.signal.aborted) return
+        if (err instanceof TrueNowError && err.code === 'TN_SHARD_RETIRED') {
+          // Registering again would take the shard from whoever holds it now; the kubelet starts us anew, and then we ask.
+          parts.onRetired(err.message)
+          return
+        }
+        context.log.warn({ err }, 'the control plane does not answer this shard; serving on')
+        await wakeOr(RETRY_MS)
+      }
+    }
+  }
+  const wakeOr = (ms: number) =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  const running = run()
+  return {
+    reportSoon: () => wake(),
+    close: async () => {
+      ending.abort()
+      wake()
+      await running
+    },
+  }
+}
+
+async function register(
+  parts: RegistrationParts,
+  processId: string,
+  signal: AbortSignal,
+): Promise<VolumeIdentity> {
+  const { dataDirectory, controlPlane, shard, catalog, context } = parts
+  const volume = readIdentity(dataDirectory)
+  const answer = await controlPlane.registerShard(
+    {
+      shard: parts.ordinal,
+      address: parts.address,
+      volumeIncarnation: BigInt(volume?.incarnation ?? 0),
+      volumeCatalogId: volume?.catalogId ?? '',
+      epochMax: BigInt(volume?.epochMax ?? 0),
+      processId,
+    },
+    { signal, timeoutMs: CALL_TIMEOUT_MS },
+  )
+  const identity = {
+    catalogId: answer.catalogId,
+    incarnation: Number(answer.incarnation),
+    epochMax: volume?.epochMax ?? 0,
+  }
+  const same = volume?.catalogId === identity.catalogId && volume.incarnation === identity.incarnation
+  if (!same) {
+    await shard.reset() // What the kept catalog let us serve belongs to another incarnation by now.
+    context.log.info({ volume, identity }, 'the volume is new to this catalog: starting empty')
+    wipeVolume(dataDirectory)
+    writeIdentity(dataDirectory, identity)
+  }
+  shard.open(identity)
+  const view = catalog.current()
+  if (view !== undefined) shard.assign(view)
+  return identity
+}
+
+async function report(
+  parts: RegistrationParts,
+  identity: VolumeIdentity,
+  processId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const slots = parts.shard.slots()
+  const epochMax = slots.reduce((max, { assignment }) => Math.max(max, assignment.epoch), 0)
+  const written = readIdentity(parts.dataDirectory)
+  if (epochMax > (written?.epochMax ?? 0)) writeIdentity(parts.dataDirectory, { ...identity, epochMax })
+  await parts.controlPlane.reportShard(
+    {
+      shard: parts.ordinal,
+      incarnation: BigInt(identity.incarnation),
+      processId,
+      slots: slots.map(slotStateMessage),
+      memoryBytes: BigInt(parts.shard.residentBytes),
+      memoryBytesMax: BigInt(parts.residentBytesMax),
+    },
+    { signal, timeoutMs: CALL_TIMEOUT_MS },
+  )
+}

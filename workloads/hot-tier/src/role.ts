@@ -1,0 +1,168 @@
+import { mkdirSync } from 'node:fs'
+import type { CatalogClient } from '@truenow/chassis/catalog-client.ts'
+import type { Clock } from '@truenow/chassis/clock.ts'
+import type { Client } from '@truenow/chassis/grpc-client.ts'
+import { createGrpcServer, type GrpcServer } from '@truenow/chassis/grpc-server.ts'
+import { createHealth } from '@truenow/chassis/health.ts'
+import { createHttpServer } from '@truenow/chassis/http-server.ts'
+import type { PeerAddresses } from '@truenow/chassis/peer-addresses.ts'
+import type { RoleContext, RunningRole } from '@truenow/chassis/running-role.ts'
+import { createShutdown } from '@truenow/chassis/shutdown.ts'
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import type { Catalog } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { Shard as ShardService } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import type { BlockStream } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
+import type { HotTierConfig } from './config.ts'
+import { executePartial } from './execute-partial.ts'
+import { createHotTierMetrics, type HotTierMetrics } from './metrics.ts'
+import { type Registration, registerShard } from './register-shard.ts'
+import { debugSlots } from './routes/debug-slots.ts'
+import { Shard } from './shard.ts'
+import { slotStateMessage } from './slot-state-message.ts'
+import { readIdentity } from './volume-identity.ts'
+
+export type HotTierPorts = Readonly<{
+  catalog: CatalogClient
+  controlPlane: Client<typeof Catalog>
+  ingesterAddresses: PeerAddresses
+  connectIngester: (address: string) => Client<typeof BlockStream>
+  /** Ends the process when another one is this shard now; tests watch it. */
+  onRetired?: (why: string) => void
+}>
+
+const GIB = 1 << 30
+
+/** Starts one shard: it follows the slots that the catalog assigns to it and answers partial queries. */
+export async function startHotTier(
+  config: HotTierConfig,
+  context: RoleContext,
+  ports: HotTierPorts,
+): Promise<RunningRole> {
+  const { log, clock, registry, version } = context
+  const ordinal = ordinalOf(config, context)
+  const dataDirectory = config.TRUENOW_DATA_DIRECTORY
+  mkdirSync(dataDirectory, { recursive: true })
+  const health = createHealth({ role: 'hot-tier', version, clock })
+  const metrics = createHotTierMetrics(registry)
+  const shutdown = createShutdown(config.TRUENOW_GRACE_SECONDS * 1_000, log)
+  const residentBytesMax = Math.floor(config.HOT_TIER_MEMORY_GB * GIB)
+  const connect = cachedConnections(ports.connectIngester, shutdown)
+  let registration: Registration | undefined
+  const shard = new Shard({
+    context,
+    metrics,
+    shard: ordinal,
+    dataDirectory,
+    residentBytesMax,
+    snapshotMs: config.TRUENOW_SNAPSHOT_SECONDS * 1_000,
+    follow: { ingesters: ports.ingesterAddresses, connect },
+    onNews: () => registration?.reportSoon(),
+    onSnapshot: (error) =>
+      health.setCheck(
+        'snapshots',
+        error === undefined ? { status: 'healthy' } : { status: 'degraded', reason: String(error) },
+      ),
+  })
+  shutdown.onClose('shard', () => shard.close())
+
+  const grpc = createGrpcServer({ role: 'hot-tier', log, registry, health })
+  serveShard(grpc, { shard, ordinal, dataDirectory, residentBytesMax, metrics, clock })
+  const grpcPort = await grpc.listen(config.TRUENOW_HOST, config.TRUENOW_GRPC_PORT)
+  shutdown.onClose('grpc', grpc.close)
+
+  const stopListening = ports.catalog.onChange((view) => shard.assign(view))
+  registration = registerShard({
+    context,
+    controlPlane: ports.controlPlane,
+    catalog: ports.catalog,
+    shard,
+    ordinal,
+    address: addressOf(config, context, grpcPort),
+    dataDirectory,
+    residentBytesMax,
+    onRetired: (why) => {
+      log.warn({ why }, 'this process is not the shard any more')
+      health.setReady(false, why)
+      ;(ports.onRetired ?? (() => process.exit(1)))(why)
+    },
+  })
+  shutdown.onClose('registration', async () => {
+    stopListening()
+    await registration?.close()
+  })
+
+  const http = createHttpServer({ role: 'hot-tier', context, health })
+  debugSlots(http.app, shard)
+  const httpPort = await http.listen(config.TRUENOW_HOST, config.TRUENOW_HTTP_PORT)
+  shutdown.onClose('http', http.close)
+  shutdown.onClose('readiness', async () => health.setReady(false, 'shutting down'))
+  // Ready means that it can be asked: whether a replica has caught up is the catalog's business, not the Service's.
+  health.setReady(true)
+  return {
+    httpAddress: `${config.TRUENOW_HOST}:${httpPort}`,
+    grpcAddress: `${config.TRUENOW_HOST}:${grpcPort}`,
+    close: shutdown.close,
+  }
+}
+
+function serveShard(
+  grpc: GrpcServer,
+  parts: Readonly<{
+    shard: Shard
+    ordinal: number
+    dataDirectory: string
+    residentBytesMax: number
+    metrics: HotTierMetrics
+    clock: Clock
+  }>,
+): void {
+  const { shard, ordinal, dataDirectory, residentBytesMax, metrics, clock } = parts
+  grpc.add(ShardService, {
+    executePartial: async (request, { signal }) => {
+      const startedMs = clock.monotonicMs()
+      const find = (namespace: string, name: string, slot: number) => shard.find(namespace, name, slot)
+      const answer = await executePartial(request, ordinal, find, clock.monotonicMs, signal)
+      metrics.querySeconds.observe((clock.monotonicMs() - startedMs) / 1_000)
+      return answer
+    },
+    getSlots: async () => ({
+      shard: `${ordinal}`,
+      incarnation: BigInt(readIdentity(dataDirectory)?.incarnation ?? 0),
+      slots: shard.slots().map(slotStateMessage),
+      memoryBytes: BigInt(shard.residentBytes),
+      memoryBytesMax: BigInt(residentBytesMax),
+    }),
+  })
+}
+
+function ordinalOf(config: HotTierConfig, { pod }: RoleContext): number {
+  if (config.TRUENOW_SHARD >= 0) return config.TRUENOW_SHARD
+  const [, number] = /-(\d+)$/.exec(pod) ?? []
+  if (number !== undefined) return Number(number)
+  throw new TrueNowError(
+    'TN_CONFIG_INVALID',
+    `TRUENOW_SHARD is not set and the pod's name '${pod}' does not end in a number.`,
+  )
+}
+
+function addressOf(config: HotTierConfig, { pod }: RoleContext, grpcPort: number): string {
+  if (config.TRUENOW_SHARD_ADDRESS !== '') return config.TRUENOW_SHARD_ADDRESS
+  if (config.TRUENOW_SHARD_DOMAIN !== '') return `${pod}.${config.TRUENOW_SHARD_DOMAIN}:${grpcPort}`
+  return `${config.TRUENOW_HOST === '0.0.0.0' ? '127.0.0.1' : config.TRUENOW_HOST}:${grpcPort}`
+}
+
+/** One connection an ingester, shared by all slots; those of ingesters that left are few and idle. */
+function cachedConnections(
+  connect: (address: string) => Client<typeof BlockStream>,
+  shutdown: ReturnType<typeof createShutdown>,
+): (address: string) => Client<typeof BlockStream> {
+  const clients = new Map<string, Client<typeof BlockStream>>()
+  shutdown.onClose('ingester connections', async () => {
+    for (const client of clients.values()) client.close()
+  })
+  return (address) => {
+    const client = clients.get(address) ?? connect(address)
+    clients.set(address, client)
+    return client
+  }
+}

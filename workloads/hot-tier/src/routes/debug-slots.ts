@@ -1,0 +1,25 @@
+import type { HttpApp } from '@truenow/chassis/http-server.ts'
+import type { Shard } from '../shard.ts'
+
+/** GET /debug/slots: every replica as this shard sees it; for people, not for programs. */
+export function debugSlots(app: HttpApp, shard: Shard): void {
+  app.get('/debug/slots', async () => ({
+    resident_bytes: shard.residentBytes,
+    slots: shard.slots().map((slot) => ({
+      ...slot.key,
+      ...slot.assignment,
+      cursor: slot.replica.cursor,
+      end_offset: slot.endOffset,
+      watermark_us: slot.watermarkUs,
+      retained_from_us: slot.replica.retainedFromUs,
+      counters: slot.replica.counters,
+      remembered_ids: slot.replica.ids.size,
+      buckets: slot.replica.buckets.size,
+      resident_rows: slot.replica.residentRows,
+      resident_bytes: slot.replica.residentBytes,
+      snapshot_offset: slot.snapshots.offset,
+      state_hash: slot.hash,
+      stalled_reason: slot.stalledReason,
+    })),
+  }))
+}

@@ -1,0 +1,185 @@
+import type { SlotView, TableView } from '@truenow/chassis/catalog-view.ts'
+import type { Clock } from '@truenow/chassis/clock.ts'
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import type { SubscribeEvent } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
+import { decodeBlock } from '@truenow/contracts/wire/block-v1.ts'
+import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
+import type { HotTierMetrics } from './metrics.ts'
+import type { SnapshotStore } from './snapshot-store.ts'
+
+/** Offsets at which a state hash is kept, so that two replicas that move have one in common. */
+const HASH_PERIOD_RECORDS = 256
+
+export type Assignment = Readonly<{
+  epoch: number
+  incarnation: number
+  state: ReplicaState
+  shards: readonly number[]
+}>
+export type SlotKey = Readonly<{ namespace: string; name: string; uid: string; slot: number }>
+
+/** What a stream's events come to: go on, or why the stream must end. */
+export type Taken = 'taken' | 'broken-chain' | 'log-rewritten'
+
+/**
+ * One replica on this shard: its state, its place in the catalog, how far the log goes, and its snapshots. Applying is
+ * synchronous, so a query that takes its cut between two events sees whole blocks only.
+ */
+export class ShardSlot {
+  readonly key: SlotKey
+  replica: SlotReplica
+  assignment: Assignment
+  table: TableView
+  /** Next offset of the log, as the stream last told; -1 = it has not spoken yet. */
+  endOffset = -1
+  progressedAtUs = 0
+  /** Event time up to which an idle log lifts the reported watermark; never part of the state. */
+  liftedUs = 0
+  stalledReason = ''
+  hash: Readonly<{ offset: number; hex: string }> = { offset: -1, hex: '' }
+  readonly snapshots: SnapshotStore
+  private readonly metrics: HotTierMetrics
+  private readonly clock: Clock
+  private readonly waiting = new Set<() => void>()
+
+  constructor(
+    parts: Readonly<{
+      key: SlotKey
+      table: TableView
+      assignment: Assignment
+      snapshots: SnapshotStore
+      metrics: HotTierMetrics
+      clock: Clock
+      restored: SlotReplica | undefined
+    }>,
+  ) {
+    this.key = parts.key
+    this.table = parts.table
+    this.assignment = parts.assignment
+    this.snapshots = parts.snapshots
+    this.metrics = parts.metrics
+    this.clock = parts.clock
+    this.replica = parts.restored ?? new SlotReplica(firstVersion(parts.table))
+  }
+
+  get isServing(): boolean {
+    return this.assignment.state === ReplicaState.SERVING && this.stalledReason === ''
+  }
+
+  /** The watermark as answers say it: the state's, or what an idle log proves beyond it. */
+  get watermarkUs(): number {
+    return Math.max(this.replica.watermarkUs, this.liftedUs)
+  }
+
+  /** Folds one event of the stream in. Errors: TN_TABLE_UNKNOWN while a block's table version is not known here. */
+  take(event: SubscribeEvent['event']): Taken {
+    this.progressedAtUs = this.clock.nowUs()
+    switch (event.case) {
+      case 'block':
+      case 'deadLetter': {
+        const at = { offset: Number(event.value.offset), checksum: event.value.checksum }
+        if (at.offset <= this.replica.cursor.offset) return 'taken' // Told twice: applied once.
+        if (Number(event.value.previousOffset) !== this.replica.cursor.offset) return 'broken-chain'
+        const appendTimeUs = Number(event.value.appendTimeUs)
+        if (event.case === 'deadLetter') this.applyDeadLetter(at, appendTimeUs)
+        else this.applyBlock(event.value.value, at, appendTimeUs)
+        this.advanced()
+        return 'taken'
+      }
+      case 'heartbeat':
+        this.takeHeartbeat(
+          Number(event.value.endOffset),
+          Number(event.value.position),
+          Number(event.value.atUs),
+        )
+        return 'taken'
+      case 'dataLoss': {
+        const { firstOffset, resumeOffset } = event.value
+        this.replica.loseUpTo(Number(firstOffset), Number(resumeOffset), this.clock.nowUs())
+        return 'taken'
+      }
+      case 'logRewritten':
+        this.stalledReason = `LogRewritten: the log no longer holds the record at offset ${this.replica.cursor.offset} that was applied; rebuild the slot under a new incarnation`
+        return 'log-rewritten'
+      default:
+        return 'taken'
+    }
+  }
+
+  /** Resolves once the cursor is at `offset` or beyond, or after `waitMs`; answers whether it is. */
+  async reached(offset: number, waitMs: number, signal: AbortSignal): Promise<boolean> {
+    const giveUp = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, Math.ceil(waitMs)))])
+    while (this.replica.cursor.offset < offset && !giveUp.aborted) {
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          this.waiting.delete(done)
+          giveUp.removeEventListener('abort', done)
+          resolve()
+        }
+        this.waiting.add(done)
+        giveUp.addEventListener('abort', done, { once: true })
+      })
+    }
+    return this.replica.cursor.offset >= offset
+  }
+
+  /** The newest state hash: of this moment when the replica stands at the end of the log. */
+  currentHash(): Readonly<{ offset: number; hex: string }> {
+    const { offset } = this.replica.cursor
+    if (offset + 1 === this.endOffset && this.hash.offset !== offset)
+      this.hash = { offset, hex: this.replica.stateHash() }
+    return this.hash
+  }
+
+  private applyBlock(value: Uint8Array, at: SlotReplica['cursor'], appendTimeUs: number): void {
+    const block = decodeBlock(value)
+    const definition = this.table.definitions.get(block.tableVersion)
+    if (definition === undefined) {
+      const message = `The catalog here has no version ${block.tableVersion} of ${this.key.namespace}.${this.key.name} yet.`
+      throw new TrueNowError('TN_TABLE_UNKNOWN', message)
+    }
+    const before = { ...this.replica.counters }
+    const startedMs = this.clock.monotonicMs()
+    this.replica.apply(block, definition, at, appendTimeUs)
+    this.metrics.applySeconds.observe((this.clock.monotonicMs() - startedMs) / 1_000)
+    for (const outcome of ['applied', 'deduplicated', 'expired'] as const) {
+      this.metrics.rows.inc({ outcome }, this.replica.counters[outcome] - before[outcome])
+    }
+  }
+
+  private applyDeadLetter(at: SlotReplica['cursor'], appendTimeUs: number): void {
+    this.replica.deadLetter(at, appendTimeUs)
+    this.metrics.deadLetters.inc()
+  }
+
+  private advanced(): void {
+    const { offset } = this.replica.cursor
+    if (this.endOffset >= 0) this.endOffset = Math.max(this.endOffset, offset + 1)
+    if (offset % HASH_PERIOD_RECORDS === 0) this.hash = { offset, hex: this.replica.stateHash() }
+    for (const wake of [...this.waiting]) wake()
+  }
+
+  private takeHeartbeat(endOffset: number, position: number, atUs: number): void {
+    this.endOffset = endOffset
+    if (position + 1 < endOffset || position < this.replica.cursor.offset) return
+    const { idleTimeoutUs, allowedLatenessUs } = this.replica.definition
+    const idleUs = Math.min(atUs, this.clock.nowUs()) - idleTimeoutUs - allowedLatenessUs
+    this.liftedUs = Math.max(this.liftedUs, idleUs)
+  }
+}
+
+/** The oldest version: an empty slot has seen none, and the log raises it. */
+function firstVersion({ definitions, definition }: TableView): TableView['definition'] {
+  return definitions.get(Math.min(...definitions.keys())) ?? definition
+}
+
+/** What the catalog says of a slot, for this shard; undefined when it does not hold it. */
+export function assignmentOf(slot: SlotView, shard: number): Assignment | undefined {
+  const own = slot.replicas.find((replica) => replica.shard === shard)
+  if (own === undefined) return undefined
+  const shards = slot.replicas
+    .filter(({ state }) => state === ReplicaState.SERVING)
+    .map((replica) => replica.shard)
+  return { epoch: slot.epoch, incarnation: own.incarnation, state: own.state, shards }
+}

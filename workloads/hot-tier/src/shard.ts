@@ -1,0 +1,236 @@
+import { join } from 'node:path'
+import type { CatalogView, TableView } from '@truenow/chassis/catalog-view.ts'
+import type { RoleContext } from '@truenow/chassis/running-role.ts'
+import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import { type FollowParts, followSlot } from './follow-slot.ts'
+import type { HotTierMetrics } from './metrics.ts'
+import { type Assignment, assignmentOf, ShardSlot } from './shard-slot.ts'
+import { SnapshotStore } from './snapshot-store.ts'
+
+export type ShardParts = Readonly<{
+  context: RoleContext
+  metrics: HotTierMetrics
+  shard: number
+  dataDirectory: string
+  residentBytesMax: number
+  snapshotMs: number
+  follow: Pick<FollowParts, 'ingesters' | 'connect'>
+  /** Called when a replica caught up or changed, so that the control plane hears of it at once. */
+  onNews: () => void
+  /** Told the outcome of every snapshot: a full volume degrades health, and nothing else. */
+  onSnapshot: (error: unknown) => void
+}>
+type Held = Readonly<{
+  slot: ShardSlot
+  stop: AbortController
+  following: Promise<void>
+  writtenAtMs: { value: number }
+}>
+
+const HOUSEKEEPING_MS = 100
+
+/** The replicas of this shard: opened and dropped as the catalog says, within one memory budget, snapshot one at a time. */
+export class Shard {
+  private readonly parts: ShardParts
+  private readonly held = new Map<string, Held>()
+  private readonly reported = new Set<string>()
+  private identity: Readonly<{ catalogId: string; incarnation: number }> | undefined
+  private timer: NodeJS.Timeout | undefined
+  private bytes = 0
+
+  constructor(parts: ShardParts) {
+    this.parts = parts
+    parts.metrics.residentBytesMax.set(parts.residentBytesMax)
+  }
+
+  slots(): ShardSlot[] {
+    return [...this.held.values()].map(({ slot }) => slot)
+  }
+
+  find(namespace: string, name: string, slot: number): ShardSlot | undefined {
+    return this.held.get(`${namespace}.${name}/${slot}`)?.slot
+  }
+
+  get residentBytes(): number {
+    return this.bytes
+  }
+
+  /** Begins to hold what the catalog assigns to this incarnation of the shard. */
+  open(identity: Readonly<{ catalogId: string; incarnation: number }>): void {
+    this.identity = identity
+    this.timer ??= setInterval(() => this.keepHouse(), HOUSEKEEPING_MS)
+  }
+
+  /** Makes the replicas held equal to what the catalog assigns. A replica of another incarnation is not ours to hold. */
+  assign(view: CatalogView): void {
+    if (this.identity === undefined || view.catalogId !== this.identity.catalogId) return
+    const wanted = new Map<string, () => void>()
+    for (const table of view.tables()) {
+      const { namespace, name } = table.definition
+      for (const slotView of table.slots) {
+        const assignment = assignmentOf(slotView, this.parts.shard)
+        if (assignment === undefined || assignment.incarnation !== this.identity.incarnation) continue
+        const key = `${namespace}.${name}/${slotView.slot}`
+        wanted.set(key, () => this.hold(key, table, slotView.slot, assignment))
+      }
+    }
+    for (const [key, { slot }] of this.held) {
+      const table = view.table(slot.key.namespace, slot.key.name)
+      if (!wanted.has(key) || table?.uid !== slot.key.uid) void this.drop(key, true)
+    }
+    for (const hold of wanted.values()) hold()
+    this.count()
+  }
+
+  /** Lets go of every replica without writing it. */
+  async reset(): Promise<void> {
+    await Promise.all([...this.held.keys()].map((key) => this.drop(key, false)))
+  }
+
+  /** Stops following and writes what changed. */
+  async close(): Promise<void> {
+    clearInterval(this.timer)
+    const all = [...this.held.values()]
+    for (const { stop } of all) stop.abort()
+    await Promise.all(all.map(({ following }) => following))
+    for (const { slot } of all) this.snapshot(slot)
+    this.held.clear()
+  }
+
+  private hold(key: string, table: TableView, number: number, assignment: Assignment): void {
+    const known = this.held.get(key)
+    if (known !== undefined) {
+      known.slot.table = table
+      // An epoch that an asker brought first stands until the catalog here has caught up with it.
+      if (assignment.epoch >= known.slot.assignment.epoch) known.slot.assignment = assignment
+      return
+    }
+    const { context, metrics, follow } = this.parts
+    const { namespace, name } = table.definition
+    const { uid } = table
+    const { catalogId, incarnation } = this.identity as NonNullable<typeof this.identity>
+    const directory = join(this.parts.dataDirectory, 'slots', `${namespace}.${name}`, String(number))
+    const identity = { catalogId, incarnation, table: `${namespace}.${name}`, uid, slot: number }
+    const snapshots = new SnapshotStore(directory, identity)
+    const restored = snapshots.restore((file, why) => {
+      metrics.snapshots.inc({ outcome: 'refused' })
+      context.log.warn({ file, why }, 'a snapshot was refused')
+    })
+    if (restored === undefined) snapshots.remove()
+    else metrics.snapshots.inc({ outcome: 'restored' })
+    const slot = new ShardSlot({
+      key: { namespace, name, uid, slot: number },
+      table,
+      assignment,
+      snapshots,
+      metrics,
+      clock: context.clock,
+      restored,
+    })
+    const stop = new AbortController()
+    const parts = {
+      ...follow,
+      context,
+      metrics,
+      mayApply: (one: ShardSlot, signal: AbortSignal) => this.mayApply(one, signal),
+      onTaken: (one: ShardSlot) => this.onTaken(key, one),
+    }
+    const following = followSlot(slot, parts, stop.signal)
+    this.held.set(key, { slot, stop, following, writtenAtMs: { value: context.clock.monotonicMs() } })
+  }
+
+  private async drop(key: string, forGood: boolean): Promise<void> {
+    const held = this.held.get(key)
+    if (held === undefined) return
+    this.held.delete(key)
+    this.reported.delete(key)
+    held.stop.abort()
+    await held.following
+    if (forGood) held.slot.snapshots.remove()
+  }
+
+  /** A joining replica that stands at the end of the log is news: the control plane may let it serve. */
+  private onTaken(key: string, slot: ShardSlot): void {
+    if (slot.assignment.state !== ReplicaState.JOINING) return void this.reported.delete(key)
+    const caughtUp = slot.endOffset >= 0 && slot.replica.cursor.offset + 1 >= slot.endOffset
+    if (!caughtUp || this.reported.has(key)) return
+    this.reported.add(key)
+    this.parts.onNews()
+  }
+
+  private async mayApply(slot: ShardSlot, signal: AbortSignal): Promise<void> {
+    const stalls = slot.replica.definition.onMemoryFull === 'Stall'
+    while (stalls && this.bytes > this.parts.residentBytesMax && !signal.aborted) {
+      slot.stalledReason = `MemoryFull: the shard's ${this.parts.residentBytesMax} bytes are taken and the table says Stall; raise memoryPerShard or shorten the retention`
+      await new Promise((resolve) => setTimeout(resolve, HOUSEKEEPING_MS))
+    }
+    if (slot.stalledReason.startsWith('MemoryFull')) slot.stalledReason = ''
+  }
+
+  private keepHouse(): void {
+    this.keepBudget()
+    const nowMs = this.parts.context.clock.monotonicMs()
+    // One slot a turn, the longest waiting first: each costs the thread a few milliseconds at most.
+    const due = [...this.held.values()]
+      .filter(({ slot, writtenAtMs }) => {
+        const changed = slot.replica.cursor.offset > slot.snapshots.offset
+        return changed && nowMs - writtenAtMs.value >= this.parts.snapshotMs
+      })
+      .toSorted((a, b) => a.writtenAtMs.value - b.writtenAtMs.value)
+    for (const { slot, writtenAtMs } of due.slice(0, Math.max(1, Math.ceil(due.length / 20)))) {
+      writtenAtMs.value = nowMs
+      this.snapshot(slot)
+    }
+    this.count()
+  }
+
+  private snapshot(slot: ShardSlot): void {
+    if (slot.replica.cursor.offset <= slot.snapshots.offset) return
+    try {
+      slot.snapshots.write(slot.replica)
+      this.parts.metrics.snapshots.inc({ outcome: 'written' })
+      this.parts.onSnapshot(undefined)
+    } catch (err) {
+      this.parts.metrics.snapshots.inc({ outcome: 'failed' })
+      const { namespace, name, slot: number } = slot.key
+      this.parts.context.log.warn({ err, namespace, table: name, slot: number }, 'a snapshot was not written')
+      this.parts.onSnapshot(err)
+    }
+  }
+
+  /** Oldest buckets leave first, of whichever slot, until the budget holds. */
+  private keepBudget(): void {
+    const slots = this.slots()
+    const measure = () => {
+      this.bytes = slots.reduce((sum, { replica }) => sum + replica.residentBytes, 0)
+    }
+    measure()
+    while (this.bytes > this.parts.residentBytesMax) {
+      const candidates = slots.filter(
+        ({ replica }) => replica.definition.onMemoryFull === 'Evict' && replica.buckets.size > 1,
+      )
+      const oldestOf = ({ replica }: ShardSlot) => Math.min(...replica.buckets.keys())
+      const [oldest] = candidates.toSorted((a, b) => oldestOf(a) - oldestOf(b))
+      if (oldest === undefined || !oldest.replica.evictOldest()) break
+      this.parts.metrics.evictions.inc()
+      measure()
+    }
+    this.parts.metrics.residentBytes.set(this.bytes)
+  }
+
+  private count(): void {
+    const states = { joining: 0, serving: 0, leaving: 0, stalled: 0 }
+    let lag = 0
+    for (const slot of this.slots()) {
+      if (slot.stalledReason !== '') states.stalled += 1
+      else if (slot.assignment.state === ReplicaState.SERVING) states.serving += 1
+      else if (slot.assignment.state === ReplicaState.LEAVING) states.leaving += 1
+      else states.joining += 1
+      lag += Math.max(0, slot.endOffset - slot.replica.cursor.offset - 1)
+    }
+    for (const [state, count] of Object.entries(states)) {
+      this.parts.metrics.slots.set({ state: state as keyof typeof states }, count)
+    }
+    this.parts.metrics.lagRecords.set(lag)
+  }
+}

@@ -1,0 +1,256 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import type { Column } from '@truenow/contracts/wire/column.ts'
+import { decodeColumnBatch, encodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
+import { crc32c } from '@truenow/contracts/wire/crc32c.ts'
+import { RowBucket } from '@truenow/kernels/replica/row-bucket.ts'
+import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
+import { writeDurably } from './volume-identity.ts'
+
+/*
+ * A snapshot of one slot, in a directory of its own:
+ *   manifest-<n>.json   {checksum, body}: body names every other file with its CRC-32C, and the state at one cursor
+ *   bucket-<start>-<offset>.bin   the rows of a time bucket as a column batch, in log order; written once per version
+ *   ids-<from>-<to>.bin   remembered ids by sequence number: words and times; written once
+ * Files first, the manifest last, each by write, fsync, rename. The two newest manifests are kept, with what they name.
+ */
+export type SnapshotIdentity = Readonly<{
+  catalogId: string
+  incarnation: number
+  table: string
+  uid: string
+  slot: number
+}>
+type FileEntry = Readonly<{ file: string; checksum: number }>
+type BucketEntry = FileEntry &
+  Readonly<{
+    startUs: number
+    changedAtOffset: number
+    digestA: number
+    digestB: number
+    evictedRows: number
+  }>
+type Body = Readonly<{
+  format: 1
+  identity: SnapshotIdentity
+  cursor: SlotReplica['cursor']
+  originOffset: number
+  logTimeUs: number
+  eventUsMax: number
+  watermarkUs: number
+  tableVersion: number
+  counters: SlotReplica['counters']
+  gaps: SlotReplica['gaps']
+  evicted: ReadonlyArray<readonly [number, Readonly<{ rowCount: number; digestA: number; digestB: number }>]>
+  evictedBelowUs: number
+  idsFrom: number
+  ids: ReadonlyArray<FileEntry & Readonly<{ from: number; to: number }>>
+  buckets: readonly BucketEntry[]
+  definition: TableDefinition
+}>
+const MANIFESTS_KEPT = 2
+const ROW_NUMBER = '$row'
+
+export class SnapshotStore {
+  private readonly directory: string
+  private readonly identity: SnapshotIdentity
+  private number = 0
+  private kept: Body[] = []
+
+  constructor(directory: string, identity: SnapshotIdentity) {
+    this.directory = directory
+    this.identity = identity
+  }
+
+  /** Offset of the newest snapshot; -1 = none. */
+  get offset(): number {
+    return this.kept.at(-1)?.cursor.offset ?? -1
+  }
+
+  /** Writes what changed since the last snapshot. Synchronous: the state must not move meanwhile. Errors: those of the disk. */
+  write(replica: SlotReplica): void {
+    mkdirSync(this.directory, { recursive: true })
+    const last = this.kept.at(-1)
+    const buckets = [...replica.buckets.values()].map((bucket) =>
+      this.writeBucket(bucket, replica.definition, last),
+    )
+    const body: Body = {
+      format: 1,
+      identity: this.identity,
+      cursor: replica.cursor,
+      originOffset: replica.originOffset,
+      logTimeUs: replica.logTimeUs,
+      eventUsMax: replica.eventUsMax,
+      watermarkUs: replica.watermarkUs,
+      tableVersion: replica.tableVersion,
+      counters: { ...replica.counters },
+      gaps: [...replica.gaps],
+      evicted: [...replica.evicted],
+      evictedBelowUs: replica.evictedBelowUs,
+      idsFrom: replica.ids.firstSequence,
+      ids: this.writeIds(replica, last),
+      buckets,
+      definition: replica.definition,
+    }
+    this.number += 1
+    const text = JSON.stringify(body)
+    const manifest = JSON.stringify({ checksum: crc32c(Buffer.from(text)), body: text })
+    writeDurably(
+      join(this.directory, `manifest-${String(this.number).padStart(12, '0')}.json`),
+      Buffer.from(manifest),
+    )
+    this.kept = [...this.kept, body].slice(-MANIFESTS_KEPT)
+    this.sweep()
+  }
+
+  /**
+   * The newest snapshot that is whole and ours; undefined when there is none, and the log is read from its start. What is
+   * torn, corrupt or foreign is told to `refuse` and never loaded.
+   */
+  restore(refuse: (file: string, why: string) => void): SlotReplica | undefined {
+    for (const file of this.manifests().toReversed()) {
+      try {
+        const body = this.readManifest(file)
+        const replica = this.load(body)
+        this.number = Math.max(this.number, Number(/\d+/.exec(file)?.[0] ?? 0))
+        this.kept = [body]
+        return replica
+      } catch (error) {
+        this.number = Math.max(this.number, Number(/\d+/.exec(file)?.[0] ?? 0))
+        refuse(join(this.directory, file), (error as Error).message)
+      }
+    }
+    return undefined
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true })
+    this.kept = []
+  }
+
+  private manifests(): string[] {
+    try {
+      return readdirSync(this.directory)
+        .filter((name) => /^manifest-\d+\.json$/.test(name))
+        .toSorted()
+    } catch {
+      return []
+    }
+  }
+
+  private writeBucket(bucket: RowBucket, definition: TableDefinition, last: Body | undefined): BucketEntry {
+    const { startUs, changedAtOffset, digestA, digestB, evictedRows } = bucket
+    const before = last?.buckets.find(
+      (entry) => entry.startUs === startUs && entry.changedAtOffset === changedAtOffset,
+    )
+    if (before !== undefined) return before
+    const source = bucket.source(0, definition)
+    const names = [definition.idColumn, definition.timeColumn, ...bucket.columnNames]
+    const columns = names.map((name) => ({ name, column: source.column(name) as Column }))
+    columns.push({ name: ROW_NUMBER, column: { type: 'int64', values: source.rowNumbers } })
+    const bytes = encodeColumnBatch({ rowCount: source.rowCount, columns })
+    const file = `bucket-${startUs}-${changedAtOffset}.bin`
+    writeDurably(join(this.directory, file), bytes)
+    return { file, checksum: crc32c(bytes), startUs, changedAtOffset, digestA, digestB, evictedRows }
+  }
+
+  private writeIds({ ids }: SlotReplica, last: Body | undefined): Body['ids'] {
+    const { firstSequence, nextSequence } = ids
+    const held = (last?.ids ?? []).filter(({ to }) => to > firstSequence)
+    const from = Math.max(held.at(-1)?.to ?? firstSequence, firstSequence)
+    if (from === nextSequence) return held
+    const slice = ids.slice(from, nextSequence)
+    const bytes = Buffer.concat([Buffer.from(slice.ids.buffer), Buffer.from(slice.times.buffer)])
+    const file = `ids-${from}-${nextSequence}.bin`
+    writeDurably(join(this.directory, file), bytes)
+    return [...held, { file, checksum: crc32c(bytes), from, to: nextSequence }]
+  }
+
+  private readManifest(file: string): Body {
+    const { checksum, body: text } = JSON.parse(readFileSync(join(this.directory, file), 'utf8'))
+    if (typeof text !== 'string' || crc32c(Buffer.from(text)) !== checksum)
+      throw corrupt('its checksum does not match')
+    const body = JSON.parse(text) as Body
+    if (body.format !== 1) throw corrupt(`format ${body.format} is not 1`)
+    if (JSON.stringify(body.identity) !== JSON.stringify(this.identity))
+      throw corrupt('it belongs to another incarnation or table')
+    return body
+  }
+
+  private load(body: Body): SlotReplica {
+    const replica = new SlotReplica(body.definition)
+    replica.cursor = body.cursor
+    replica.originOffset = body.originOffset
+    replica.logTimeUs = body.logTimeUs
+    replica.eventUsMax = body.eventUsMax
+    replica.watermarkUs = body.watermarkUs
+    replica.tableVersion = body.tableVersion
+    Object.assign(replica.counters, body.counters)
+    replica.gaps.push(...body.gaps)
+    for (const [startUs, digest] of body.evicted) replica.evicted.set(startUs, digest)
+    replica.evictedBelowUs = body.evictedBelowUs
+    for (const entry of body.ids) {
+      const bytes = this.readFile(entry)
+      const count = entry.to - entry.from
+      if (bytes.length !== count * 24)
+        throw corrupt(`${entry.file} has ${bytes.length} bytes, not ${count * 24}`)
+      const skip = Math.max(0, body.idsFrom - entry.from)
+      const whole = Uint8Array.from(bytes).buffer
+      const words = new Uint32Array(whole, 0, count * 4).slice(skip * 4)
+      const times = new Float64Array(whole, count * 16, count).slice(skip)
+      replica.ids.restore(entry.from + skip, words, times)
+    }
+    for (const entry of body.buckets)
+      replica.buckets.set(entry.startUs, this.loadBucket(entry, body.definition))
+    return replica
+  }
+
+  private loadBucket(entry: BucketEntry, definition: TableDefinition): RowBucket {
+    const { rowCount, columns } = decodeColumnBatch(this.readFile(entry))
+    const bucket = new RowBucket(entry.startUs)
+    const numbers = columns.at(-1)?.column
+    if (columns.at(-1)?.name !== ROW_NUMBER || numbers?.type !== 'int64')
+      throw corrupt(`${entry.file} lacks row numbers`)
+    const held = columns.slice(0, -1)
+    const own = held
+      .slice(2)
+      .map(({ name, column }) => ({ name, type: column.type as 'string', nullable: true }))
+    const all = Uint32Array.from({ length: rowCount }, (_, row) => row)
+    const asBlock = { columns: held.map(({ column }) => column) }
+    bucket.append(asBlock, { ...definition, columns: own }, all, rowCount, numbers.values)
+    bucket.changedAtOffset = entry.changedAtOffset
+    bucket.digestA = entry.digestA
+    bucket.digestB = entry.digestB
+    bucket.evictedRows = entry.evictedRows
+    return bucket
+  }
+
+  private readFile({ file, checksum }: FileEntry): Buffer {
+    const bytes = readFileSync(join(this.directory, file))
+    if (crc32c(bytes) !== checksum)
+      throw corrupt(`${file} does not have the checksum that the manifest names`)
+    return bytes
+  }
+
+  /** Removes what no kept manifest names. A restored store knows one manifest: older ones go with the next write. */
+  private sweep(): void {
+    const names = this.manifests()
+    const named = new Set(
+      this.kept.flatMap(({ buckets, ids }) => [...buckets, ...ids].map(({ file }) => file)),
+    )
+    for (const name of names.slice(-MANIFESTS_KEPT)) named.add(name)
+    const older = names.slice(0, -MANIFESTS_KEPT)
+    const unread = names.slice(-MANIFESTS_KEPT).length > this.kept.length
+    for (const name of older) rmSync(join(this.directory, name), { force: true })
+    if (unread) return // The previous manifest was not read by this process: what it names must stay.
+    for (const name of readdirSync(this.directory)) {
+      if (!named.has(name)) rmSync(join(this.directory, name), { force: true })
+    }
+  }
+}
+
+function corrupt(what: string): TrueNowError {
+  return new TrueNowError('TN_SNAPSHOT_CORRUPT', `Not a snapshot to load: ${what}.`)
+}
