@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { Testing } from 'cdk8s'
 import { Quickstart } from './quickstart.ts'
 
+type Security = Readonly<Record<string, unknown>>
 type Manifest = {
   kind: string
   metadata: { name: string; namespace?: string }
@@ -35,16 +36,14 @@ test('quickstart: everything lies in its namespace, and every pod is restricted'
   const pods = manifests.filter(({ kind }) => kind === 'StatefulSet' || kind === 'Deployment')
   assert.equal(pods.length, 3)
   for (const { metadata, spec } of pods) {
-    const template = spec as {
-      template: { spec: Record<string, never> & { containers: Array<Record<string, never>> } }
+    const { template } = spec as {
+      template: { spec: { securityContext: Security; containers: Array<{ securityContext: Security }> } }
     }
-    const pod = template.template.spec
-    assert.equal((pod.securityContext as { runAsNonRoot: boolean }).runAsNonRoot, true, metadata.name)
-    for (const container of pod.containers) {
-      const security = container.securityContext as Record<string, unknown>
-      assert.equal(security.readOnlyRootFilesystem, true, metadata.name)
-      assert.equal(security.allowPrivilegeEscalation, false, metadata.name)
-      assert.deepEqual(security.capabilities, { drop: ['ALL'] }, metadata.name)
+    assert.equal(template.spec.securityContext.runAsNonRoot, true, metadata.name)
+    for (const { securityContext } of template.spec.containers) {
+      assert.equal(securityContext.readOnlyRootFilesystem, true, metadata.name)
+      assert.equal(securityContext.allowPrivilegeEscalation, false, metadata.name)
+      assert.deepEqual(securityContext.capabilities, { drop: ['ALL'] }, metadata.name)
     }
   }
   const elsewhere = manifests.filter(
