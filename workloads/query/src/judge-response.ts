@@ -53,8 +53,7 @@ export function judgeResponse(
     if (lie !== undefined) return spoiled(lie)
     const newest = ports.currentMap(request.slot)
     if (newest !== undefined && hasMovedOn(shard, answer, newest)) {
-      const others = tasks.filter((each) => each !== task)
-      if (adoptMap(task, newest)) for (const other of others) other.tried.delete(shard) // It may well have these.
+      followMoves(shard, tasks, ports)
       return spoiled(`slot ${request.slot} has moved on to epoch ${newest.epoch} without it`)
     }
     cuts.push(cutOf(shard, answer))
@@ -101,6 +100,16 @@ function whyNotCounted(request: SlotRequest, answer: SlotAnswer): string | undef
 function hasMovedOn(shard: number, answer: SlotAnswer, newest: SlotMap): boolean {
   if (newest.epoch <= answer.epoch) return false
   return !newest.replicas.some((each) => each.shard === shard && each.incarnation === answer.incarnation)
+}
+
+/** Some slots of a spoiled response have moved: they follow the newest map, and the shard may be asked for the others. */
+function followMoves(shard: number, tasks: readonly SlotTask[], { currentMap }: Ports): void {
+  const moved = tasks.filter((task) => {
+    const newest = currentMap(task.slot)
+    return newest !== undefined && adoptMap(task, newest)
+  })
+  if (moved.length === 0) return // Nothing was learnt, so nobody is asked again: the search ends.
+  for (const task of tasks) if (!moved.includes(task)) task.tried.delete(shard)
 }
 
 function cutOf(shard: number, answer: SlotAnswer): SlotCut {

@@ -8,7 +8,7 @@
  *   a<i>.value           MIN, MAX: the column's type, null over no values
  * Rows plan, newest first:
  *   one column for each asked name (event id as id128), then $slot int64, $row int64: the number of the row in the
- *   slot's log order. Order: event time descending, slot ascending, $row descending.
+ *   slot's log order, and $time timestamp: its event time, whether or not it was asked for. Order: event time descending, slot ascending, $row descending.
  */
 
 /** Name of key column `index`. */
@@ -20,3 +20,4 @@ export const aggregateColumnName = (
 ): string => `a${index}.${part}`
 export const SLOT_COLUMN_NAME = '$slot'
 export const ROW_COLUMN_NAME = '$row'
+export const TIME_COLUMN_NAME = '$time'

@@ -2,12 +2,15 @@ import type { RowsPlan } from '@truenow/contracts/gen/truenow/v1/partial_query_p
 import { ID_COLUMN_INDEX, type TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { type Column, isValid } from '@truenow/contracts/wire/column.ts'
 import type { ColumnBatch, NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
-import { ROW_COLUMN_NAME, SLOT_COLUMN_NAME } from '@truenow/contracts/wire/partial-result-v1.ts'
+import {
+  ROW_COLUMN_NAME,
+  SLOT_COLUMN_NAME,
+  TIME_COLUMN_NAME,
+} from '@truenow/contracts/wire/partial-result-v1.ts'
 import { columnOf } from '../aggregates/extreme.ts'
 import { typeOf } from './group-table.ts'
 import type { RowSource } from './row-source.ts'
 
-const TIME_COLUMN_NAME = '$time'
 type Row = Readonly<{ timeUs: number; slot: number; rowNumber: number; values: readonly unknown[] }>
 
 /** Event time descending, then slot ascending, then log order descending: the one order of row answers. */
@@ -85,7 +88,10 @@ export class NewestRows {
     })
     columns.push(numbers(SLOT_COLUMN_NAME, ({ slot }) => slot))
     columns.push(numbers(ROW_COLUMN_NAME, ({ rowNumber }) => rowNumber))
-    columns.push(numbers(TIME_COLUMN_NAME, ({ timeUs }) => timeUs))
+    columns.push({
+      name: TIME_COLUMN_NAME,
+      column: { type: 'timestamp', values: Float64Array.from(rows, ({ timeUs }) => timeUs) },
+    })
     return { rowCount: rows.length, columns }
   }
 
