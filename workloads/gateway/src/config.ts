@@ -25,7 +25,7 @@ export const GatewayConfig = Type.Object({
   }),
   TRUENOW_BUFFER_BYTES_MAX: Type.Integer({
     minimum: 1 << 20,
-    maximum: 1 << 32,
+    maximum: 2 ** 32,
     default: 64 << 20,
     description: 'Bytes of rows that wait for Kafka, all slots together; beyond it requests get 503.',
   }),
