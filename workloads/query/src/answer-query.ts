@@ -57,7 +57,7 @@ const LOOKS_LIKE_MS_BELOW_US = 100_000_000_000_000
 export async function answerQuery(body: unknown, parts: AnswerParts, signal: AbortSignal): Promise<Answered> {
   const startedMs = parts.clock.monotonicMs()
   const asked = understand(body, parts, startedMs)
-  const timeoutMs = asked.deadlineMs - startedMs
+  const timeoutMs = Math.ceil(asked.deadlineMs - startedMs)
   const patience = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
   try {
     return await parts.admission.run(() => execute(asked, parts, signal), patience)
