@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { ROLE_PORTS, type Role } from '@truenow/contracts/ports.ts'
 import manifest from '../package.json' with { type: 'json' }
@@ -9,6 +10,7 @@ import manifest from '../package.json' with { type: 'json' }
 const roles = Object.keys(ROLE_PORTS)
 const usage = `usage: truenow <role>      run one role; settings come from the environment (docs/configuration.md)
        truenow dev [--port-base <n>] [--no-demo]   all roles but the operator in one process, nothing else needed
+       truenow check-health <url>   ask a /health address until it says healthy: 0, or 1 after ten attempts
        truenow --version
 
 roles: ${roles.join(', ')}`
@@ -27,6 +29,19 @@ function fail(error: unknown): never {
   process.exit(expected && error.code === 'TN_CONFIG_INVALID' ? 2 : 1)
 }
 
+async function tellHealth(args: readonly string[]): Promise<number> {
+  const [url = ''] = args
+  if (args.length !== 1 || !/^https?:/.test(url) || !URL.canParse(url)) {
+    console.error(`check-health takes one http(s) address.\n${usage}`)
+    return 2
+  }
+  const { ATTEMPT_MS_MAX, checkHealth } = await import('./check-health.ts')
+  const { healthy, line } = await checkHealth(url, { fetch, pause: delay, attemptMs: ATTEMPT_MS_MAX })
+  if (healthy) console.log(line)
+  else console.error(line)
+  return healthy ? 0 : 1
+}
+
 async function main(command: string | undefined, rest: readonly string[]): Promise<number> {
   if (command === '--version' || command === '-v') {
     console.log(manifest.version)
@@ -37,6 +52,7 @@ async function main(command: string | undefined, rest: readonly string[]): Promi
     return 0
   }
   if (command === 'dev') return (await import('./dev.ts')).dev(rest, manifest.version)
+  if (command === 'check-health') return tellHealth(rest)
   if (command !== undefined && roles.includes(command) && rest.length === 0) {
     const { runRole } = await import('./run-role.ts')
     return runRole(command as Role, process.env, manifest.version)
