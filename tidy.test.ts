@@ -52,11 +52,27 @@ test('tidy: every role has its room: README, role, config, metrics', () => {
   none(missing, 'each role is built alike')
 })
 
-test('tidy: docs/errors.md lists exactly the codes of the registry', () => {
-  const documented = [...read('docs/errors.md').matchAll(/^#+ `?(TN_[A-Z_]+)`?|^\| `(TN_[A-Z_]+)`/gm)].map(
-    (m) => m[1] ?? m[2],
+const GRPC_STATUSES: Readonly<Record<number, string>> = {
+  3: 'INVALID_ARGUMENT',
+  4: 'DEADLINE_EXCEEDED',
+  5: 'NOT_FOUND',
+  8: 'RESOURCE_EXHAUSTED',
+  9: 'FAILED_PRECONDITION',
+  11: 'OUT_OF_RANGE',
+  13: 'INTERNAL',
+  14: 'UNAVAILABLE',
+  15: 'DATA_LOSS',
+}
+
+test('tidy: docs/errors.md lists exactly the codes of the registry, with their statuses', () => {
+  const row = /^\| `(TN_[A-Z_]+)` \| (\d{3}) \| ([A-Z_]+) \| (yes|no) \|/gm
+  const documented = [...read('docs/errors.md').matchAll(row)].map(([, code, http, grpc, again]) =>
+    [code, http, grpc, again].join(' '),
   )
-  assert.deepEqual(documented.toSorted(), Object.keys(ERROR_CODES).toSorted())
+  const registered = Object.entries(ERROR_CODES).map(([code, { statusCode, grpcStatus, retriable }]) =>
+    [code, statusCode, GRPC_STATUSES[grpcStatus], retriable ? 'yes' : 'no'].join(' '),
+  )
+  assert.deepEqual(documented.toSorted(), registered.toSorted())
 })
 
 test('tidy: every error code is thrown or answered somewhere', () => {
@@ -67,6 +83,15 @@ test('tidy: every error code is thrown or answered somewhere', () => {
   none(
     Object.keys(ERROR_CODES).filter((code) => !text.includes(`'${code}'`)),
     'delete codes that nothing uses',
+  )
+})
+
+test('tidy: the index of the kernels names each of their files', () => {
+  const index = read('workloads/kernels/README.md')
+  const kernels = source.filter((file) => /^workloads\/kernels\/src\/.*(?<!\.(test|bench))\.ts$/.test(file))
+  none(
+    kernels.filter((file) => !index.includes(`](${file.slice('workloads/kernels/'.length)})`)),
+    'say what it is, where it is from, what it costs',
   )
 })
 
