@@ -1,6 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { clusterRules, namespacedRules, operatorNamespaceRules, type PolicyRule } from '@truenow/operator/api/rbac.ts'
+import {
+  clusterRules,
+  namespacedRules,
+  operatorNamespaceRules,
+  type PolicyRule,
+} from '@truenow/operator/api/rbac.ts'
 
 /*
  * Writes the parts of the chart that have their truth elsewhere: CRDs (from crds/) and rights (from operator/src/api/rbac.ts).
@@ -14,8 +19,13 @@ mkdirSync(templates, { recursive: true })
 const crds = readdirSync(`${root}/crds`)
   .filter((name) => name.endsWith('.yaml'))
   .toSorted()
-  .map((name) => escapeTemplate(readFileSync(`${root}/crds/${name}`, 'utf8')).replace(/^metadata:\n/m, KEEP()))
-writeFileSync(`${templates}/crds.yaml`, `${NOTE}{{- if .Values.crds.install }}\n${crds.map((text) => `---\n${text.replace(/^---\n/, '')}`).join('')}{{- end }}\n`)
+  .map((name) =>
+    escapeTemplate(readFileSync(`${root}/crds/${name}`, 'utf8')).replace(/^metadata:\n/m, KEEP()),
+  )
+writeFileSync(
+  `${templates}/crds.yaml`,
+  `${NOTE}{{- if .Values.crds.install }}\n${crds.map((text) => `---\n${text.replace(/^---\n/, '')}`).join('')}{{- end }}\n`,
+)
 
 function KEEP(): string {
   return 'metadata:\n  annotations:\n    truenow.io/chart: {{ .Chart.Version | quote }}\n    {{- if .Values.crds.keep }}\n    helm.sh/resource-policy: keep\n    {{- end }}\n'

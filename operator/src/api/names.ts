@@ -1,0 +1,10 @@
+/** Names that users, other operators and runbooks know: changed here, with docs and tests, or nowhere. */
+export const GROUP = 'truenow.io'
+export const VERSION = 'v1alpha1'
+export const API_VERSION = `${GROUP}/${VERSION}`
+export const FIELD_MANAGER = 'truenow-operator'
+export const CLUSTER_LABEL = 'truenow.io/cluster'
+/** Only on objects whose deletionPolicy is Delete: data outside Kubernetes must go before they do. */
+export const FINALIZER = 'truenow.io/data'
+/** Lets another operator take a claimed cluster over. */
+export const ADOPT_ANNOTATION = 'truenow.io/adopt'

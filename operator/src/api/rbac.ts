@@ -1,0 +1,37 @@
+import { GROUP } from './names.ts'
+
+export type PolicyRule = Readonly<{
+  apiGroups: readonly string[]
+  resources: readonly string[]
+  verbs: readonly string[]
+  resourceNames?: readonly string[]
+}>
+
+/** Followed by label, so that a hand edit is seen; server-side apply is a patch, and a create where nothing is there yet. */
+const CHILD = ['list', 'watch', 'create', 'patch']
+
+/** What the operator may do in every namespace it acts in. No secrets: pods mount them, and the kubelet reads them. */
+export const namespacedRules: readonly PolicyRule[] = [
+  { apiGroups: [GROUP], resources: ['truenowclusters', 'tables'], verbs: ['list', 'watch', 'patch'] },
+  { apiGroups: [GROUP], resources: ['truenowclusters/status', 'tables/status'], verbs: ['patch'] },
+  // Owners that block their children's deletion must be allowed to be so, where that admission check is on.
+  { apiGroups: [GROUP], resources: ['truenowclusters/finalizers'], verbs: ['update'] },
+  { apiGroups: ['apps'], resources: ['statefulsets', 'deployments'], verbs: CHILD },
+  { apiGroups: [''], resources: ['services', 'serviceaccounts'], verbs: CHILD },
+  { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: CHILD },
+  { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: CHILD },
+  // To say in status why a pod is not ready.
+  { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
+  // Only under deletionPolicy Delete, after the cluster's data is gone.
+  { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['list', 'delete'] },
+  { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
+]
+
+/** The same for the whole Kubernetes cluster. */
+export const clusterRules: readonly PolicyRule[] = namespacedRules
+
+/** What it may do in its own namespace: hold the Lease, and tell of objects whose namespace is gone. */
+export const operatorNamespaceRules: readonly PolicyRule[] = [
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update'] },
+  { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
+]

@@ -1,0 +1,250 @@
+import { type Static, type TProperties, Type } from 'typebox'
+import { type Condition, ConditionSchema } from '../condition.ts'
+import type { ObjectMeta } from '../object-meta.ts'
+
+const BROKER_PATTERN = '^[A-Za-z0-9.-]+:[0-9]{1,5}$'
+const BYTES_PATTERN = '^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$'
+
+const preserved = (description: string) =>
+  Type.Unsafe<Readonly<Record<string, unknown>>>({
+    type: 'object',
+    description,
+    'x-kubernetes-preserve-unknown-fields': true,
+  })
+const SecretKeyRef = (what: string) =>
+  Type.Object(
+    {
+      name: Type.String({
+        minLength: 1,
+        description: `Name of the Secret, in the cluster's namespace, that holds ${what}.`,
+      }),
+      key: Type.String({
+        minLength: 1,
+        default: 'url',
+        description: 'Key inside that Secret; its value is the URL.',
+      }),
+    },
+    { description: `Where ${what} is kept; it is mounted as a file, never put into the environment.` },
+  )
+const RoleSection = <Extra extends TProperties>(role: string, replicasByDefault: number, extra: Extra) =>
+  Type.Object(
+    {
+      replicas: Type.Integer({
+        minimum: 1,
+        maximum: 100,
+        default: replicasByDefault,
+        description: `Pods of the ${role}; two or more survive the loss of one without a gap.`,
+      }),
+      resources: Type.Optional(preserved(`Requests and limits of the ${role}'s container, as in any pod.`)),
+      ...extra,
+    },
+    { default: {}, description: `Size of the ${role} Deployment.` },
+  )
+
+/** crds/truenowclusters.yaml is generated from this by `make generate`. */
+export const TrueNowClusterSpec = Type.Object(
+  {
+    image: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'Image of every role. Unset: what the shards run, at creation the operator’s own.',
+      }),
+    ),
+    imagePullPolicy: Type.Optional(
+      Type.String({
+        enum: ['Always', 'IfNotPresent', 'Never'],
+        description: 'When the kubelet pulls the image. Default: IfNotPresent.',
+      }),
+    ),
+    imagePullSecrets: Type.Optional(
+      Type.Array(
+        Type.Object({ name: Type.String({ description: 'Name of a Secret of type dockerconfigjson.' }) }),
+        {
+          maxItems: 16,
+          description: 'Secrets with which the kubelet pulls the image.',
+        },
+      ),
+    ),
+    paused: Type.Boolean({
+      default: false,
+      description: 'True: the operator changes nothing, but goes on telling status.',
+    }),
+    deletionPolicy: Type.String({
+      enum: ['Retain', 'Delete'],
+      default: 'Retain',
+      description:
+        'What becomes of topics and catalog when this object is deleted: Retain keeps them, Delete removes them.',
+    }),
+    kafka: Type.Object(
+      {
+        brokers: Type.Array(
+          Type.String({
+            pattern: BROKER_PATTERN,
+            description: 'One broker as host:port, reachable from pods.',
+          }),
+          {
+            minItems: 1,
+            maxItems: 32,
+            description: 'Brokers to start from, such as kafka:9092; the others are found through them.',
+          },
+        ),
+        topics: Type.Object(
+          {
+            replicationFactor: Type.Integer({
+              minimum: 1,
+              maximum: 15,
+              default: 3,
+              description: 'Replicas of each topic of ours in Kafka.',
+            }),
+            minInsyncReplicas: Type.Integer({
+              minimum: 1,
+              maximum: 15,
+              default: 2,
+              description: 'Replicas that must have a record before it is acknowledged.',
+            }),
+          },
+          {
+            // In full: the rule below is tried on this very value, before the defaults inside are filled in.
+            default: { replicationFactor: 3, minInsyncReplicas: 2 },
+            description: 'How the topics of tables are created; existing ones are checked against it.',
+            'x-kubernetes-validations': [
+              {
+                rule: 'self.minInsyncReplicas <= self.replicationFactor',
+                message:
+                  'minInsyncReplicas is above replicationFactor, so nothing could ever be acknowledged; lower it',
+              },
+            ],
+          },
+        ),
+      },
+      { description: 'The Kafka that holds every event; it is yours and is never created or scaled.' },
+    ),
+    postgres: Type.Object(
+      { urlSecretRef: SecretKeyRef('the URL of PostgreSQL') },
+      { description: 'The PostgreSQL that holds the catalog, in a schema of this cluster’s own.' },
+    ),
+    redis: Type.Optional(
+      Type.Object(
+        { urlSecretRef: SecretKeyRef('the URL of Redis') },
+        { description: 'The Redis that caches query results. Without it every query is computed.' },
+      ),
+    ),
+    hotTier: Type.Object(
+      {
+        shards: Type.Integer({
+          minimum: 1,
+          maximum: 256,
+          description: 'Number of shards, one pod with one volume each.',
+        }),
+        replicationFactor: Type.Integer({
+          minimum: 1,
+          maximum: 8,
+          default: 2,
+          description: 'Replicas of every slot, each on another shard.',
+        }),
+        memoryPerShard: Type.String({
+          pattern: BYTES_PATTERN,
+          default: '1Gi',
+          description: 'Memory limit of a shard; about half of it is for rows.',
+        }),
+        storage: Type.Object(
+          {
+            size: Type.String({
+              pattern: BYTES_PATTERN,
+              description: 'Size of each shard’s volume: snapshots, about twice its rows.',
+            }),
+            storageClassName: Type.Optional(
+              Type.String({
+                description: 'StorageClass of the volumes. Default: the cluster’s default class.',
+              }),
+            ),
+          },
+          {
+            description:
+              'The volume of each shard; volumes outlive pods and are never deleted by the operator.',
+          },
+        ),
+        resources: Type.Optional(
+          preserved(
+            'Requests and limits of a shard’s container, instead of those that memoryPerShard gives.',
+          ),
+        ),
+      },
+      {
+        description: 'The shards that hold the rows in memory and answer.',
+        'x-kubernetes-validations': [
+          {
+            rule: 'self.replicationFactor <= self.shards',
+            message:
+              'replicationFactor is above shards, so replicas would share a shard; raise shards or lower replicationFactor',
+          },
+          {
+            rule: 'self.shards == oldSelf.shards',
+            message:
+              'shards cannot change in this version: moving slots between shards is not built yet; create another cluster',
+          },
+          {
+            rule: 'self.replicationFactor == oldSelf.replicationFactor',
+            message: 'replicationFactor cannot change in this version; create another cluster',
+          },
+        ],
+      },
+    ),
+    gateway: RoleSection('gateway', 2, {}),
+    ingester: RoleSection('ingester', 2, {}),
+    query: RoleSection('query', 2, {
+      cacheTtlSeconds: Type.Integer({
+        minimum: 1,
+        maximum: 86_400,
+        default: 60,
+        description: 'Seconds that a result stays in Redis.',
+      }),
+    }),
+    watermark: RoleSection('watermark', 1, {}),
+    controlPlane: RoleSection('control-plane', 1, {}),
+    podTemplate: Type.Optional(
+      preserved('Added to every pod: nodeSelector, tolerations, affinity, priorityClassName.'),
+    ),
+  },
+  { description: 'What this cluster shall be: its dependencies, its shards and the size of each role.' },
+)
+export type TrueNowClusterSpec = Readonly<Static<typeof TrueNowClusterSpec>>
+
+export const TrueNowClusterStatus = Type.Object(
+  {
+    observedGeneration: Type.Integer({ description: 'Generation of the spec that this status speaks of.' }),
+    phase: Type.String({
+      description: 'One word: Pending, Creating, Ready, Degraded, Paused, Invalid or Deleting.',
+    }),
+    ready: Type.String({ description: 'Ready pods of all pods wanted, such as 9/9.' }),
+    shards: Type.String({ description: 'Ready shards of desired shards, such as 2/2.' }),
+    readyShards: Type.Integer({ description: 'Shards whose pod is ready.' }),
+    desiredShards: Type.Integer({ description: 'Shards that the spec asks for.' }),
+    replicas: Type.Integer({ description: 'Shard pods that exist; for the scale subresource.' }),
+    selector: Type.String({ description: 'Label selector of the shard pods; for the scale subresource.' }),
+    freshness: Type.String({
+      description: 'How far the slowest table is behind, by class: <1s, <10s, <1m, Stale or Unknown.',
+    }),
+    image: Type.String({ description: 'Image that the roles are told to run.' }),
+    operator: Type.String({ description: 'Operator that holds this cluster; another one leaves it alone.' }),
+    conditions: Type.Array(ConditionSchema, {
+      description: 'SpecValid, Synced, Available, OperandReachable, Ready, UpgradeBlocked.',
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['type'],
+    }),
+  },
+  { description: 'What the operator last saw; written by it alone.' },
+)
+
+export type TrueNowClusterStatus = Readonly<
+  Partial<Omit<Static<typeof TrueNowClusterStatus>, 'conditions'>>
+> & {
+  readonly conditions?: readonly Condition[]
+}
+export type TrueNowCluster = Readonly<{
+  apiVersion: string
+  kind: 'TrueNowCluster'
+  metadata: ObjectMeta
+  spec: TrueNowClusterSpec
+  status?: TrueNowClusterStatus
+}>
