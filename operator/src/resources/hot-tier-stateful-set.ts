@@ -1,0 +1,66 @@
+import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
+import { bytesOfQuantity } from '../quantity.ts'
+import { childMetadata, selectorLabels } from './child-metadata.ts'
+import type { KubernetesObject } from './kubernetes-object.ts'
+import { catalogEnvironment, ingesterEnvironment } from './role-environment.ts'
+import { rolePodTemplate } from './role-pod.ts'
+
+const DATA_DIRECTORY = '/data'
+const GRACE_SECONDS = 30
+/** Of a shard's memory, what its rows may take; the rest is for queries, blocks in flight and the runtime. */
+const ROWS_SHARE = 0.5
+
+/**
+ * The shards. OnDelete, because only the operator may judge when a shard can restart; Parallel, because a set in order stays
+ * stuck behind a pod that never gets ready (kubernetes#67250). Volumes outlive pods and the set.
+ */
+export function hotTierStatefulSet(cluster: TrueNowCluster, image: string): KubernetesObject {
+  const { hotTier } = cluster.spec
+  const { name, namespace } = cluster.metadata
+  const memoryBytes = bytesOfQuantity(hotTier.memoryPerShard)
+  const template = rolePodTemplate(cluster, image, {
+    role: 'hot-tier',
+    environment: [
+      ...catalogEnvironment(cluster, `${DATA_DIRECTORY}/catalog.bin`),
+      ...ingesterEnvironment(cluster),
+      { name: 'TRUENOW_SHARD_DOMAIN', value: `${name}-hot-tier.${namespace}.svc` },
+      { name: 'TRUENOW_DATA_DIRECTORY', value: DATA_DIRECTORY },
+      { name: 'HOT_TIER_MEMORY_GB', value: ((memoryBytes * ROWS_SHARE) / 2 ** 30).toFixed(3) },
+    ],
+    volumeMounts: [{ name: 'data', mountPath: DATA_DIRECTORY }],
+    catalogOnVolume: true,
+    graceSeconds: GRACE_SECONDS,
+    resources: hotTier.resources ?? {
+      requests: { cpu: '50m', memory: '256Mi' },
+      limits: { memory: hotTier.memoryPerShard },
+    },
+  })
+  const { size, storageClassName } = hotTier.storage
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: childMetadata(cluster, 'hot-tier'),
+    spec: {
+      serviceName: `${name}-hot-tier`,
+      replicas: hotTier.shards,
+      podManagementPolicy: 'Parallel',
+      updateStrategy: { type: 'OnDelete' },
+      persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
+      selector: { matchLabels: selectorLabels(cluster, 'hot-tier') },
+      template,
+      volumeClaimTemplates: [
+        {
+          apiVersion: 'v1',
+          kind: 'PersistentVolumeClaim',
+          metadata: { name: 'data', labels: selectorLabels(cluster, 'hot-tier') },
+          spec: {
+            accessModes: ['ReadWriteOnce'],
+            volumeMode: 'Filesystem',
+            resources: { requests: { storage: size } },
+            ...(storageClassName === undefined ? {} : { storageClassName }),
+          },
+        },
+      ],
+    },
+  }
+}

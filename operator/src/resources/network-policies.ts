@@ -1,0 +1,82 @@
+import { ROLE_PORTS, type Role } from '@truenow/contracts/ports.ts'
+import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
+import { childMetadata, selectorLabels } from './child-metadata.ts'
+import type { KubernetesObject } from './kubernetes-object.ts'
+
+type PodRole = Exclude<Role, 'operator'>
+/** Who may call whom by gRPC inside a cluster; everything else is denied both ways. */
+export const CALLS: ReadonlyArray<readonly [from: PodRole, to: PodRole]> = [
+  ['gateway', 'control-plane'],
+  ['ingester', 'control-plane'],
+  ['hot-tier', 'control-plane'],
+  ['query', 'control-plane'],
+  ['watermark', 'control-plane'],
+  ['hot-tier', 'ingester'],
+  ['watermark', 'ingester'],
+  ['query', 'hot-tier'],
+  ['watermark', 'hot-tier'],
+]
+/** Roles that anybody in the Kubernetes cluster may call, and those that the operator calls. */
+const OPEN: readonly PodRole[] = ['gateway', 'query', 'watermark']
+const OPERATED: readonly PodRole[] = ['control-plane', 'watermark']
+/** Roles that talk to systems outside: Kafka, PostgreSQL, Redis. Where these are is the user's; the ports are open. */
+const OUTSIDE: readonly PodRole[] = ['gateway', 'ingester', 'control-plane', 'query']
+const DNS_PORTS = [
+  { protocol: 'UDP', port: 53 },
+  { protocol: 'TCP', port: 53 },
+  { protocol: 'UDP', port: 5_353 },
+  { protocol: 'TCP', port: 5_353 },
+]
+
+/** One policy a role: default deny both ways, then exactly its pairs, DNS, and what its outside systems need. */
+export function roleNetworkPolicy(cluster: TrueNowCluster, role: PodRole): KubernetesObject {
+  const peer = (other: PodRole) => ({ podSelector: { matchLabels: selectorLabels(cluster, other) } })
+  const tcp = (port: number) => ({ protocol: 'TCP', port })
+  const { http, grpc } = ROLE_PORTS[role]
+  const callers = CALLS.filter(([, to]) => to === role).map(([from]) => peer(from))
+  const callees = CALLS.filter(([from]) => from === role).map(([, to]) => ({
+    to: [peer(to)],
+    ports: [tcp(ROLE_PORTS[to].grpc)],
+  }))
+  const operator = {
+    namespaceSelector: {},
+    podSelector: { matchLabels: { 'app.kubernetes.io/component': 'operator' } },
+  }
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: childMetadata(cluster, role),
+    spec: {
+      podSelector: { matchLabels: selectorLabels(cluster, role) },
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [
+        ...(callers.length > 0 ? [{ from: callers, ports: [tcp(grpc)] }] : []),
+        ...(OPERATED.includes(role) ? [{ from: [operator], ports: [tcp(grpc)] }] : []),
+        ...(OPEN.includes(role)
+          ? [{ from: [{ namespaceSelector: {} }], ports: [tcp(http), tcp(grpc)] }]
+          : []),
+        // Metrics and probes by people and Prometheus, from any namespace; these pages hold no rows.
+        ...(OPEN.includes(role) ? [] : [{ from: [{ namespaceSelector: {} }], ports: [tcp(http)] }]),
+      ],
+      egress: [
+        ...callees,
+        { to: [{ namespaceSelector: {} }], ports: DNS_PORTS },
+        ...(OUTSIDE.includes(role)
+          ? [
+              {
+                to: [{ ipBlock: { cidr: '0.0.0.0/0' } }, { namespaceSelector: {} }],
+                ports: outsidePorts(cluster, role),
+              },
+            ]
+          : []),
+      ],
+    },
+  }
+}
+
+/** Ports of the outside systems that a role uses; URLs are secrets, so PostgreSQL and Redis are taken by their own. */
+function outsidePorts({ spec }: TrueNowCluster, role: PodRole): unknown[] {
+  const kafka = [...new Set(spec.kafka.brokers.map((broker) => Number(broker.split(':').at(-1))))]
+  const ports = role === 'query' ? [6_379, 6_380] : role === 'control-plane' ? [...kafka, 5_432] : kafka
+  return ports.map((port) => ({ protocol: 'TCP', port }))
+}
