@@ -1,0 +1,14 @@
+import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+
+/** What a pass over a cluster found out, step by step. */
+export type ClusterFacts = Readonly<{
+  /** Image that the roles are told to run. */
+  image?: string
+  /** Placement, as the control plane told it in this pass; absent means unknown, never empty. */
+  placement?: GetPlacementResponse
+  /** µs that the slowest table is behind; absent means unknown. */
+  freshnessUs?: number
+  /** Another operator holds it: nothing at all is written. */
+  foreign?: true
+  paused?: true
+}>

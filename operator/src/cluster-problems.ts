@@ -1,0 +1,39 @@
+import type { TrueNowClusterSpec } from './api/v1alpha1/truenow-cluster.ts'
+import { bytesOfQuantity } from './quantity.ts'
+
+/** Room that a shard needs beside its rows. */
+const MEMORY_BYTES_MIN = 256 * 2 ** 20
+
+/**
+ * What is wrong with a spec, each with path, rule and remedy; empty when nothing is. The same rules as the CRD's, for a
+ * cluster on which those were not enforced, and those that CEL cannot say. Values are not told: they may be secrets. Pure.
+ */
+export function clusterProblems({ hotTier, kafka }: TrueNowClusterSpec): string[] {
+  const problems: string[] = []
+  const { shards, replicationFactor, memoryPerShard, storage } = hotTier
+  if (replicationFactor > shards)
+    problems.push('spec.hotTier.replicationFactor is above shards; raise shards or lower replicationFactor')
+  const { topics } = kafka
+  if (topics !== undefined && topics.minInsyncReplicas > topics.replicationFactor)
+    problems.push('spec.kafka.topics.minInsyncReplicas is above replicationFactor; lower it')
+  const memory = bytes(memoryPerShard)
+  if (memory === undefined) problems.push('spec.hotTier.memoryPerShard is no quantity of bytes, such as 1Gi')
+  else if (memory < MEMORY_BYTES_MIN)
+    problems.push('spec.hotTier.memoryPerShard is below 256Mi, which a shard needs to run at all; raise it')
+  if (bytes(storage.size) === undefined)
+    problems.push('spec.hotTier.storage.size is no quantity of bytes, such as 2Gi')
+  for (const [index, broker] of kafka.brokers.entries()) {
+    const port = Number(broker.split(':').at(-1))
+    if (!Number.isInteger(port) || port < 1 || port > 65_535)
+      problems.push(`spec.kafka.brokers[${index}] has no port from 1 to 65535; write host:port`)
+  }
+  return problems
+}
+
+function bytes(quantity: string): number | undefined {
+  try {
+    return bytesOfQuantity(quantity)
+  } catch {
+    return undefined // bytesOfQuantity throws for nothing but a text that is no quantity.
+  }
+}

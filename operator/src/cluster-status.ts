@@ -1,0 +1,51 @@
+import type { TrueNowCluster, TrueNowClusterStatus } from './api/v1alpha1/truenow-cluster.ts'
+import type { ClusterFacts } from './cluster-facts.ts'
+import { clusterConditions } from './conditions/cluster-conditions.ts'
+import type { Judgement } from './conditions/judgement.ts'
+import { mergeConditions } from './conditions/merge-conditions.ts'
+import { freshnessClass } from './freshness-class.ts'
+import { selectorLabels } from './resources/child-metadata.ts'
+import type { Outcome } from './step.ts'
+import type { RoleState, Workload } from './workloads.ts'
+
+/** The whole status of a TrueNowCluster after a pass. `now` is RFC 3339. Pure. */
+export function clusterStatus(
+  cluster: TrueNowCluster,
+  outcome: Outcome<ClusterFacts>,
+  seen: Readonly<{ roles: readonly RoleState[]; shards: Workload | undefined; troubles: string }>,
+  told: Readonly<{ operator: string; now: string }>,
+): TrueNowClusterStatus {
+  const { metadata, spec, status = {} } = cluster
+  const judged = clusterConditions(outcome, seen)
+  const ready = seen.roles.reduce((sum, role) => sum + Math.min(role.ready, role.desired), 0)
+  const desired = seen.roles.reduce((sum, role) => sum + role.desired, 0)
+  const readyShards = seen.roles.find(({ role }) => role === 'hot-tier')?.ready ?? 0
+  const desiredShards = spec.hotTier.shards
+  const image = outcome.facts.image ?? status.image
+  return {
+    observedGeneration: metadata.generation,
+    phase: phaseOf(cluster, judged),
+    ready: `${ready}/${desired}`,
+    shards: `${readyShards}/${desiredShards}`,
+    readyShards,
+    desiredShards,
+    replicas: seen.shards?.status?.replicas ?? 0,
+    selector: Object.entries(selectorLabels(cluster, 'hot-tier'))
+      .map(([key, value]) => `${key}=${value}`)
+      .join(','),
+    freshness: freshnessClass(outcome.facts.freshnessUs),
+    ...(image === undefined ? {} : { image }),
+    operator: told.operator,
+    conditions: mergeConditions(status.conditions ?? [], judged, metadata.generation, told.now),
+  }
+}
+
+function phaseOf({ metadata, spec, status }: TrueNowCluster, judged: readonly Judgement[]): string {
+  const statusOf = (type: string) => judged.find((one) => one.type === type)?.status
+  if (metadata.deletionTimestamp !== undefined) return 'Deleting'
+  if (statusOf('SpecValid') === 'False') return 'Invalid'
+  if (spec.paused === true) return 'Paused'
+  if (statusOf('Ready') === 'True') return 'Ready'
+  // What has once been whole is degraded; what never was is still being made.
+  return status?.phase === 'Ready' || status?.phase === 'Degraded' ? 'Degraded' : 'Creating'
+}

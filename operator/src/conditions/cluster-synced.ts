@@ -1,0 +1,21 @@
+import type { ClusterFacts } from '../cluster-facts.ts'
+import type { Outcome } from '../step.ts'
+import type { RoleState } from '../workloads.ts'
+import type { Judgement } from './judgement.ts'
+import { stoppedCondition } from './stopped-condition.ts'
+
+/** Does Kubernetes hold what the spec says: every object applied, every Deployment at its newest template. Pure. */
+export function clusterSynced(outcome: Outcome<ClusterFacts>, roles: readonly RoleState[]): Judgement {
+  const type = 'Synced'
+  if (outcome.facts.paused === true) {
+    const message = 'spec.paused is true: nothing is changed until it is false.'
+    return { type, status: 'Unknown', reason: 'Paused', message }
+  }
+  const good = { reason: 'AsSpecified', message: 'Every object is as the spec says.' }
+  const judged = stoppedCondition(type, outcome, good)
+  if (judged.status !== 'True') return judged
+  const rolling = roles.filter(({ role, desired, updated }) => role !== 'hot-tier' && updated < desired)
+  if (rolling.length === 0) return judged
+  const what = rolling.map(({ role, updated, desired }) => `${role} ${updated}/${desired}`).join(', ')
+  return { type, status: 'False', reason: 'RollingOut', message: `Pods of the newest template: ${what}.` }
+}

@@ -1,0 +1,107 @@
+import { CLUSTER_LABEL } from './api/names.ts'
+import type { Table } from './api/v1alpha1/table.ts'
+import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
+import type { ObjectKey, Stored } from './kubernetes/kubernetes-port.ts'
+import type { ReflectorChange } from './kubernetes/reflector.ts'
+import type { OperatorMetrics } from './metrics.ts'
+import type { OperatorContext } from './operator-context.ts'
+import { reconcileCluster } from './reconcile-cluster.ts'
+import { reconcileTable } from './reconcile-table.ts'
+import { type Departed, retireDeparted } from './retire-departed.ts'
+import { tablesOfCluster } from './tables-of-cluster.ts'
+
+/** Deleted objects that wait to be let go; beyond it they are left to `retireLostTables` and to claims that expire. */
+export const DEPARTED_MAX = 10_000
+
+export type Again = { afterMs: number } | undefined
+export type Loop = Readonly<{
+  /** Works on one key of the queue. */
+  work: (key: string) => Promise<Again>
+  /** Turns a change of any object that is watched into keys of the queue. */
+  onChange: (kind: string, change: ReflectorChange<Stored>) => void
+  /** Every object there is, for a new leader. */
+  addAll: () => void
+}>
+
+const CLUSTER = 'TrueNowCluster'
+const TABLE = 'Table'
+const GONE = 'Departed'
+const keyOf = (kind: string, { namespace, name }: ObjectKey) => `${kind}/${namespace}/${name}`
+
+/**
+ * The control loop: changes become keys, keys become passes over the whole state. What an event said is never trusted; only
+ * that an object without a finalizer went is remembered, because afterwards nothing else tells.
+ */
+export function createLoop(
+  context: OperatorContext,
+  options: Readonly<{
+    add: (key: string) => void
+    restMs: number
+    metrics: OperatorMetrics
+    isLeader: () => boolean
+  }>,
+): Loop {
+  const { add, restMs, metrics, isLeader } = options
+  const departed = new Map<string, Departed>()
+  const addCluster = (key: ObjectKey) => {
+    add(keyOf(CLUSTER, key))
+    for (const { metadata } of tablesOfCluster(context.tables, key)) add(keyOf(TABLE, metadata))
+  }
+  const depart = (object: Table | TrueNowCluster) => {
+    if (!isLeader() || departed.size >= DEPARTED_MAX) return
+    departed.set(object.metadata.uid, { object, seenMs: context.clock.monotonicMs() })
+    metrics.departed.set(departed.size)
+    add(`${GONE}/${object.metadata.uid}`)
+  }
+  const pass = (key: string): Promise<Again> => {
+    const [kind = '', first = '', name = ''] = key.split('/')
+    if (kind === CLUSTER) return reconcileCluster(context, { namespace: first, name }, restMs)
+    if (kind === TABLE) return reconcileTable(context, { namespace: first, name }, restMs)
+    return retire(context, departed, metrics, first)
+  }
+  return {
+    work: async (key) => {
+      const kind = key.split('/')[0] ?? ''
+      const stop = metrics.passSeconds.startTimer({ kind })
+      try {
+        const again = await pass(key)
+        metrics.passes.inc({ kind, outcome: 'done' })
+        return again
+      } catch (error) {
+        metrics.passes.inc({ kind, outcome: 'failed' })
+        throw error
+      } finally {
+        stop()
+      }
+    },
+    onChange: (kind, { kind: what, object }) => {
+      const { metadata } = object
+      if (kind === TABLE || kind === CLUSTER) {
+        if (what === 'gone') depart(object as Table | TrueNowCluster)
+        if (kind === TABLE) add(keyOf(TABLE, metadata))
+        else addCluster(metadata)
+        return
+      }
+      const owner = metadata.labels?.[CLUSTER_LABEL]
+      if (owner !== undefined) addCluster({ namespace: metadata.namespace, name: owner })
+    },
+    addAll: () => {
+      for (const { metadata } of context.clusters.all()) add(keyOf(CLUSTER, metadata))
+      for (const { metadata } of context.tables.all()) add(keyOf(TABLE, metadata))
+    },
+  }
+}
+
+async function retire(
+  context: OperatorContext,
+  departed: Map<string, Departed>,
+  metrics: OperatorMetrics,
+  uid: string,
+): Promise<Again> {
+  const one = departed.get(uid)
+  if (one === undefined) return undefined
+  const again = await retireDeparted(context, one)
+  if (again === undefined) departed.delete(uid)
+  metrics.departed.set(departed.size)
+  return again
+}

@@ -1,0 +1,103 @@
+import type { ObjectMeta } from '../api/object-meta.ts'
+import type { KubernetesObject } from '../resources/kubernetes-object.ts'
+
+/** A kind as the API server's paths know it. Every kind we touch is namespaced. */
+export type Resource = Readonly<{ apiVersion: string; kind: string; plural: string }>
+export type ObjectKey = Readonly<{ namespace: string; name: string }>
+export type Stored = Readonly<{ apiVersion: string; kind: string; metadata: ObjectMeta }>
+export type Page<Kind> = Readonly<{ items: readonly Kind[]; resourceVersion: string; continueToken: string }>
+
+/** What the API server answered when it refused: `status` is the HTTP status, 0 when there was no answer. */
+export class KubernetesError extends Error {
+  override readonly name = 'KubernetesError'
+  readonly status: number
+  /** The Status object's own reason, such as Conflict or Invalid. */
+  readonly reason: string
+  /** Seconds of Retry-After, where the server gave it. */
+  readonly retryAfterS: number | undefined
+  constructor(
+    message: string,
+    refused: Readonly<{ status: number; reason: string; retryAfterS?: number | undefined }>,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+    this.status = refused.status
+    this.reason = refused.reason
+    this.retryAfterS = refused.retryAfterS
+  }
+}
+
+/** For calls that cannot wait as long or in line as others: the Lease's. */
+export type CallOptions = Readonly<{
+  /** Deadline of the whole call with its retries. */
+  timeoutMs?: number
+  /** Not held up by the client's own rate limit. */
+  urgent?: boolean
+}>
+
+/** The API server, in plain JSON. Every call ends within its deadline. Errors: KubernetesError. */
+export type KubernetesPort = Readonly<{
+  /** Undefined when there is no such object. */
+  get: <Kind extends Stored>(
+    resource: Resource,
+    key: ObjectKey,
+    options?: CallOptions,
+  ) => Promise<Kind | undefined>
+  list: <Kind extends Stored>(
+    resource: Resource,
+    options: Readonly<{
+      /** Absent: every namespace. */
+      namespace?: string
+      labelSelector?: string
+      limit?: number
+      continueToken?: string
+      signal?: AbortSignal
+    }>,
+  ) => Promise<Page<Kind>>
+  /**
+   * Server-side apply under FIELD_MANAGER. `force` takes fields over from others: for children that are ours alone.
+   * `subresource: 'status'` writes the status.
+   */
+  apply: <Kind extends Stored>(
+    resource: Resource,
+    object: KubernetesObject,
+    options: Readonly<{ force: boolean; subresource?: 'status' }>,
+  ) => Promise<Kind>
+  /** JSON merge patch; for finalizers, with `metadata.resourceVersion` in it as the precondition. */
+  mergePatch: <Kind extends Stored>(
+    resource: Resource,
+    key: ObjectKey,
+    patch: Readonly<Record<string, unknown>>,
+    options?: CallOptions,
+  ) => Promise<Kind>
+  /** Errors: KubernetesError with reason AlreadyExists. */
+  create: <Kind extends Stored>(
+    resource: Resource,
+    object: KubernetesObject,
+    options?: CallOptions,
+  ) => Promise<Kind>
+  /** Replaces; `metadata.resourceVersion` in the object is the precondition. Errors: KubernetesError with reason Conflict. */
+  replace: <Kind extends Stored>(
+    resource: Resource,
+    object: KubernetesObject,
+    options?: CallOptions,
+  ) => Promise<Kind>
+  /** Deletes the object of this uid; one that is gone, or another one, is left alone. */
+  remove: (resource: Resource, key: ObjectKey, uid: string) => Promise<void>
+  /** One watch connection; ends with the server's timeout, a failure or `signal`. Used by the reflector alone. */
+  watch: (
+    resource: Resource,
+    options: Readonly<{
+      namespace?: string
+      labelSelector?: string
+      resourceVersion: string
+      timeoutS: number
+      signal: AbortSignal
+    }>,
+  ) => AsyncIterable<WatchEvent>
+  close: () => Promise<void>
+}>
+export type WatchEvent = Readonly<{
+  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
+  object: Record<string, unknown>
+}>

@@ -1,0 +1,31 @@
+import { API_VERSION } from '../api/names.ts'
+import type { Resource } from './kubernetes-port.ts'
+
+const resource = (apiVersion: string, kind: string, plural: string): Resource => ({
+  apiVersion,
+  kind,
+  plural,
+})
+
+/** Our own kinds. */
+export const CLUSTERS: Resource = resource(API_VERSION, 'TrueNowCluster', 'truenowclusters')
+export const TABLES: Resource = resource(API_VERSION, 'Table', 'tables')
+/** What a cluster is made of; the operator follows these by label, so that a hand edit is seen. */
+export const CHILD_RESOURCES: readonly Resource[] = [
+  resource('v1', 'ServiceAccount', 'serviceaccounts'),
+  resource('v1', 'Service', 'services'),
+  resource('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies'),
+  resource('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets'),
+  resource('apps/v1', 'Deployment', 'deployments'),
+  resource('apps/v1', 'StatefulSet', 'statefulsets'),
+]
+/** Pods are read only, to say why one is not ready. */
+export const PODS: Resource = resource('v1', 'Pod', 'pods')
+export const VOLUME_CLAIMS: Resource = resource('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims')
+
+/** The child kind of this name. Errors: RangeError for a kind that no builder makes. */
+export function childResource(kind: string): Resource {
+  const found = CHILD_RESOURCES.find((one) => one.kind === kind)
+  if (found === undefined) throw new RangeError(`No child of a cluster is a ${kind}.`)
+  return found
+}

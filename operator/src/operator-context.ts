@@ -1,0 +1,40 @@
+import type { Clock } from '@truenow/chassis/clock.ts'
+import type { Log } from '@truenow/chassis/log.ts'
+import type { Table } from './api/v1alpha1/table.ts'
+import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
+import type { KubernetesPort, ObjectKey, Stored } from './kubernetes/kubernetes-port.ts'
+import type { Operands } from './operands.ts'
+
+/** Objects of one kind as last seen, over all namespaces that are watched. */
+export type Seen<Kind> = Readonly<{ get: (key: ObjectKey) => Kind | undefined; all: () => readonly Kind[] }>
+export type RecordEvent = (
+  regarding: Stored,
+  event: Readonly<{ type: 'Normal' | 'Warning'; reason: string; action: string; note: string }>,
+) => Promise<void>
+
+/** What the steps work with; everything that is not in the object itself comes from here. */
+export type OperatorContext = Readonly<{
+  kubernetes: KubernetesPort
+  clusters: Seen<TrueNowCluster>
+  tables: Seen<Table>
+  /** A child or a pod as last seen, by kind. */
+  child: <Kind extends Stored>(kind: string, key: ObjectKey) => Kind | undefined
+  childrenOfKind: <Kind extends Stored>(kind: string) => readonly Kind[]
+  /** What this process applied of each child, to see at no cost whether that still stands. */
+  applied: Map<string, AppliedChild>
+  operands: Operands
+  record: RecordEvent
+  log: Log
+  clock: Clock
+  /** `<namespace>/<lease>`: by this an operator claims clusters. */
+  identity: string
+  /** Image for clusters that are new and name none. */
+  image: string
+}>
+export type AppliedChild = Readonly<{
+  desired: string
+  /** Our fields as the API server answered them, so that its way of writing a quantity is no drift. */
+  owned: string
+  /** The cache has shown it: from then on a difference is somebody’s edit, and before it merely an old cache. */
+  confirmed: boolean
+}>

@@ -1,0 +1,61 @@
+import { CLUSTER_LABEL } from './api/names.ts'
+import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
+import type { ClusterFacts } from './cluster-facts.ts'
+import { clusterStatus } from './cluster-status.ts'
+import { endCluster } from './end-cluster.ts'
+import type { ObjectKey } from './kubernetes/kubernetes-port.ts'
+import { CLUSTERS } from './kubernetes/resources.ts'
+import type { OperatorContext } from './operator-context.ts'
+import { requeueAfter } from './requeue-after.ts'
+import { rfc3339 } from './rfc3339.ts'
+import { runSteps } from './run-steps.ts'
+import { checkClusterSpec } from './steps/check-cluster-spec.ts'
+import { chooseImage } from './steps/choose-image.ts'
+import { claimCluster } from './steps/claim-cluster.ts'
+import { declareCluster } from './steps/declare-cluster.ts'
+import { ensureChildren } from './steps/ensure-children.ts'
+import { keepFinalizer } from './steps/keep-finalizer.ts'
+import { readFreshness } from './steps/read-freshness.ts'
+import { retireLostTables } from './steps/retire-lost-tables.ts'
+import { observeWorkloads, type Pod, podTroubles, type Workload } from './workloads.ts'
+import { writeStatus } from './write-status.ts'
+
+/** The operator on one screen: what is done for a TrueNowCluster, in order. */
+const stepsOf = (context: OperatorContext) => [
+  claimCluster(context),
+  checkClusterSpec,
+  keepFinalizer(context.kubernetes, CLUSTERS),
+  chooseImage(context),
+  ensureChildren(context),
+  declareCluster(context),
+  retireLostTables(context),
+  readFreshness(context),
+]
+
+/** One pass over one cluster. Answers when to look again. Errors: KubernetesError, and what a step threw; both are retried. */
+export async function reconcileCluster(
+  context: OperatorContext,
+  key: ObjectKey,
+  restMs: number,
+): Promise<{ afterMs: number } | undefined> {
+  const cluster = context.clusters.get(key)
+  if (cluster === undefined) return undefined
+  if (cluster.metadata.deletionTimestamp !== undefined) return endCluster(context, cluster)
+  const outcome = await runSteps<TrueNowCluster, ClusterFacts>(cluster, stepsOf(context), {})
+  if (outcome.facts.foreign === true) return requeueAfter(outcome, false, restMs)
+  const { name, namespace } = cluster.metadata
+  const seen = {
+    roles: observeWorkloads(cluster, (kind, at) => context.child<Workload>(kind, at)),
+    shards: context.child<Workload>('StatefulSet', { namespace, name: `${name}-hot-tier` }),
+    troubles: podTroubles(podsOf(context, key)),
+  }
+  const told = { operator: context.identity, now: rfc3339(context.clock.nowUs()) }
+  const status = clusterStatus(cluster, outcome, seen, told)
+  await writeStatus(context, CLUSTERS, cluster, status)
+  return requeueAfter(outcome, status.phase === 'Ready' || status.phase === 'Paused', restMs)
+}
+
+const podsOf = ({ childrenOfKind }: OperatorContext, { namespace, name }: ObjectKey): Pod[] =>
+  childrenOfKind<Pod>('Pod').filter(
+    ({ metadata }) => metadata.namespace === namespace && metadata.labels?.[CLUSTER_LABEL] === name,
+  )

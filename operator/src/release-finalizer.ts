@@ -1,0 +1,18 @@
+import { FINALIZER } from './api/names.ts'
+import type { KubernetesPort, Resource, Stored } from './kubernetes/kubernetes-port.ts'
+
+/** Takes our finalizer off and leaves those of others; the object's version is the precondition. */
+export async function releaseFinalizer(
+  kubernetes: KubernetesPort,
+  resource: Resource,
+  { metadata }: Stored,
+): Promise<void> {
+  const { name, namespace, uid, resourceVersion, finalizers = [] } = metadata
+  if (!finalizers.includes(FINALIZER)) return
+  const left = finalizers.filter((one) => one !== FINALIZER)
+  await kubernetes.mergePatch(
+    resource,
+    { namespace, name },
+    { metadata: { uid, resourceVersion, finalizers: left } },
+  )
+}

@@ -1,0 +1,34 @@
+import { KubernetesError } from './kubernetes/kubernetes-port.ts'
+import type { Outcome, Step } from './step.ts'
+
+/**
+ * One pass over the ordered steps of a kind: the order is the policy. What a step throws ends the pass as `failed`.
+ * Errors: KubernetesError with reason Conflict, since then our copy of the object was old and the pass says nothing.
+ */
+export async function runSteps<Kind, Facts extends object>(
+  object: Kind,
+  steps: ReadonlyArray<Step<Kind, Facts>>,
+  none: Facts,
+): Promise<Outcome<Facts>> {
+  let facts = none
+  for (const { name, condition, run } of steps) {
+    const at = { step: name, condition }
+    try {
+      const result = await run(object, facts)
+      if (result.kind === 'invalid') {
+        const { kind, reason, message } = result
+        return { facts, stopped: { ...at, kind, reason, message } }
+      }
+      facts = { ...facts, ...result.facts }
+      if (result.kind === 'wait') {
+        const { kind, reason, message, seconds } = result
+        return { facts, stopped: { ...at, kind, reason, message, seconds } }
+      }
+    } catch (error) {
+      if (error instanceof KubernetesError && error.reason === 'Conflict') throw error
+      const message = `${name}: ${error instanceof Error ? error.message : String(error)}`
+      return { facts, stopped: { ...at, kind: 'failed', reason: 'StepFailed', message, error } }
+    }
+  }
+  return { facts }
+}

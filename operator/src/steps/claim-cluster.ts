@@ -1,0 +1,43 @@
+import { ADOPT_ANNOTATION } from '../api/names.ts'
+import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
+import type { ClusterFacts } from '../cluster-facts.ts'
+import { CLUSTERS } from '../kubernetes/resources.ts'
+import type { OperatorContext } from '../operator-context.ts'
+import type { Step } from '../step.ts'
+
+/**
+ * Two operators must never both act on one cluster. The first to write `status.operator` holds it; another leaves it alone
+ * until the annotation truenow.io/adopt names that other. The write carries the version that was read, so of two who found
+ * it free one is refused.
+ */
+export function claimCluster(context: OperatorContext): Step<TrueNowCluster, ClusterFacts> {
+  return {
+    name: 'claim-cluster',
+    condition: 'SpecValid',
+    run: async (cluster) => {
+      const { metadata, status } = cluster
+      const holder = status?.operator
+      if (holder === context.identity) return { kind: 'done' }
+      const adoptable = metadata.annotations?.[ADOPT_ANNOTATION] === context.identity
+      if (holder !== undefined && !adoptable) {
+        return {
+          kind: 'wait',
+          seconds: 60,
+          reason: 'ClaimedByAnotherOperator',
+          message: `Operator ${holder} holds this cluster; annotate it with ${ADOPT_ANNOTATION}=${context.identity} to hand it over.`,
+          facts: { foreign: true },
+        }
+      }
+      const { name, namespace, resourceVersion } = metadata
+      const claim = {
+        apiVersion: cluster.apiVersion,
+        kind: cluster.kind,
+        metadata: { name, namespace, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
+        // Apply gives up what it leaves out, so what was told before is told again.
+        status: { ...status, operator: context.identity },
+      }
+      await context.kubernetes.apply(CLUSTERS, claim, { force: true, subresource: 'status' })
+      return { kind: 'done' }
+    },
+  }
+}

@@ -1,0 +1,74 @@
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import { DeletionPolicy, type PutTableResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import type { Table } from '../api/v1alpha1/table.ts'
+import type { ControlPlane } from '../operands.ts'
+import type { OperatorContext } from '../operator-context.ts'
+import type { Step, StepResult } from '../step.ts'
+import { tableDeclaration } from '../table-declaration.ts'
+import type { TableFacts } from '../table-facts.ts'
+import { tableIdentity } from '../table-identity.ts'
+
+/** Tells the control plane what the table shall be; it creates and checks the topic, numbers versions and places slots. */
+export function declareTable(context: OperatorContext): Step<Table, TableFacts> {
+  return {
+    name: 'declare-table',
+    condition: 'Synced',
+    run: async (table, { resting }) => {
+      if (resting === true) return { kind: 'done' }
+      const controlPlane = context.operands.controlPlane(clusterKey(table))
+      try {
+        return declared(await putTable(context, controlPlane, table))
+      } catch (error) {
+        if (!(error instanceof TrueNowError)) throw error
+        return refused(error)
+      }
+    },
+  }
+}
+
+const clusterKey = ({ metadata, spec }: Table) => ({
+  namespace: metadata.namespace,
+  name: spec.clusterRef.name,
+})
+
+async function putTable(
+  { tables }: OperatorContext,
+  controlPlane: ControlPlane,
+  table: Table,
+): Promise<PutTableResponse> {
+  const { uid, generation } = table.metadata
+  const definitionJson = JSON.stringify(tableDeclaration(table))
+  const put = () => controlPlane.putTable({ uid, generation: BigInt(generation), definitionJson })
+  try {
+    return await put()
+  } catch (error) {
+    const holder = nameHolder(error)
+    // Whoever holds the name is an object that is gone: it was deleted while nobody could tell the control plane.
+    if (holder === undefined || tables.all().some(({ metadata }) => metadata.uid === holder)) throw error
+    await controlPlane.deleteTable({
+      table: tableIdentity(table),
+      uid: holder,
+      policy: DeletionPolicy.RETAIN,
+    })
+    return put()
+  }
+}
+
+function nameHolder(error: unknown): string | undefined {
+  if (!(error instanceof TrueNowError) || error.details.reason !== 'NameTaken') return undefined
+  return typeof error.details.uid === 'string' ? error.details.uid : undefined
+}
+
+function declared(answer: PutTableResponse): StepResult<TableFacts> {
+  const { topic, version, slotsReady, topicDrift } = answer
+  return { kind: 'done', facts: { topic, version, slotsReady, drift: topicDrift } }
+}
+
+function refused({ code, message, details }: TrueNowError): StepResult<TableFacts> {
+  if (code === 'TN_TABLE_INVALID') return { kind: 'invalid', reason: 'ChangeRefused', message }
+  if (code === 'TN_TABLE_CONFLICT') {
+    const reason = typeof details.reason === 'string' ? details.reason : 'AdoptionConflict'
+    return { kind: 'wait', seconds: 10, reason, message }
+  }
+  return { kind: 'wait', seconds: 1, reason: 'ControlPlaneUnavailable', message }
+}

@@ -1,0 +1,39 @@
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import { DeletionPolicy } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
+import type { ClusterFacts } from '../cluster-facts.ts'
+import type { OperatorContext } from '../operator-context.ts'
+import type { Step } from '../step.ts'
+
+/**
+ * Tables of the catalog whose object is gone: it was deleted while no operator ran. They are retained, like any other whose
+ * object goes, so nothing is lost by it. Our list of Tables is whole (the first one is a consistent read), and whoever put a
+ * table into the catalog had seen its object before.
+ */
+export function retireLostTables(context: OperatorContext): Step<TrueNowCluster, ClusterFacts> {
+  const { operands, tables, record } = context
+  return {
+    name: 'retire-lost-tables',
+    condition: 'OperandReachable',
+    run: async (cluster, { placement, paused }) => {
+      if (paused === true || placement?.catalog === undefined) return { kind: 'done' }
+      const known = new Set(tables.all().map(({ metadata }) => metadata.uid))
+      for (const { uid, versionsJson, topic } of placement.catalog.tables) {
+        if (uid === '' || known.has(uid)) continue
+        const { namespace, name } = JSON.parse(versionsJson.at(-1) ?? '{}') as TableDefinition
+        try {
+          await operands
+            .controlPlane(cluster.metadata)
+            .deleteTable({ table: { namespace, name }, uid, policy: DeletionPolicy.RETAIN })
+        } catch (error) {
+          if (!(error instanceof TrueNowError)) throw error
+          return { kind: 'wait', seconds: 1, reason: 'ControlPlaneUnavailable', message: error.message }
+        }
+        const note = `The object of table ${namespace}.${name} is gone; its topic ${topic} and catalog entry stay (deletionPolicy Retain).`
+        await record(cluster, { type: 'Normal', reason: 'DataRetained', action: 'Retain', note })
+      }
+      return { kind: 'done' }
+    },
+  }
+}

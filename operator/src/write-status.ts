@@ -1,0 +1,37 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Condition } from './api/condition.ts'
+import { transitions } from './conditions/merge-conditions.ts'
+import type { Resource, Stored } from './kubernetes/kubernetes-port.ts'
+import type { OperatorContext } from './operator-context.ts'
+
+type Judged = Readonly<{ conditions?: readonly Condition[] }>
+
+/** Conditions whose True is bad news. */
+const TROUBLE_WHEN_TRUE = ['UpgradeBlocked']
+
+/** Writes a status if it differs from the one last seen, and an Event for every condition whose status changed. */
+export async function writeStatus<Status extends Judged>(
+  { kubernetes, record }: Pick<OperatorContext, 'kubernetes' | 'record'>,
+  resource: Resource,
+  object: Stored & Readonly<{ status?: Status }>,
+  status: Status,
+): Promise<void> {
+  if (isDeepStrictEqual(plain(status), plain(object.status))) return
+  const { name, namespace } = object.metadata
+  const { apiVersion, kind } = resource
+  const body = { apiVersion, kind, metadata: { name, namespace }, status: plain(status) }
+  await kubernetes.apply(resource, body, { force: true, subresource: 'status' })
+  for (const change of transitions(object.status?.conditions ?? [], status.conditions ?? [])) {
+    const good = (change.status === 'True') !== TROUBLE_WHEN_TRUE.includes(change.type)
+    await record(object, {
+      type: good || change.status === 'Unknown' ? 'Normal' : 'Warning',
+      reason: change.reason,
+      action: `Judge${change.type}`,
+      note: `${change.type} is ${change.status}: ${change.message}`,
+    })
+  }
+}
+
+/** As it goes over the wire: what is undefined is not there. */
+const plain = (status: unknown): unknown =>
+  status === undefined ? undefined : (JSON.parse(JSON.stringify(status)) as unknown)
