@@ -88,7 +88,9 @@ test('tidy: every error code is thrown or answered somewhere', () => {
 
 test('tidy: the index of the kernels names each of their files', () => {
   const index = read('workloads/kernels/README.md')
-  const kernels = source.filter((file) => /^workloads\/kernels\/src\/.*(?<!\.(test|bench))\.ts$/.test(file))
+  const kernels = source.filter((file) =>
+    /^workloads\/kernels\/src\/(?!.*\/testing\/).*(?<!\.(test|bench))\.ts$/.test(file),
+  )
   none(
     kernels.filter((file) => !index.includes(`](${file.slice('workloads/kernels/'.length)})`)),
     'say what it is, where it is from, what it costs',
@@ -138,6 +140,17 @@ test('tidy: links between our documents lead somewhere', () => {
         .map((path) => `${file} → ${path}`),
     )
   none(broken, 'mend or delete the link')
+})
+
+test('tidy: every test that docs/resiliency.md calls a proof is there', () => {
+  const proofs = [...read('docs/resiliency.md').matchAll(/\]\(\.\.\/(\S+\.ts)\) "([^"]+)"/g)]
+  assert.ok(proofs.length >= 8, `only ${proofs.length} proofs for eight promises`)
+  none(
+    proofs.flatMap(([, file = '', name = '']) =>
+      files.includes(file) && read(file).includes(name) ? [] : [`${file}: ${name}`],
+    ),
+    'a promise without its test is a claim',
+  )
 })
 
 test('tidy: every make target that a document names is there', () => {
