@@ -1,4 +1,4 @@
-/** The roles, in the order data flows, with the ports of design.md: HTTP first, then gRPC. */
+/** The roles, in the order data flows, with their ports: HTTP, gRPC. */
 export const ROLE_PORTS = {
   gateway: { http: 8088, grpc: 9088 },
   ingester: { http: 8100, grpc: 9100 },

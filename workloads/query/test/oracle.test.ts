@@ -7,7 +7,7 @@ import { createCluster, EVENTS } from './cluster.ts'
 import { oracleRows } from './oracle.ts'
 
 /*
- * Q1 of faults.md: random rows, split over slots, replicas and shards at random, asked random statements, must give what
+ * Random rows, split over slots, replicas and shards at random, asked random statements, must give what
  * oracle.ts works out from the rows alone. Metrics are halves of integers, so that float sums do not depend on order.
  */
 const BASE_US = 1_754_773_200_000_000

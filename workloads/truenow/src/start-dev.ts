@@ -13,7 +13,7 @@ import type { RoleLogLevel } from './role-opener.ts'
 import { loadOpener } from './roles/load-opener.ts'
 
 export type DevOptions = Readonly<{
-  /** Undefined: the ports of design.md; 0: any free ones; else the first of a row. */
+  /** Undefined: each role's own ports; 0: any free ones; else the first of a row. */
   portBase?: number
   /** Everything that shards and readers keep goes here; whoever made it removes it. */
   dataDirectory: string
