@@ -37,7 +37,8 @@ function escapeTemplate(text: string): string {
 
 const rule = ({ apiGroups, resources, verbs, resourceNames }: PolicyRule): string =>
   `  - apiGroups: ${JSON.stringify(apiGroups)}\n    resources: ${JSON.stringify(resources)}\n` +
-  (resourceNames === undefined ? '' : `    resourceNames: ${JSON.stringify(resourceNames)}\n`) +
+  // By hand and not as JSON: a name may be a template, whose quotes JSON would escape.
+  (resourceNames === undefined ? '' : `    resourceNames: [${resourceNames.join(', ')}]\n`) +
   `    verbs: ${JSON.stringify(verbs)}\n`
 const rules = (list: readonly PolicyRule[]): string => `rules:\n${list.map(rule).join('')}`
 

@@ -2,7 +2,7 @@ import { CLUSTER_LABEL } from './api/names.ts'
 import type { Table } from './api/v1alpha1/table.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import type { ObjectKey, Stored } from './kubernetes/kubernetes-port.ts'
-import type { ReflectorChange } from './kubernetes/reflector.ts'
+import type { Change } from './kubernetes/object-store.ts'
 import type { OperatorMetrics } from './metrics.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { reconcileCluster } from './reconcile-cluster.ts'
@@ -18,7 +18,7 @@ export type Loop = Readonly<{
   /** Works on one key of the queue. */
   work: (key: string) => Promise<Again>
   /** Turns a change of any object that is watched into keys of the queue. */
-  onChange: (kind: string, change: ReflectorChange<Stored>) => void
+  onChange: (kind: string, change: Change<Stored>) => void
   /** Every object there is, for a new leader. */
   addAll: () => void
 }>

@@ -2,7 +2,8 @@ import { CLUSTER_LABEL } from './api/names.ts'
 import type { Table } from './api/v1alpha1/table.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import type { ObjectKey, Resource, Stored } from './kubernetes/kubernetes-port.ts'
-import type { Reflector, ReflectorChange } from './kubernetes/reflector.ts'
+import type { Change } from './kubernetes/object-store.ts'
+import type { Reflector } from './kubernetes/reflector.ts'
 import { CHILD_RESOURCES, CLUSTERS, PODS, TABLES } from './kubernetes/resources.ts'
 import type { Seen } from './operator-context.ts'
 
@@ -10,7 +11,7 @@ import type { Seen } from './operator-context.ts'
 export type StartReflector = <Kind extends Stored>(
   resource: Resource,
   at: Readonly<{ namespace?: string; labelSelector?: string }>,
-  onChange: (change: ReflectorChange<Kind>) => void,
+  onChange: (change: Change<Kind>) => void,
 ) => Reflector<Kind>
 
 export type WatchedObjects = Readonly<{
@@ -28,7 +29,7 @@ export type WatchedObjects = Readonly<{
 export function watchObjects(
   start: StartReflector,
   namespaces: readonly string[],
-  onChange: (kind: string, change: ReflectorChange<Stored>) => void,
+  onChange: (kind: string, change: Change<Stored>) => void,
 ): WatchedObjects {
   const places = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }))
   const watch = <Kind extends Stored>(resource: Resource, labelSelector?: string) =>

@@ -30,8 +30,12 @@ export const namespacedRules: readonly PolicyRule[] = [
 /** The same for the whole Kubernetes cluster. */
 export const clusterRules: readonly PolicyRule[] = namespacedRules
 
-/** What it may do in its own namespace: hold the Lease, and tell of objects whose namespace is gone. */
+/** Name of the operator's own Deployment, as the chart's templates write it. */
+const OPERATOR_DEPLOYMENT = '{{ include "truenow.fullname" $ }}-operator'
+
+/** What it may do in its own namespace: hold the Lease, tell of objects whose namespace is gone, and end itself at uninstall. */
 export const operatorNamespaceRules: readonly PolicyRule[] = [
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update'] },
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
+  { apiGroups: ['apps'], resources: ['deployments'], resourceNames: [OPERATOR_DEPLOYMENT], verbs: ['patch'] },
 ]

@@ -11,6 +11,7 @@ const roles = Object.keys(ROLE_PORTS)
 const usage = `usage: truenow <role>      run one role; settings come from the environment (docs/configuration.md)
        truenow dev [--port-base <n>] [--no-demo]   all roles but the operator in one process, nothing else needed
        truenow check-health <url>   ask a /health address until it says healthy: 0, or 1 after ten attempts
+       truenow release-finalizers <deployment>   stop that operator and let go of its objects; for helm uninstall
        truenow --version
 
 roles: ${roles.join(', ')}`
@@ -52,6 +53,10 @@ async function main(command: string | undefined, rest: readonly string[]): Promi
     return 0
   }
   if (command === 'dev') return (await import('./dev.ts')).dev(rest, manifest.version)
+  if (command === 'release-finalizers' && rest.length === 1) {
+    const { releaseFinalizers } = await import('./release-finalizers.ts')
+    return releaseFinalizers(rest[0] ?? '', process.env)
+  }
   if (command === 'check-health') return tellHealth(rest)
   if (command !== undefined && roles.includes(command) && rest.length === 0) {
     const { runRole } = await import('./run-role.ts')

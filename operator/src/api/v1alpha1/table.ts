@@ -169,6 +169,10 @@ export const TableSpec = Type.Object(
         rule: 'self.columns.all(column, column.name != self.idColumn && column.name != self.timeColumn)',
         message: 'columns repeats the id or time column, which every table has; leave it out',
       },
+      {
+        rule: 'self.idColumn != self.timeColumn',
+        message: 'idColumn and timeColumn name the same column; give them different names',
+      },
     ],
   },
 )
