@@ -77,7 +77,7 @@ export async function executePartial(
 /** Whether a slot may answer, by epoch, incarnation, state and position; the order is the order of what the asker can mend. */
 function judge(asked: SlotRequest, slot: ShardSlot, shard: number): Judged {
   const { assignment } = slot
-  const named = asked.shards.length === 0 || asked.shards.includes(shard)
+  const named = asked.shards.includes(shard)
   const sameIncarnation = Number(asked.incarnation) === assignment.incarnation
   const newer = Number(asked.epoch) > assignment.epoch
   if (!sameIncarnation || Number(asked.epoch) < assignment.epoch) {

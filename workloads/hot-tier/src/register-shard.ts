@@ -7,6 +7,7 @@ import type { Catalog } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import type { Shard } from './shard.ts'
 import { slotStateMessage } from './slot-state-message.ts'
 import { readIdentity, type VolumeIdentity, wipeVolume, writeIdentity } from './volume-identity.ts'
+import type { WriteFile } from './write-durably.ts'
 
 export type RegistrationParts = Readonly<{
   context: RoleContext
@@ -17,6 +18,7 @@ export type RegistrationParts = Readonly<{
   address: string
   dataDirectory: string
   residentBytesMax: number
+  writeFile: WriteFile
   /** Called when this process must not go on: another one, or another volume, is the shard now. */
   onRetired: (why: string) => void
 }>
@@ -111,7 +113,7 @@ async function register(
     await shard.reset() // What the kept catalog let us serve belongs to another incarnation by now.
     context.log.info({ volume, identity }, 'the volume is new to this catalog: starting empty')
     wipeVolume(dataDirectory)
-    writeIdentity(dataDirectory, identity)
+    writeIdentity(dataDirectory, identity, parts.writeFile)
   }
   shard.open(identity)
   const view = catalog.current()
@@ -126,9 +128,7 @@ async function report(
   signal: AbortSignal,
 ): Promise<void> {
   const slots = parts.shard.slots()
-  const epochMax = slots.reduce((max, { assignment }) => Math.max(max, assignment.epoch), 0)
-  const written = readIdentity(parts.dataDirectory)
-  if (epochMax > (written?.epochMax ?? 0)) writeIdentity(parts.dataDirectory, { ...identity, epochMax })
+  keepEpochMax(parts, identity)
   await parts.controlPlane.reportShard(
     {
       shard: parts.ordinal,
@@ -140,4 +140,18 @@ async function report(
     },
     { signal, timeoutMs: CALL_TIMEOUT_MS },
   )
+}
+
+/** A full volume costs the note, not the report: unheard of, the shard would be taken for dead. */
+function keepEpochMax(
+  { shard, dataDirectory, writeFile, context }: RegistrationParts,
+  identity: VolumeIdentity,
+) {
+  const epochMax = shard.slots().reduce((max, { assignment }) => Math.max(max, assignment.epoch), 0)
+  if (epochMax <= (readIdentity(dataDirectory)?.epochMax ?? 0)) return
+  try {
+    writeIdentity(dataDirectory, { ...identity, epochMax }, writeFile)
+  } catch (err) {
+    context.log.warn({ err, epochMax }, 'the greatest epoch could not be noted on the volume')
+  }
 }

@@ -20,6 +20,8 @@ import { debugSlots } from './routes/debug-slots.ts'
 import { Shard } from './shard.ts'
 import { slotStateMessage } from './slot-state-message.ts'
 import { readIdentity } from './volume-identity.ts'
+import type { WriteFile } from './write-durably.ts'
+import { writeDurably } from './write-durably.ts'
 
 export type HotTierPorts = Readonly<{
   catalog: CatalogClient
@@ -28,6 +30,8 @@ export type HotTierPorts = Readonly<{
   connectIngester: (address: string) => Client<typeof BlockStream>
   /** Ends the process when another one is this shard now; tests watch it. */
   onRetired?: (why: string) => void
+  /** How files reach the volume; tests let it fail. */
+  writeFile?: WriteFile
 }>
 
 const GIB = 1 << 30
@@ -39,6 +43,7 @@ export async function startHotTier(
   ports: HotTierPorts,
 ): Promise<RunningRole> {
   const { log, clock, registry, version } = context
+  const { writeFile = writeDurably } = ports
   const ordinal = ordinalOf(config, context)
   const dataDirectory = config.TRUENOW_DATA_DIRECTORY
   mkdirSync(dataDirectory, { recursive: true })
@@ -56,6 +61,7 @@ export async function startHotTier(
     residentBytesMax,
     snapshotMs: config.TRUENOW_SNAPSHOT_SECONDS * 1_000,
     follow: { ingesters: ports.ingesterAddresses, connect },
+    writeFile,
     onNews: () => registration?.reportSoon(),
     onSnapshot: (error) =>
       health.setCheck(
@@ -80,6 +86,7 @@ export async function startHotTier(
     address: addressOf(config, context, grpcPort),
     dataDirectory,
     residentBytesMax,
+    writeFile,
     onRetired: (why) => {
       log.warn({ why }, 'this process is not the shard any more')
       health.setReady(false, why)

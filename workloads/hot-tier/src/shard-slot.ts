@@ -3,7 +3,7 @@ import type { Clock } from '@truenow/chassis/clock.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { SubscribeEvent } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
-import { decodeBlock } from '@truenow/contracts/wire/block-v1.ts'
+import { blockMismatch, decodeBlock } from '@truenow/contracts/wire/block-v1.ts'
 import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
@@ -72,7 +72,10 @@ export class ShardSlot {
     return Math.max(this.replica.watermarkUs, this.liftedUs)
   }
 
-  /** Folds one event of the stream in. Errors: TN_TABLE_UNKNOWN while a block's table version is not known here. */
+  /**
+   * Folds one event of the stream in, whole or not at all. Errors: TN_TABLE_UNKNOWN while a block's table version is not
+   * known here; TN_BLOCK_CORRUPT for what the way here garbled.
+   */
   take(event: SubscribeEvent['event']): Taken {
     this.progressedAtUs = this.clock.nowUs()
     switch (event.case) {
@@ -95,8 +98,15 @@ export class ShardSlot {
         )
         return 'taken'
       case 'dataLoss': {
-        const { firstOffset, resumeOffset } = event.value
-        this.replica.loseUpTo(Number(firstOffset), Number(resumeOffset), this.clock.nowUs())
+        const [firstOffset, resumeOffset] = [
+          Number(event.value.firstOffset),
+          Number(event.value.resumeOffset),
+        ]
+        const { offset } = this.replica.cursor
+        if (resumeOffset - 1 <= offset) return 'taken' // Told twice, or it lost what is applied here.
+        if (firstOffset !== offset + 1) return 'broken-chain'
+        this.replica.loseUpTo(firstOffset, resumeOffset, this.clock.nowUs())
+        this.advanced()
         return 'taken'
       }
       case 'logRewritten':
@@ -139,6 +149,10 @@ export class ShardSlot {
       const message = `The catalog here has no version ${block.tableVersion} of ${this.key.namespace}.${this.key.name} yet.`
       throw new TrueNowError('TN_TABLE_UNKNOWN', message)
     }
+    // The ingester judged it already: a difference is between programs, and half a block must not be folded in.
+    const mismatch = blockMismatch(block, definition)
+    if (mismatch !== undefined)
+      throw new TrueNowError('TN_BLOCK_CORRUPT', `The block at ${at.offset} does not fit: ${mismatch}.`)
     const before = { ...this.replica.counters }
     const startedMs = this.clock.monotonicMs()
     this.replica.apply(block, definition, at, appendTimeUs)

@@ -6,6 +6,7 @@ import { type FollowParts, followSlot } from './follow-slot.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import { type Assignment, assignmentOf, ShardSlot } from './shard-slot.ts'
 import { SnapshotStore } from './snapshot-store.ts'
+import type { WriteFile } from './write-durably.ts'
 
 export type ShardParts = Readonly<{
   context: RoleContext
@@ -19,6 +20,7 @@ export type ShardParts = Readonly<{
   onNews: () => void
   /** Told the outcome of every snapshot: a full volume degrades health, and nothing else. */
   onSnapshot: (error: unknown) => void
+  writeFile: WriteFile
 }>
 type Held = Readonly<{
   slot: ShardSlot
@@ -82,8 +84,9 @@ export class Shard {
     this.count()
   }
 
-  /** Lets go of every replica without writing it. */
+  /** Lets go of every replica without writing it, and holds none until `open` says as whom. */
   async reset(): Promise<void> {
+    this.identity = undefined
     await Promise.all([...this.held.keys()].map((key) => this.drop(key, false)))
   }
 
@@ -111,7 +114,7 @@ export class Shard {
     const { catalogId, incarnation } = this.identity as NonNullable<typeof this.identity>
     const directory = join(this.parts.dataDirectory, 'slots', `${namespace}.${name}`, String(number))
     const identity = { catalogId, incarnation, table: `${namespace}.${name}`, uid, slot: number }
-    const snapshots = new SnapshotStore(directory, identity)
+    const snapshots = new SnapshotStore(directory, identity, this.parts.writeFile)
     const restored = snapshots.restore((file, why) => {
       metrics.snapshots.inc({ outcome: 'refused' })
       context.log.warn({ file, why }, 'a snapshot was refused')
@@ -144,9 +147,19 @@ export class Shard {
     if (held === undefined) return
     this.held.delete(key)
     this.reported.delete(key)
-    held.stop.abort()
+    held.stop.abort() // From here on it takes nothing, and only replicas that are held are written.
+    // At once: the slot's next replica, of another table of the same name, writes to the same directory.
+    if (forGood) this.removeSnapshots(held.slot)
     await held.following
-    if (forGood) held.slot.snapshots.remove()
+  }
+
+  /** What cannot be removed is refused when it is met again: it names another table or incarnation. */
+  private removeSnapshots(slot: ShardSlot): void {
+    try {
+      slot.snapshots.remove()
+    } catch (err) {
+      this.parts.context.log.warn({ err, ...slot.key }, 'snapshots of a slot that left could not be removed')
+    }
   }
 
   /** A joining replica that stands at the end of the log is news: the control plane may let it serve. */
@@ -209,7 +222,8 @@ export class Shard {
       const candidates = slots.filter(
         ({ replica }) => replica.definition.onMemoryFull === 'Evict' && replica.buckets.size > 1,
       )
-      const oldestOf = ({ replica }: ShardSlot) => Math.min(...replica.buckets.keys())
+      const oldestOf = ({ replica }: ShardSlot) =>
+        [...replica.buckets.values()].reduce((oldest, { startUs }) => Math.min(oldest, startUs), Infinity)
       const [oldest] = candidates.toSorted((a, b) => oldestOf(a) - oldestOf(b))
       if (oldest === undefined || !oldest.replica.evictOldest()) break
       this.parts.metrics.evictions.inc()

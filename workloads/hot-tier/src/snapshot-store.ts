@@ -6,13 +6,13 @@ import type { Column } from '@truenow/contracts/wire/column.ts'
 import { decodeColumnBatch, encodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
 import { crc32c } from '@truenow/contracts/wire/crc32c.ts'
 import { RowBucket } from '@truenow/kernels/replica/row-bucket.ts'
-import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
-import { writeDurably } from './volume-identity.ts'
+import { bucketKey, type EvictedBucket, SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
+import { type WriteFile, writeDurably } from './write-durably.ts'
 
 /*
  * A snapshot of one slot, in a directory of its own:
  *   manifest-<n>.json   {checksum, body}: body names every other file with its CRC-32C, and the state at one cursor
- *   bucket-<start>-<offset>.bin   the rows of a time bucket as a column batch, in log order; written once per version
+ *   bucket-<start>-<end>-<offset>.bin   the rows of a time bucket as a column batch, in log order; written once per version
  *   ids-<from>-<to>.bin   remembered ids by sequence number: words and times; written once
  * Files first, the manifest last, each by write, fsync, rename. The two newest manifests are kept, with what they name.
  */
@@ -27,13 +27,14 @@ type FileEntry = Readonly<{ file: string; checksum: number }>
 type BucketEntry = FileEntry &
   Readonly<{
     startUs: number
+    endUs: number
     changedAtOffset: number
     digestA: number
     digestB: number
     evictedRows: number
   }>
 type Body = Readonly<{
-  format: 1
+  format: typeof FORMAT
   identity: SnapshotIdentity
   cursor: SlotReplica['cursor']
   originOffset: number
@@ -43,41 +44,65 @@ type Body = Readonly<{
   tableVersion: number
   counters: SlotReplica['counters']
   gaps: SlotReplica['gaps']
-  evicted: ReadonlyArray<readonly [number, Readonly<{ rowCount: number; digestA: number; digestB: number }>]>
+  evicted: readonly EvictedBucket[]
   evictedBelowUs: number
+  expiredBelowUs: number
   idsFrom: number
   ids: ReadonlyArray<FileEntry & Readonly<{ from: number; to: number }>>
   buckets: readonly BucketEntry[]
   definition: TableDefinition
 }>
+type Manifest = Readonly<{ file: string; body: Body }>
+const FORMAT = 2
 const MANIFESTS_KEPT = 2
 const ROW_NUMBER = '$row'
 
+/** The snapshots of one slot on the volume. One process at a time: whoever holds the slot. */
 export class SnapshotStore {
   private readonly directory: string
   private readonly identity: SnapshotIdentity
+  private readonly writeFile: WriteFile
+  /** Of the newest manifest on the volume, also of one that was refused: a number is never used again. */
   private number = 0
-  private kept: Body[] = []
+  private kept: Manifest[] = []
 
-  constructor(directory: string, identity: SnapshotIdentity) {
+  constructor(directory: string, identity: SnapshotIdentity, writeFile: WriteFile = writeDurably) {
     this.directory = directory
     this.identity = identity
+    this.writeFile = writeFile
   }
 
   /** Offset of the newest snapshot; -1 = none. */
   get offset(): number {
-    return this.kept.at(-1)?.cursor.offset ?? -1
+    return this.kept.at(-1)?.body.cursor.offset ?? -1
   }
 
-  /** Writes what changed since the last snapshot. Synchronous: the state must not move meanwhile. Errors: those of the disk. */
+  /**
+   * Writes what changed since the last snapshot. Synchronous: the state must not move meanwhile. Errors: those of the
+   * disk; then the snapshots before stand as they did, and nothing of the failed one keeps its place on a full disk.
+   */
   write(replica: SlotReplica): void {
-    mkdirSync(this.directory, { recursive: true })
-    const last = this.kept.at(-1)
+    try {
+      mkdirSync(this.directory, { recursive: true })
+      const body = this.writeParts(replica)
+      this.number += 1
+      const text = JSON.stringify(body)
+      const manifest = JSON.stringify({ checksum: crc32c(Buffer.from(text)), body: text })
+      const file = `manifest-${String(this.number).padStart(12, '0')}.json`
+      this.writeFile(join(this.directory, file), Buffer.from(manifest))
+      this.kept = [...this.kept, { file, body }].slice(-MANIFESTS_KEPT)
+    } finally {
+      this.sweep()
+    }
+  }
+
+  private writeParts(replica: SlotReplica): Body {
+    const last = this.kept.at(-1)?.body
     const buckets = [...replica.buckets.values()].map((bucket) =>
       this.writeBucket(bucket, replica.definition, last),
     )
-    const body: Body = {
-      format: 1,
+    return {
+      format: FORMAT,
       identity: this.identity,
       cursor: replica.cursor,
       originOffset: replica.originOffset,
@@ -87,22 +112,14 @@ export class SnapshotStore {
       tableVersion: replica.tableVersion,
       counters: { ...replica.counters },
       gaps: [...replica.gaps],
-      evicted: [...replica.evicted],
+      evicted: [...replica.evicted.values()],
       evictedBelowUs: replica.evictedBelowUs,
+      expiredBelowUs: replica.expiredBelowUs,
       idsFrom: replica.ids.firstSequence,
       ids: this.writeIds(replica, last),
       buckets,
       definition: replica.definition,
     }
-    this.number += 1
-    const text = JSON.stringify(body)
-    const manifest = JSON.stringify({ checksum: crc32c(Buffer.from(text)), body: text })
-    writeDurably(
-      join(this.directory, `manifest-${String(this.number).padStart(12, '0')}.json`),
-      Buffer.from(manifest),
-    )
-    this.kept = [...this.kept, body].slice(-MANIFESTS_KEPT)
-    this.sweep()
   }
 
   /**
@@ -110,19 +127,21 @@ export class SnapshotStore {
    * torn, corrupt or foreign is told to `refuse` and never loaded.
    */
   restore(refuse: (file: string, why: string) => void): SlotReplica | undefined {
+    let restored: SlotReplica | undefined
+    const kept: Manifest[] = []
     for (const file of this.manifests().toReversed()) {
+      this.number = Math.max(this.number, Number(/\d+/.exec(file)?.[0] ?? 0))
+      if (kept.length === MANIFESTS_KEPT) break
       try {
         const body = this.readManifest(file)
-        const replica = this.load(body)
-        this.number = Math.max(this.number, Number(/\d+/.exec(file)?.[0] ?? 0))
-        this.kept = [body]
-        return replica
+        restored ??= this.load(body)
+        kept.unshift({ file, body })
       } catch (error) {
-        this.number = Math.max(this.number, Number(/\d+/.exec(file)?.[0] ?? 0))
         refuse(join(this.directory, file), (error as Error).message)
       }
     }
-    return undefined
+    this.kept = kept
+    return restored
   }
 
   remove(): void {
@@ -131,19 +150,24 @@ export class SnapshotStore {
   }
 
   private manifests(): string[] {
+    return this.files()
+      .filter((name) => /^manifest-\d+\.json$/.test(name))
+      .toSorted()
+  }
+
+  private files(): string[] {
     try {
       return readdirSync(this.directory)
-        .filter((name) => /^manifest-\d+\.json$/.test(name))
-        .toSorted()
     } catch {
-      return []
+      return [] // Not made yet.
     }
   }
 
   private writeBucket(bucket: RowBucket, definition: TableDefinition, last: Body | undefined): BucketEntry {
-    const { startUs, changedAtOffset, digestA, digestB, evictedRows } = bucket
+    const { startUs, endUs, changedAtOffset, digestA, digestB, evictedRows } = bucket
     const before = last?.buckets.find(
-      (entry) => entry.startUs === startUs && entry.changedAtOffset === changedAtOffset,
+      (entry) =>
+        entry.startUs === startUs && entry.endUs === endUs && entry.changedAtOffset === changedAtOffset,
     )
     if (before !== undefined) return before
     const source = bucket.source(0, definition)
@@ -151,9 +175,9 @@ export class SnapshotStore {
     const columns = names.map((name) => ({ name, column: source.column(name) as Column }))
     columns.push({ name: ROW_NUMBER, column: { type: 'int64', values: source.rowNumbers } })
     const bytes = encodeColumnBatch({ rowCount: source.rowCount, columns })
-    const file = `bucket-${startUs}-${changedAtOffset}.bin`
-    writeDurably(join(this.directory, file), bytes)
-    return { file, checksum: crc32c(bytes), startUs, changedAtOffset, digestA, digestB, evictedRows }
+    const file = `bucket-${startUs}-${endUs}-${changedAtOffset}.bin`
+    this.writeFile(join(this.directory, file), bytes)
+    return { file, checksum: crc32c(bytes), startUs, endUs, changedAtOffset, digestA, digestB, evictedRows }
   }
 
   private writeIds({ ids }: SlotReplica, last: Body | undefined): Body['ids'] {
@@ -164,7 +188,7 @@ export class SnapshotStore {
     const slice = ids.slice(from, nextSequence)
     const bytes = Buffer.concat([Buffer.from(slice.ids.buffer), Buffer.from(slice.times.buffer)])
     const file = `ids-${from}-${nextSequence}.bin`
-    writeDurably(join(this.directory, file), bytes)
+    this.writeFile(join(this.directory, file), bytes)
     return [...held, { file, checksum: crc32c(bytes), from, to: nextSequence }]
   }
 
@@ -173,7 +197,7 @@ export class SnapshotStore {
     if (typeof text !== 'string' || crc32c(Buffer.from(text)) !== checksum)
       throw corrupt('its checksum does not match')
     const body = JSON.parse(text) as Body
-    if (body.format !== 1) throw corrupt(`format ${body.format} is not 1`)
+    if (body.format !== FORMAT) throw corrupt(`format ${body.format} is not ${FORMAT}`)
     if (JSON.stringify(body.identity) !== JSON.stringify(this.identity))
       throw corrupt('it belongs to another incarnation or table')
     return body
@@ -189,8 +213,10 @@ export class SnapshotStore {
     replica.tableVersion = body.tableVersion
     Object.assign(replica.counters, body.counters)
     replica.gaps.push(...body.gaps)
-    for (const [startUs, digest] of body.evicted) replica.evicted.set(startUs, digest)
+    for (const gone of body.evicted) replica.evicted.set(bucketKey(gone.startUs, gone.endUs), gone)
     replica.evictedBelowUs = body.evictedBelowUs
+    replica.expiredBelowUs = body.expiredBelowUs
+    replica.ids.restore(body.idsFrom, new Uint32Array(0), new Float64Array(0))
     for (const entry of body.ids) {
       const bytes = this.readFile(entry)
       const count = entry.to - entry.from
@@ -203,13 +229,13 @@ export class SnapshotStore {
       replica.ids.restore(entry.from + skip, words, times)
     }
     for (const entry of body.buckets)
-      replica.buckets.set(entry.startUs, this.loadBucket(entry, body.definition))
+      replica.buckets.set(bucketKey(entry.startUs, entry.endUs), this.loadBucket(entry, body.definition))
     return replica
   }
 
   private loadBucket(entry: BucketEntry, definition: TableDefinition): RowBucket {
     const { rowCount, columns } = decodeColumnBatch(this.readFile(entry))
-    const bucket = new RowBucket(entry.startUs)
+    const bucket = new RowBucket(entry.startUs, entry.endUs)
     const numbers = columns.at(-1)?.column
     if (columns.at(-1)?.name !== ROW_NUMBER || numbers?.type !== 'int64')
       throw corrupt(`${entry.file} lacks row numbers`)
@@ -234,18 +260,15 @@ export class SnapshotStore {
     return bytes
   }
 
-  /** Removes what no kept manifest names. A restored store knows one manifest: older ones go with the next write. */
+  /** Removes what no kept manifest names: half-written files, manifests that were refused, snapshots of long ago. */
   private sweep(): void {
-    const names = this.manifests()
     const named = new Set(
-      this.kept.flatMap(({ buckets, ids }) => [...buckets, ...ids].map(({ file }) => file)),
+      this.kept.flatMap(({ file, body }) => [
+        file,
+        ...[...body.buckets, ...body.ids].map((part) => part.file),
+      ]),
     )
-    for (const name of names.slice(-MANIFESTS_KEPT)) named.add(name)
-    const older = names.slice(0, -MANIFESTS_KEPT)
-    const unread = names.slice(-MANIFESTS_KEPT).length > this.kept.length
-    for (const name of older) rmSync(join(this.directory, name), { force: true })
-    if (unread) return // The previous manifest was not read by this process: what it names must stay.
-    for (const name of readdirSync(this.directory)) {
+    for (const name of this.files()) {
       if (!named.has(name)) rmSync(join(this.directory, name), { force: true })
     }
   }

@@ -1,16 +1,6 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { type WriteFile, writeDurably } from './write-durably.ts'
 
 /** Whose data a volume holds; a volume without it is empty. */
 export type VolumeIdentity = Readonly<{ catalogId: string; incarnation: number; epochMax: number }>
@@ -28,10 +18,14 @@ export function readIdentity(directory: string): VolumeIdentity | undefined {
   }
 }
 
-/** Writes the identity so that a crash leaves the old one or the new one, never half of either. */
-export function writeIdentity(directory: string, identity: VolumeIdentity): void {
+/** Writes the identity so that a crash leaves the old one or the new one, never half of either. Errors: the disk's. */
+export function writeIdentity(
+  directory: string,
+  identity: VolumeIdentity,
+  writeFile: WriteFile = writeDurably,
+): void {
   mkdirSync(directory, { recursive: true })
-  writeDurably(join(directory, FILE), Buffer.from(`${JSON.stringify(identity)}\n`))
+  writeFile(join(directory, FILE), Buffer.from(`${JSON.stringify(identity)}\n`))
 }
 
 /** Removes everything but the directory itself: what lay there belongs to another incarnation. */
@@ -40,19 +34,4 @@ export function wipeVolume(directory: string): void {
   for (const name of readdirSync(directory)) {
     if (name !== 'lost+found') rmSync(join(directory, name), { recursive: true, force: true })
   }
-}
-
-/** Write to a new file, fsync, rename, fsync the directory. */
-export function writeDurably(path: string, bytes: Uint8Array): void {
-  const file = openSync(`${path}.new`, 'w')
-  try {
-    writeSync(file, bytes)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-  renameSync(`${path}.new`, path)
-  const directory = openSync(join(path, '..'), 'r')
-  fsyncSync(directory)
-  closeSync(directory)
 }

@@ -1,12 +1,15 @@
+const CAPACITY_MIN = 64
+
 /**
  * Ids remembered for a span of log time, exactly: an open-addressing table over a ring of ids in the order they came. Log
  * time never goes back, so the oldest stand at the ring's head, and expiry is a walk from there.
- * Cost: O(1) expected an id. Memory: 24 bytes an id in the ring, 4 to 8 in the table, both at most twice what is held.
+ * Cost: O(1) expected an id. Memory: 24 bytes a place in the ring, 8 in the table beside it; places are at most four times
+ * the ids held, so that a burst gives back what it took when it has left the window.
  */
 export class IdWindow {
-  private ids = new Uint32Array(4 * 64)
-  private times = new Float64Array(64)
-  private table = new Int32Array(128).fill(-1)
+  private ids = new Uint32Array(4 * CAPACITY_MIN)
+  private times = new Float64Array(CAPACITY_MIN)
+  private table = new Int32Array(2 * CAPACITY_MIN).fill(-1)
   /** Sequence numbers; a ring position is the number modulo the capacity. */
   private head = 0
   private tail = 0
@@ -40,11 +43,14 @@ export class IdWindow {
       this.count(this.head & mask, -1)
       this.head += 1
     }
+    let capacity = this.times.length
+    while (capacity > CAPACITY_MIN && this.size * 4 <= capacity) capacity /= 2
+    if (capacity < this.times.length) this.resize(capacity)
   }
 
   /** True when the id is new, and then it is remembered. `words` holds its four words from `at` on. */
   add(words: Uint32Array, at: number, logTimeUs: number): boolean {
-    if (this.size === this.times.length) this.grow()
+    if (this.size === this.times.length) this.resize(this.times.length * 2)
     const mask = this.table.length - 1
     let place = hash(words, at) & mask
     for (let ring = this.table[place]!; ring >= 0; place = (place + 1) & mask, ring = this.table[place]!) {
@@ -72,7 +78,10 @@ export class IdWindow {
     return { ids, times }
   }
 
-  /** Takes over what `slice` gave, continuing at sequence number `from`; only on an empty window. */
+  /**
+   * Takes over what `slice` gave. On an empty window it begins at sequence number `from`, which is part of the state
+   * also when nothing is remembered; else `from` goes on where the last one ended.
+   */
   restore(from: number, ids: Uint32Array, times: Float64Array): void {
     if (this.tail === this.head) {
       this.head = from
@@ -119,9 +128,8 @@ export class IdWindow {
     this.table[hole] = -1
   }
 
-  private grow(): void {
+  private resize(capacity: number): void {
     const { ids, times } = this.slice(this.head, this.tail)
-    const capacity = this.times.length * 2
     this.ids = new Uint32Array(capacity * 4)
     this.times = new Float64Array(capacity)
     this.table = new Int32Array(capacity * 2).fill(-1)

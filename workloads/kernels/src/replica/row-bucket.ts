@@ -4,9 +4,10 @@ import type { Column } from '@truenow/contracts/wire/column.ts'
 import { GrowingColumn } from '../columns/growing-column.ts'
 import type { RowSource } from '../plan/row-source.ts'
 
-/** Rows of one slot in one span of event time, in log order. */
+/** Rows of one slot in one span [startUs, endUs) of event time, in log order. */
 export class RowBucket {
   readonly startUs: number
+  readonly endUs: number
   rowCount = 0
   timeUsMin = Number.POSITIVE_INFINITY
   timeUsMax = Number.NEGATIVE_INFINITY
@@ -22,8 +23,9 @@ export class RowBucket {
   private readonly rowNumbers = new GrowingColumn('int64')
   private readonly columns = new Map<string, GrowingColumn>()
 
-  constructor(startUs: number) {
+  constructor(startUs: number, endUs: number) {
     this.startUs = startUs
+    this.endUs = endUs
   }
 
   /** Appends rows `rows` of a block that follows `definition`; they are numbers `firstRowNumber`… in the slot's log order. */

@@ -11,7 +11,7 @@ import { RowBucket } from './row-bucket.ts'
 
 export type Cursor = Readonly<{ offset: number; checksum: number }>
 export type Gap = Readonly<{ firstOffset: number; resumeOffset: number; fromUs: number; toUs: number }>
-/** Conservation: logRows = applied + deduplicated + expired. Records that are dead letters have no rows to count. */
+/** Conservation: logRows = applied + deduplicated + expired + deadLettered. A dead letter counts as one row: nobody can read how many it held. */
 export type Counters = {
   logRows: number
   applied: number
@@ -22,6 +22,18 @@ export type Counters = {
 
 /** Buckets that a retention is cut into, at most; a bucket spans at least a second. */
 const BUCKETS_A_RETENTION = 60
+
+/** A bucket that memory pressure took: its span and its digest. The log still holds its rows, so the state counts them. */
+export type EvictedBucket = Readonly<{
+  startUs: number
+  endUs: number
+  rowCount: number
+  digestA: number
+  digestB: number
+}>
+
+/** Names a bucket. Its span belongs to it: one opened under another retention may begin at the same time. */
+export const bucketKey = (startUs: number, endUs: number): string => `${startUs}-${endUs}`
 
 /** Span of a bucket of event time, µs: a function of the retention alone, so that replicas agree. */
 export function bucketSpanUs(retentionUs: number): number {
@@ -47,9 +59,11 @@ export class SlotReplica {
   readonly counters: Counters = { logRows: 0, applied: 0, deduplicated: 0, expired: 0, deadLettered: 0 }
   readonly gaps: Gap[] = []
   readonly ids = new IdWindow()
-  readonly buckets = new Map<number, RowBucket>()
-  /** Digests of buckets that memory pressure took: the log still holds their rows, so the state still counts them. */
-  readonly evicted = new Map<number, Readonly<{ rowCount: number; digestA: number; digestB: number }>>()
+  /** By `bucketKey`. */
+  readonly buckets = new Map<string, RowBucket>()
+  readonly evicted = new Map<string, EvictedBucket>()
+  /** Event time below which retention let rows go. Never back: a longer retention does not bring them again. */
+  expiredBelowUs = 0
   /** Event time below which memory pressure took rows. */
   evictedBelowUs = 0
   definition: TableDefinition
@@ -67,7 +81,7 @@ export class SlotReplica {
     this.ids.expire(this.logTimeUs, this.definition.dedupWindowUs)
     const rowsOfBucket = this.judge(block, horizonUs)
     for (const [startUs, rows] of rowsOfBucket) {
-      const bucket = this.buckets.get(startUs) ?? this.openBucket(startUs)
+      const bucket = this.openBucket(startUs)
       // Row numbers follow log order: those of one block are told apart by their place in it.
       const numbers = Float64Array.from(rows, (row) => this.counters.logRows + row)
       bucket.append(block, definition, Uint32Array.from(rows), rows.length, numbers)
@@ -82,24 +96,22 @@ export class SlotReplica {
   deadLetter(at: Cursor, appendTimeUs: number): void {
     this.advance(at, appendTimeUs)
     this.counters.deadLettered += 1
+    this.counters.logRows += 1
     this.afterRecord()
   }
 
-  /** Notes records that retention took before they were read; the next record is at `resumeOffset` or later. */
+  /**
+   * Notes records that retention took before they were read; the next record is at `resumeOffset` or later. `nowUs` only
+   * bounds the gap in time for who reads answers; it is no part of the state.
+   */
   loseUpTo(firstOffset: number, resumeOffset: number, nowUs: number): void {
-    this.gaps.push({
-      firstOffset,
-      resumeOffset,
-      fromUs: Math.max(0, this.logTimeUs - this.definition.retentionUs),
-      toUs: nowUs,
-    })
+    this.gaps.push({ firstOffset, resumeOffset, fromUs: Math.max(0, this.logTimeUs), toUs: nowUs })
     this.cursor = { offset: resumeOffset - 1, checksum: 0 }
   }
 
   /** Everything from here on is held. */
   get retainedFromUs(): number {
-    const horizonUs = this.horizonUs()
-    return Math.max(this.evictedBelowUs, horizonUs <= 0 ? 0 : this.bucketStart(horizonUs))
+    return Math.max(this.evictedBelowUs, this.expiredBelowUs)
   }
 
   /** The rows as they are now, bucket by bucket, frozen: what a query reads, and nothing that comes later. */
@@ -123,34 +135,36 @@ export class SlotReplica {
 
   /** Frees the oldest bucket; false when only the newest is left. Local to a pod: the state hash does not change. */
   evictOldest(): boolean {
-    const [oldest] = [...this.buckets.keys()].toSorted((a, b) => a - b)
+    const [oldest] = [...this.buckets.values()].toSorted((a, b) => a.startUs - b.startUs || a.endUs - b.endUs)
     if (oldest === undefined || this.buckets.size < 2) return false
-    const { rowCount, evictedRows, digestA, digestB } = this.buckets.get(oldest)!
-    this.buckets.delete(oldest)
-    this.evicted.set(oldest, { rowCount: rowCount + evictedRows, digestA, digestB })
-    this.evictedBelowUs = Math.max(this.evictedBelowUs, oldest + bucketSpanUs(this.definition.retentionUs))
+    const { startUs, endUs, evictedRows, digestA, digestB } = oldest
+    const key = bucketKey(startUs, endUs)
+    this.buckets.delete(key)
+    this.evicted.set(key, { startUs, endUs, rowCount: oldest.rowCount + evictedRows, digestA, digestB })
+    this.evictedBelowUs = Math.max(this.evictedBelowUs, endUs)
     return true
   }
 
   /** Hex SHA-256 over everything the log decided. Cost: O(buckets). */
   stateHash(): string {
-    const gone = [...this.evicted].map(([startUs, digest]) => ({ startUs, evictedRows: 0, ...digest }))
+    const gone = [...this.evicted.values()].map((bucket) => ({ ...bucket, evictedRows: 0 }))
     const buckets = [...this.buckets.values(), ...gone]
-      .map(({ startUs, rowCount, evictedRows, digestA, digestB }) => [
+      .map(({ startUs, endUs, rowCount, evictedRows, digestA, digestB }) => [
         startUs,
+        endUs,
         rowCount + evictedRows,
         digestA,
         digestB,
       ])
-      .filter(([, rows]) => rows !== 0)
-      .toSorted(([a = 0], [b = 0]) => a - b)
+      .toSorted(([aStart = 0, aEnd = 0], [bStart = 0, bEnd = 0]) => aStart - bStart || aEnd - bEnd)
     const ids = [this.ids.firstSequence, this.ids.nextSequence, ...this.ids.digest]
-    const { cursor, logTimeUs, eventUsMax, watermarkUs, tableVersion, counters, gaps } = this
+    const { cursor, logTimeUs, eventUsMax, expiredBelowUs, watermarkUs, tableVersion, counters, gaps } = this
     const offsets = gaps.map(({ firstOffset, resumeOffset }) => [firstOffset, resumeOffset])
     const state = {
       cursor,
       logTimeUs,
       eventUsMax,
+      expiredBelowUs,
       watermarkUs,
       tableVersion,
       counters,
@@ -168,11 +182,6 @@ export class SlotReplica {
 
   private horizonUs(): number {
     return this.progressUs - this.definition.retentionUs
-  }
-
-  private bucketStart(timeUs: number): number {
-    const spanUs = bucketSpanUs(this.definition.retentionUs)
-    return Math.floor(timeUs / spanUs) * spanUs
   }
 
   private advance(at: Cursor, appendTimeUs: number): void {
@@ -208,25 +217,35 @@ export class SlotReplica {
     return rowsOfBucket
   }
 
-  /** Late rows may come for a bucket that memory pressure took: its digest goes on where it stood. */
+  /** The bucket that new rows from `startUs` on go to. One that memory pressure took goes on from its digest. */
   private openBucket(startUs: number): RowBucket {
-    const bucket = new RowBucket(startUs)
-    const before = this.evicted.get(startUs)
+    const endUs = startUs + bucketSpanUs(this.definition.retentionUs)
+    const key = bucketKey(startUs, endUs)
+    const held = this.buckets.get(key)
+    if (held !== undefined) return held
+    const bucket = new RowBucket(startUs, endUs)
+    const before = this.evicted.get(key)
     if (before !== undefined) {
       bucket.evictedRows = before.rowCount
       bucket.digestA = before.digestA
       bucket.digestB = before.digestB
-      this.evicted.delete(startUs)
+      this.evicted.delete(key)
     }
-    this.buckets.set(startUs, bucket)
+    this.buckets.set(key, bucket)
     return bucket
   }
 
   private afterRecord(): void {
     this.watermarkUs = Math.max(this.watermarkUs, this.progressUs - this.definition.allowedLatenessUs)
-    const spanUs = bucketSpanUs(this.definition.retentionUs)
     const horizonUs = this.horizonUs()
-    for (const startUs of this.buckets.keys()) if (startUs + spanUs <= horizonUs) this.buckets.delete(startUs)
-    for (const startUs of this.evicted.keys()) if (startUs + spanUs <= horizonUs) this.evicted.delete(startUs)
+    const spanUs = bucketSpanUs(this.definition.retentionUs)
+    this.expiredBelowUs = Math.max(this.expiredBelowUs, Math.floor(horizonUs / spanUs) * spanUs)
+    for (const held of [this.buckets, this.evicted]) {
+      for (const [key, { endUs }] of held) {
+        if (endUs > horizonUs) continue
+        held.delete(key)
+        this.expiredBelowUs = Math.max(this.expiredBelowUs, endUs)
+      }
+    }
   }
 }
