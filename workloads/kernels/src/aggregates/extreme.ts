@@ -41,8 +41,10 @@ function scalarAt(column: Column, row: number): Scalar {
       return decodeEventId(column.values, row * 16)
     case 'int128':
       throw new TypeError('int128 is a type of partial results, not of columns')
-    default:
-      return column.values[row]!
+    default: {
+      const value = column.values[row]!
+      return value === 0 ? 0 : value // Else which of -0 and 0 came first would show.
+    }
   }
 }
 
