@@ -80,6 +80,8 @@ function evaluateComparison(
     for (let row = 0; row < rowCount; row++) result[row] = isValid(column, row) ? FALSE : TRUE
     return result
   }
+  // A chain of no ORs: false also for null, so that its negation keeps every row.
+  if (comparison.operator === CompareOperator.IN && comparison.values.length === 0) return result
   if (column === undefined) return result.fill(UNKNOWN)
   judgeValues(comparison, column, rowCount, result)
   if (column.validity !== undefined) {
