@@ -6,6 +6,7 @@ import type { Change } from './kubernetes/object-store.ts'
 import type { OperatorMetrics } from './metrics.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { reconcileCluster } from './reconcile-cluster.ts'
+import { reconcileRebalance } from './reconcile-rebalance.ts'
 import { reconcileTable } from './reconcile-table.ts'
 import { type Departed, retireDeparted } from './retire-departed.ts'
 import { tablesOfCluster } from './tables-of-cluster.ts'
@@ -25,6 +26,7 @@ export type Loop = Readonly<{
 
 const CLUSTER = 'TrueNowCluster'
 const TABLE = 'Table'
+const REBALANCE = 'Rebalance'
 const GONE = 'Departed'
 const keyOf = (kind: string, { namespace, name }: ObjectKey) => `${kind}/${namespace}/${name}`
 
@@ -57,6 +59,7 @@ export function createLoop(
     const [kind = '', first = '', name = ''] = key.split('/')
     if (kind === CLUSTER) return reconcileCluster(context, { namespace: first, name }, restMs)
     if (kind === TABLE) return reconcileTable(context, { namespace: first, name }, restMs)
+    if (kind === REBALANCE) return reconcileRebalance(context, { namespace: first, name })
     return retire(context, departed, metrics, first)
   }
   return {
@@ -82,12 +85,14 @@ export function createLoop(
         else addCluster(metadata)
         return
       }
+      if (kind === REBALANCE) return add(keyOf(REBALANCE, metadata))
       const owner = metadata.labels?.[CLUSTER_LABEL]
       if (owner !== undefined) addCluster({ namespace: metadata.namespace, name: owner })
     },
     addAll: () => {
       for (const { metadata } of context.clusters.all()) add(keyOf(CLUSTER, metadata))
       for (const { metadata } of context.tables.all()) add(keyOf(TABLE, metadata))
+      for (const { metadata } of context.rebalances.all()) add(keyOf(REBALANCE, metadata))
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '@truenow/chassis/clock.ts'
 import type { Log } from '@truenow/chassis/log.ts'
+import type { Rebalance } from './api/v1alpha1/rebalance.ts'
 import type { Table } from './api/v1alpha1/table.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import type { KubernetesPort, ObjectKey, Stored } from './kubernetes/kubernetes-port.ts'
@@ -17,6 +18,7 @@ export type OperatorContext = Readonly<{
   kubernetes: KubernetesPort
   clusters: Seen<TrueNowCluster>
   tables: Seen<Table>
+  rebalances: Seen<Rebalance>
   /** A child or a pod as last seen, by kind. */
   child: <Kind extends Stored>(kind: string, key: ObjectKey) => Kind | undefined
   childrenOfKind: <Kind extends Stored>(kind: string) => readonly Kind[]

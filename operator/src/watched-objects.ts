@@ -1,10 +1,11 @@
 import { CLUSTER_LABEL } from './api/names.ts'
+import type { Rebalance } from './api/v1alpha1/rebalance.ts'
 import type { Table } from './api/v1alpha1/table.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import type { ObjectKey, Resource, Stored } from './kubernetes/kubernetes-port.ts'
 import type { Change } from './kubernetes/object-store.ts'
 import type { Reflector } from './kubernetes/reflector.ts'
-import { CHILD_RESOURCES, CLUSTERS, PODS, TABLES } from './kubernetes/resources.ts'
+import { CHILD_RESOURCES, CLUSTERS, PODS, REBALANCES, TABLES } from './kubernetes/resources.ts'
 import type { Seen } from './operator-context.ts'
 
 /** Starts one reflector: a kind in one namespace, or everywhere where that is undefined. */
@@ -17,6 +18,7 @@ export type StartReflector = <Kind extends Stored>(
 export type WatchedObjects = Readonly<{
   clusters: Seen<TrueNowCluster>
   tables: Seen<Table>
+  rebalances: Seen<Rebalance>
   child: <Kind extends Stored>(kind: string, key: ObjectKey) => Kind | undefined
   childrenOfKind: <Kind extends Stored>(kind: string) => readonly Kind[]
   hasSynced: () => Promise<void>
@@ -42,14 +44,16 @@ export function watchObjects(
     )
   const clusters = watch<TrueNowCluster>(CLUSTERS)
   const tables = watch<Table>(TABLES)
+  const rebalances = watch<Rebalance>(REBALANCES)
   const children = new Map(
     [...CHILD_RESOURCES, PODS].map((resource) => [resource.kind, watch<Stored>(resource, CLUSTER_LABEL)]),
   )
-  const all = [...clusters, ...tables, ...[...children.values()].flat()]
+  const all = [...clusters, ...tables, ...rebalances, ...[...children.values()].flat()]
   const childrenOf = (kind: string) => children.get(kind) ?? []
   return {
     clusters: seenBy(clusters),
     tables: seenBy(tables),
+    rebalances: seenBy(rebalances),
     child: <Kind extends Stored>(kind: string, key: ObjectKey) =>
       seenBy(childrenOf(kind)).get(key) as Kind | undefined,
     childrenOfKind: <Kind extends Stored>(kind: string) => seenBy(childrenOf(kind)).all() as readonly Kind[],

@@ -10,7 +10,7 @@ type Judged = Readonly<{ conditions?: readonly Condition[] }>
 const TROUBLE_WHEN_TRUE = ['UpgradeBlocked']
 
 /** Writes a status if it differs from the one last seen, and an Event for every condition whose status changed. */
-export async function writeStatus<Status extends Judged>(
+export async function writeStatus<Status extends object>(
   { kubernetes, record }: Pick<OperatorContext, 'kubernetes' | 'record'>,
   resource: Resource,
   object: Stored & Readonly<{ status?: Status }>,
@@ -21,7 +21,7 @@ export async function writeStatus<Status extends Judged>(
   const { apiVersion, kind } = resource
   const body = { apiVersion, kind, metadata: { name, namespace }, status: plain(status) }
   await kubernetes.apply(resource, body, { force: true, subresource: 'status' })
-  for (const change of transitions(object.status?.conditions ?? [], status.conditions ?? [])) {
+  for (const change of transitions(conditionsOf(object.status), conditionsOf(status))) {
     const good = (change.status === 'True') !== TROUBLE_WHEN_TRUE.includes(change.type)
     await record(object, {
       type: good || change.status === 'Unknown' ? 'Normal' : 'Warning',
@@ -31,6 +31,10 @@ export async function writeStatus<Status extends Judged>(
     })
   }
 }
+
+/** A Rebalance has a state instead. */
+const conditionsOf = (status: Judged | object | undefined): readonly Condition[] =>
+  status !== undefined && 'conditions' in status ? (status.conditions ?? []) : []
 
 /** As it goes over the wire: what is undefined is not there. */
 const plain = (status: unknown): unknown =>

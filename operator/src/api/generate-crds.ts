@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { TSchema } from 'typebox'
 import { stringify } from 'yaml'
 import { GROUP, VERSION } from './names.ts'
+import { RebalanceSpec, RebalanceStatus } from './v1alpha1/rebalance.ts'
 import { TableSpec, TableStatus } from './v1alpha1/table.ts'
 import { TrueNowClusterSpec, TrueNowClusterStatus } from './v1alpha1/truenow-cluster.ts'
 
@@ -109,6 +110,42 @@ const KINDS: readonly Kind[] = [
         jsonPath: `${condition('Ready')}.message`,
         priority: 1,
         description: 'Why it is not Ready.',
+      },
+    ],
+    nameLengthMax: 63,
+  },
+  {
+    kind: 'Rebalance',
+    plural: 'rebalances',
+    singular: 'rebalance',
+    shortName: 'tnr',
+    description:
+      'A proposal which replicas to move so that the shards of a cluster are even. It moves nothing yet.',
+    spec: RebalanceSpec,
+    status: RebalanceStatus,
+    columns: [
+      {
+        name: 'Cluster',
+        type: 'string',
+        jsonPath: '.spec.clusterRef.name',
+        description: 'Cluster it speaks of.',
+      },
+      { name: 'Mode', type: 'string', jsonPath: '.spec.mode', description: 'What is to be evened.' },
+      { name: 'State', type: 'string', jsonPath: '.status.state', description: 'How far the proposal is.' },
+      { name: 'Moves', type: 'integer', jsonPath: '.status.moveCount', description: 'Moves it proposes.' },
+      {
+        name: 'Bytes',
+        type: 'integer',
+        jsonPath: '.status.bytesToMove',
+        priority: 1,
+        description: 'Bytes to copy.',
+      },
+      {
+        name: 'Reason',
+        type: 'string',
+        jsonPath: '.status.message',
+        priority: 1,
+        description: 'What is behind it.',
       },
     ],
     nameLengthMax: 63,

@@ -13,7 +13,12 @@ const CHILD = ['list', 'watch', 'create', 'patch']
 /** What the operator may do in every namespace it acts in. No secrets: pods mount them, and the kubelet reads them. */
 export const namespacedRules: readonly PolicyRule[] = [
   { apiGroups: [GROUP], resources: ['truenowclusters', 'tables'], verbs: ['list', 'watch', 'patch'] },
-  { apiGroups: [GROUP], resources: ['truenowclusters/status', 'tables/status'], verbs: ['patch'] },
+  { apiGroups: [GROUP], resources: ['rebalances'], verbs: ['list', 'watch'] },
+  {
+    apiGroups: [GROUP],
+    resources: ['truenowclusters/status', 'tables/status', 'rebalances/status'],
+    verbs: ['patch'],
+  },
   // Owners that block their children's deletion must be allowed to be so, where that admission check is on.
   { apiGroups: [GROUP], resources: ['truenowclusters/finalizers'], verbs: ['update'] },
   { apiGroups: ['apps'], resources: ['statefulsets', 'deployments'], verbs: CHILD },

@@ -10,6 +10,7 @@ const resource = (apiVersion: string, kind: string, plural: string): Resource =>
 /** Our own kinds. */
 export const CLUSTERS: Resource = resource(API_VERSION, 'TrueNowCluster', 'truenowclusters')
 export const TABLES: Resource = resource(API_VERSION, 'Table', 'tables')
+export const REBALANCES: Resource = resource(API_VERSION, 'Rebalance', 'rebalances')
 /** What a cluster is made of; the operator follows these by label, so that a hand edit is seen. */
 export const CHILD_RESOURCES: readonly Resource[] = [
   resource('v1', 'ServiceAccount', 'serviceaccounts'),
