@@ -6,7 +6,8 @@ import { loadImages } from './load-images.ts'
 import { createProgress } from './progress.ts'
 
 export const root: string = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
-export const TEST_INSTANCE: string = defaultInstance(root, 'test')
+/** TRUENOW_TEST_INSTANCE names a cluster that stands already, to run one file by hand while writing it. */
+export const TEST_INSTANCE: string = process.env.TRUENOW_TEST_INSTANCE ?? defaultInstance(root, 'test')
 
 /** Starts the cluster of the end-to-end stage with TrueNow and the quickstart on it; every e2e file then attaches. */
 export async function startTestCluster(print: (line: string) => void): Promise<Cluster> {
