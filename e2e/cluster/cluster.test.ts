@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { attachCluster, type Cluster, startCluster, stopCluster } from './cluster.ts'
 import { pidFile } from './daemon.ts'
@@ -14,6 +16,7 @@ import { pollUntil } from './poll-until.ts'
 import { preflight, thisMachine } from './preflight.ts'
 import { type HostTraces, hostTraces } from './test/host-traces.ts'
 import { sampleWorkload } from './test/sample-workload.ts'
+import { secondClone } from './test/second-clone.ts'
 
 const root = resolve(dirname(import.meta.filename), '..', '..')
 const instance = `selftest-${checkoutHash(root)}`
@@ -130,6 +133,34 @@ describe('the local cluster', { skip, concurrency: 1 }, () => {
     await pollUntil('answer of the old pod', 15_000, async () =>
       (await cluster.kubectl(get)).stdout === 'yes\n' ? true : undefined,
     )
+  })
+
+  test('another clone, killed in its Go build, comes up beside this one and goes, and neither notices', async () => {
+    const clone = secondClone(root, cluster.toolbox)
+    const beside = instanceLayout(clone.root, 'beside')
+    try {
+      const before = await hostTraces(beside, iptablesSave)
+      const killed = clone.up('beside')
+      await pollUntil('the Go build to begin', 20_000, () => existsSync(clone.buildMark) || undefined)
+      killed.kill('SIGKILL')
+      const second = clone.up('beside')
+      const said = text(second.stdout as NodeJS.ReadableStream)
+      assert.deepEqual(await once(second, 'exit'), [0, null], await said)
+      assert.match(await said, /remains of an earlier attempt removed/)
+      const other = await attachCluster('beside', clone.root)
+      assert.equal((await other.kubectl(['create', 'namespace', 'only-there'])).code, 0)
+      assert.match((await cluster.kubectl(['get', 'namespace', 'only-there'])).stderr, /NotFound/)
+      assert.equal((await other.kubectl(['get', 'namespace', 'sample'])).code, 1)
+      await stopCluster('beside', clone.root)
+      assert.deepEqual(await hostTraces(beside, iptablesSave), before)
+      const get = ['-n', 'sample', 'exec', 'sample-0', '--', 'redis-cli', 'get', 'kept']
+      assert.equal(await must(...get), 'yes\n')
+      const restarts = '-o=jsonpath={.status.containerStatuses[0].restartCount}'
+      assert.equal(await must('-n', 'sample', 'get', 'pod', 'sample-0', restarts), '0')
+    } finally {
+      await stopCluster('beside', clone.root)
+      clone.remove()
+    }
   })
 
   test('a deleted claim takes its volume and the data with it', async () => {
