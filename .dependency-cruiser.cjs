@@ -5,7 +5,7 @@ const only = (from, allowed, comment) => ({
   comment,
   severity: 'error',
   from: { path: `^${from}/`, pathNot: '/testing/|\\.test\\.ts$|/test/' },
-  to: { path: ours, pathNot: [`^${from}/`, ...allowed.map((name) => `^${name}/`)] },
+  to: { path: ours, pathNot: [`^${from}/`, ...allowed.map((name) => `^${name}(/|\\.ts$)`)] },
 })
 const contained = (name, packages, home) => ({
   name: `${name}-only-in-${home.replaceAll(/[^a-z0-9]+/g, '-')}`,
