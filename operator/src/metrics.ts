@@ -17,11 +17,6 @@ export const createOperatorMetrics = (registry: Registry) => ({
     buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30],
     registers: [registry],
   }),
-  leader: new Gauge({
-    name: 'truenow_operator_leader',
-    help: '1 while this process leads, else 0.',
-    registers: [registry],
-  }),
   objects: new Gauge({
     name: 'truenow_operator_objects',
     help: 'Objects known, by kind.',

@@ -89,15 +89,21 @@ function startLoop(parts: Parts): OperatorContext {
     concurrency: config.TRUENOW_OPERATOR_WORKERS,
     work: async (key) => loop.work(key),
   })
+  // The Lease may be won before the first lists are whole, and a cache with holes reads as objects that are gone.
+  let begun = false
   const add = (key: string) => {
-    if (isLeader()) queue.add(key)
+    if (begun && isLeader()) queue.add(key)
   }
   const restMs = config.TRUENOW_OPERATOR_RESYNC_SECONDS * 1_000
   const loop = createLoop(operator, { add, restMs, metrics, isLeader })
   onChange = loop.onChange
 
   const ending = new AbortController()
-  const leading = lead(parts, { watched, leadership, addAll: loop.addAll, ending: ending.signal })
+  const begin = () => {
+    begun = true
+    loop.addAll()
+  }
+  const leading = lead(parts, { watched, leadership, begin, ending: ending.signal })
   const listening = watchDeafness(parts, watched)
   shutdown.onClose('watches', watched.close)
   shutdown.onClose('lease', leadership.close)
@@ -173,25 +179,25 @@ const namespacesOf = ({ TRUENOW_WATCH_NAMESPACES }: OperatorConfig): string[] =>
 type Leading = Readonly<{
   watched: WatchedObjects
   leadership: LeaderLease
-  addAll: () => void
+  /** The caches are whole and this process leads. */
+  begin: () => void
   ending: AbortSignal
 }>
 
 /** Ready once the caches are whole, leader or not; works once it leads. */
 async function lead(
-  { health, metrics, context }: Parts,
-  { watched, leadership, addAll, ending }: Leading,
+  { health, context }: Parts,
+  { watched, leadership, begin, ending }: Leading,
 ): Promise<void> {
   health.setReady(false, 'the first lists from the API server are not whole yet')
-  metrics.leader.set(0)
   const stopped = new Promise<'stopped'>((resolve) =>
     ending.addEventListener('abort', () => resolve('stopped'), { once: true }),
   )
-  if ((await Promise.race([watched.hasSynced(), stopped])) === 'stopped') return
+  // Both reject when their owner is closed or the Lease is lost: this process is ending then.
+  const synced = watched.hasSynced().catch(() => 'stopped' as const)
+  if ((await Promise.race([synced, stopped])) === 'stopped') return
   health.setReady(true)
-  await leadership.whenLeader(ending)
-  if (ending.aborted) return
-  metrics.leader.set(1)
-  context.log.info({}, 'this process leads')
-  addAll()
+  const elected = leadership.whenLeader(ending).catch(() => 'stopped' as const)
+  if ((await elected) === 'stopped' || ending.aborted) return
+  begin()
 }
