@@ -6,7 +6,8 @@ import { valueAt } from '@truenow/contracts/wire/column.ts'
 import fc from 'fast-check'
 import type { RowSource } from '../plan/row-source.ts'
 import { bucketSpanUs, SlotReplica } from './slot-replica.ts'
-import { fold, LOG_START_US, type LogRecord, type LogRow, logOf, VERSIONS } from './testing/random-log.ts'
+import type { LogRow } from './testing/encode-rows.ts'
+import { fold, LOG_START_US, type LogRecord, logOf, VERSIONS } from './testing/random-log.ts'
 
 const [first, longer, shorter] = VERSIONS as [
   (typeof VERSIONS)[0],
@@ -14,7 +15,7 @@ const [first, longer, shorter] = VERSIONS as [
   (typeof VERSIONS)[0],
 ]
 const anyLog = fc
-  .tuple(fc.integer({ min: 0, max: 1 << 30 }), fc.integer({ min: 1, max: 90 }))
+  .tuple(fc.integer({ min: 0, max: 1 << 30 }), fc.integer({ min: 1, max: 65 }))
   .map(([seed, count]) => logOf(seed, count))
 
 type Held = Readonly<{ rowNumber: number; id: string; timeUs: number; values: readonly unknown[] }>
@@ -90,6 +91,9 @@ const folded = (records: readonly LogRecord[]): SlotReplica => {
   return replica
 }
 
+/** A log has up to 65 records of up to 12 rows: a run is worth many small ones. */
+const numRuns = 40
+
 test('SlotReplica: rows, counters, watermark and remembered ids are what a row-by-row recount of the log gives', () => {
   fc.assert(
     fc.property(anyLog, (records) => {
@@ -103,6 +107,7 @@ test('SlotReplica: rows, counters, watermark and remembered ids are what a row-b
       if (records.at(-1)?.definition !== undefined) assert.equal(replica.ids.size, expected.remembered)
       assert.equal(replica.residentRows, expected.held.length)
     }),
+    { numRuns },
   )
 })
 
@@ -117,6 +122,7 @@ test('SlotReplica: conservation holds after every record', () => {
         assert.deepEqual(replica.cursor, record.at)
       }
     }),
+    { numRuns },
   )
 })
 
@@ -137,6 +143,7 @@ test('SlotReplica: from retainedFromUs on nothing that was applied is missing, a
       const missing = [...applied].filter(([number, timeUs]) => timeUs >= retainedFromUs && !held.has(number))
       assert.deepEqual(missing, [])
     }),
+    { numRuns },
   )
 })
 
@@ -155,6 +162,7 @@ test('SlotReplica: equal logs give equal hashes, whatever else is done between t
         assert.equal(disturbed.stateHash(), plain.stateHash())
       }
     }),
+    { numRuns },
   )
 })
 
@@ -197,6 +205,7 @@ test('SlotReplica: a cut stays as it was, whatever comes after it', () => {
       replica.evictOldest()
       assert.deepEqual(rowsOf(sources), rows)
     }),
+    { numRuns },
   )
 })
 

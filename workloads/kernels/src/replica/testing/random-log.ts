@@ -1,15 +1,9 @@
-import { encodeEventId } from '@truenow/contracts/event-id.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
-import { decodeBlock, encodeBlock } from '@truenow/contracts/wire/block-v1.ts'
-import type { Column } from '@truenow/contracts/wire/column.ts'
+import { decodeBlock } from '@truenow/contracts/wire/block-v1.ts'
 import { crc32c } from '@truenow/contracts/wire/crc32c.ts'
 import type { Cursor, SlotReplica } from '../slot-replica.ts'
+import { encodeRows, type LogRow } from './encode-rows.ts'
 
-export type LogRow = Readonly<{
-  id: string
-  timeUs: number
-  values: ReadonlyArray<string | number | boolean | null>
-}>
 /** One record of a slot's log. Without `definition` it is a dead letter. */
 export type LogRecord = Readonly<{
   at: Cursor
@@ -82,7 +76,7 @@ export function* randomLog(seed: number): Generator<LogRecord> {
     }
     const definition = VERSIONS[Math.max(0, newest - 1 - (below(5) === 0 ? 1 : 0))] as TableDefinition
     const rows = Array.from({ length: 1 + below(12) }, () => randomRow(below, nowUs, index, definition))
-    const value = encodeBlock(definition.version, rows.length, columnsOf(rows, definition))
+    const value = encodeRows(rows, definition)
     yield { at: { offset, checksum: crc32c(value) }, appendTimeUs, value, definition, rows }
   }
 }
@@ -120,28 +114,4 @@ function randomRow(
       ...(definition.columns.length === 5 ? [below(3) === 0 ? null : `widget-${below(3)}`] : []),
     ],
   }
-}
-
-function columnsOf(rows: readonly LogRow[], definition: TableDefinition): Column[] {
-  const ids = new Uint8Array(rows.length * 16)
-  for (const [row, { id }] of rows.entries()) encodeEventId(id, ids, row * 16)
-  const times = Float64Array.from(rows, ({ timeUs }) => timeUs)
-  const own = definition.columns.map(({ type }, index): Column => {
-    const cells = rows.map(({ values }) => values[index] ?? null)
-    const validity = new Uint8Array(Math.ceil(rows.length / 8))
-    for (const [row, cell] of cells.entries()) if (cell !== null) validity[row >>> 3]! |= 1 << (row & 7)
-    const nulls = cells.includes(null) ? { validity } : {}
-    if (type === 'string') {
-      const dictionary = [...new Set(cells.map((cell) => String(cell ?? '')))]
-      return {
-        type,
-        dictionary,
-        codes: Uint32Array.from(cells, (cell) => dictionary.indexOf(String(cell ?? ''))),
-        ...nulls,
-      }
-    }
-    if (type === 'bool') return { type, values: Uint8Array.from(cells, Number), ...nulls }
-    return { type, values: Float64Array.from(cells, Number), ...nulls }
-  })
-  return [{ type: 'id128', values: ids }, { type: 'timestamp', values: times }, ...own]
 }
