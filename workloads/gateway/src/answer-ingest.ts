@@ -66,16 +66,5 @@ export async function answerIngest(
     const message = `None of ${received} events was good; the first: ${first?.path} ${first?.message}.`
     throw new TrueNowError('TN_EVENT_INVALID', message, { details: { ...counts, positions: {} } })
   }
-  try {
-    return { ...counts, positions: await ingest.write(table, schema, rows) }
-  } catch (error) {
-    // A failed write has counted its own rows; one that was turned away before it began has not.
-    if (
-      error instanceof TrueNowError &&
-      (error.code === 'TN_OVERLOADED' || error.code === 'TN_SHUTTING_DOWN')
-    ) {
-      metrics.rejected.inc({ reason: 'overloaded' }, rows.length)
-    }
-    throw error
-  }
+  return { ...counts, positions: await ingest.write(table, schema, rows) }
 }

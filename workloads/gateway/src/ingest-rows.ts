@@ -2,9 +2,9 @@ import type { TableView } from '@truenow/chassis/catalog-view.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { slotOf } from '@truenow/contracts/partition-hash.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
-import { rowBytes } from '@truenow/kernels/ingest/build-block.ts'
 import type { EventValue } from '@truenow/kernels/ingest/check-value.ts'
 import { compileEventSchema, type EventSchema } from '@truenow/kernels/ingest/event-schema.ts'
+import { rowBytes } from '@truenow/kernels/ingest/row-bytes.ts'
 import { type BatcherParts, SlotBatcher } from './slot-batcher.ts'
 
 type Row = readonly EventValue[]
@@ -12,7 +12,10 @@ type Row = readonly EventValue[]
 export type Positions = Readonly<Record<string, number>>
 export type RowIngest = Readonly<{
   schemaOf: (definition: TableDefinition) => EventSchema
-  /** Writes checked rows; resolves once Kafka acknowledged all. Errors: TN_OVERLOADED before anything waits, TN_KAFKA_UNAVAILABLE. */
+  /**
+   * Writes checked rows, and counts each as produced or rejected; resolves once Kafka acknowledged all. Errors, before
+   * anything waits: TN_OVERLOADED, TN_SHUTTING_DOWN, TN_BODY_TOO_LARGE (never fits the buffer); then TN_KAFKA_UNAVAILABLE.
+   */
   write: (table: TableView, schema: EventSchema, rows: readonly Row[]) => Promise<Positions>
   /** Writes what is open and waits for all that is in flight. */
   close: () => Promise<void>
@@ -47,26 +50,28 @@ export function createRowIngest(parts: Omit<BatcherParts, 'onBytes'>, bufferByte
     return known
   }
   const write: RowIngest['write'] = async (table, schema, rows) => {
-    if (closed) throw new TrueNowError('TN_SHUTTING_DOWN', 'This gateway is shutting down; send to another.')
-    const bySlot = new Map<number, { rows: Row[]; bytes: number }>()
+    if (closed) {
+      parts.metrics.rejected.inc({ reason: 'overloaded' }, rows.length)
+      throw new TrueNowError('TN_SHUTTING_DOWN', 'This gateway is shutting down; send to another.')
+    }
+    const bySlot = new Map<number, Row[]>()
     let bytes = 0
     for (const row of rows) {
       const key = schema.partitionColumns.map((index) => row[index] ?? null)
       const slot = slotOf(key, schema.definition.slots)
-      const one = bySlot.get(slot) ?? { rows: [], bytes: 0 }
-      bySlot.set(slot, one)
-      one.rows.push(row)
-      const size = rowBytes(schema, row)
-      one.bytes += size
-      bytes += size
+      const some = bySlot.get(slot)
+      if (some === undefined) bySlot.set(slot, [row])
+      else some.push(row)
+      bytes += rowBytes(schema, row)
     }
-    if (bufferedBytes + bytes > bufferBytesMax) {
-      const message = `${bufferedBytes} bytes wait for Kafka already and ${bytes} more pass TRUENOW_BUFFER_BYTES_MAX (${bufferBytesMax}); send the same events again later.`
-      throw new TrueNowError('TN_OVERLOADED', message, { details: { limit: 'TRUENOW_BUFFER_BYTES_MAX' } })
+    const refusal = bufferRefusal(bufferedBytes, bytes, bufferBytesMax)
+    if (refusal !== undefined) {
+      parts.metrics.rejected.inc({ reason: 'overloaded' }, rows.length)
+      throw refusal
     }
-    const writes = [...bySlot].map(async ([slot, one]) => {
-      const offset = await batcherOf(table.topic, slot).add(schema, one.rows, one.bytes)
-      parts.metrics.produced.inc(one.rows.length)
+    const writes = [...bySlot].map(async ([slot, some]) => {
+      const offset = await batcherOf(table.topic, slot).add(schema, some)
+      parts.metrics.produced.inc(some.length)
       return [slot, offset] as const
     })
     const outcomes = await Promise.allSettled(writes)
@@ -76,7 +81,7 @@ export function createRowIngest(parts: Omit<BatcherParts, 'onBytes'>, bufferByte
     }
     const slots = [...bySlot.values()]
     const unwritten = outcomes.reduce(
-      (sum, one, at) => sum + (one.status === 'rejected' ? (slots[at]?.rows.length ?? 0) : 0),
+      (sum, one, at) => sum + (one.status === 'rejected' ? (slots[at]?.length ?? 0) : 0),
       0,
     )
     parts.metrics.rejected.inc({ reason: 'unavailable' }, unwritten)
@@ -90,4 +95,15 @@ export function createRowIngest(parts: Omit<BatcherParts, 'onBytes'>, bufferByte
       await Promise.all([...batchers.values()].map((batcher) => batcher.flush()))
     },
   }
+}
+
+function bufferRefusal(waiting: number, more: number, bytesMax: number): TrueNowError | undefined {
+  const details = { limit: 'TRUENOW_BUFFER_BYTES_MAX' }
+  if (more > bytesMax) {
+    const message = `The events take ${more} bytes, which never fit TRUENOW_BUFFER_BYTES_MAX (${bytesMax}); send them in several requests.`
+    return new TrueNowError('TN_BODY_TOO_LARGE', message, { details })
+  }
+  if (waiting + more <= bytesMax) return undefined
+  const message = `${waiting} bytes wait for Kafka already and ${more} more pass TRUENOW_BUFFER_BYTES_MAX (${bytesMax}); send the same events again later.`
+  return new TrueNowError('TN_OVERLOADED', message, { details })
 }

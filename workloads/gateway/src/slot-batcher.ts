@@ -1,10 +1,10 @@
 import type { Clock } from '@truenow/chassis/clock.ts'
 import type { KafkaPort } from '@truenow/chassis/kafka-port.ts'
-import { BLOCK_BYTES_MAX } from '@truenow/contracts/wire/block-v1.ts'
 import { buildBlock } from '@truenow/kernels/ingest/build-block.ts'
 import type { EventValue } from '@truenow/kernels/ingest/check-value.ts'
 import { chooseLinger, LINGER_MS_MIN } from '@truenow/kernels/ingest/choose-linger.ts'
 import type { EventSchema } from '@truenow/kernels/ingest/event-schema.ts'
+import { ROWS_BYTES_MAX, rowBytes } from '@truenow/kernels/ingest/row-bytes.ts'
 import type { GatewayMetrics } from './metrics.ts'
 
 export type BatcherParts = Readonly<{
@@ -28,12 +28,9 @@ type Batch = {
   readonly reject: (error: unknown) => void
 }
 
-/** A block is sealed before the text of its rows passes this; encoded it is smaller than Kafka's limit for our topics. */
-const BATCH_BYTES_MAX = BLOCK_BYTES_MAX / 4
-
 /**
  * Gathers the rows of one slot into blocks and writes them one at a time, so that the slot's order is that of the requests.
- * A block is sealed when it is full, or when its linger is over and its predecessor is acknowledged.
+ * A block is sealed when it is full (`rowsMax`, ROWS_BYTES_MAX), or when its linger is over and its predecessor is acknowledged.
  */
 export class SlotBatcher {
   private readonly parts: BatcherParts
@@ -59,20 +56,20 @@ export class SlotBatcher {
    * Adds rows of one request; resolves with the offset of the last block that holds one of them, once all are acknowledged.
    * Rejects if one block fails: some of the rows may stand in the log, and a resend with the same ids is safe.
    */
-  async add(schema: EventSchema, rows: readonly Row[], bytes: number): Promise<number> {
-    const bytesARow = bytes / rows.length
+  async add(schema: EventSchema, rows: readonly Row[]): Promise<number> {
     const blocks = new Set<Promise<number>>()
-    for (let from = 0; from < rows.length; ) {
-      const batch = this.batchFor(schema, rows.length - from)
-      const fits = Math.max(1, Math.floor((BATCH_BYTES_MAX - batch.bytes) / bytesARow))
-      const room = Math.min(this.parts.rowsMax - batch.rows.length, fits, rows.length - from)
-      for (let index = from; index < from + room; index++) batch.rows.push(rows[index] as Row)
-      batch.bytes += room * bytesARow
-      this.parts.onBytes(room * bytesARow)
+    let bytes = 0
+    for (const [index, row] of rows.entries()) {
+      const size = rowBytes(schema, row)
+      if (this.open !== undefined && this.open.bytes + size > ROWS_BYTES_MAX) this.seal()
+      const batch = this.batchFor(schema, rows.length - index)
+      batch.rows.push(row)
+      batch.bytes += size
+      bytes += size
       blocks.add(batch.settled)
-      from += room
-      if (batch.rows.length >= this.parts.rowsMax || batch.bytes + bytesARow > BATCH_BYTES_MAX) this.seal()
+      if (batch.rows.length >= this.parts.rowsMax) this.seal()
     }
+    this.parts.onBytes(bytes)
     this.pump()
     const outcomes = await Promise.allSettled(blocks)
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')

@@ -33,7 +33,8 @@ export function eventsRoute(app: HttpApp, parts: IngestParts, clock: Clock, body
             `Content-Encoding '${encoding}' is not taken; send the body as it is.`,
           )
         }
-        const format = headers['content-type']?.startsWith(NDJSON_TYPE) === true ? 'ndjson' : 'json'
+        const format =
+          headers['content-type']?.toLowerCase().startsWith(NDJSON_TYPE) === true ? 'ndjson' : 'json'
         const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0)
         return answerIngest(parts, params.namespace, params.table, (schema) =>
           readBody(bytes, format, schema, clock.nowUs()),

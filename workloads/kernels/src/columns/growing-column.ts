@@ -53,10 +53,11 @@ export class GrowingColumn {
 
   /** Appends `rowCount` nulls: rows of a table version that did not have this column yet. */
   appendNulls(rowCount: number): void {
+    if (rowCount === 0) return // Else a column without a null would carry a bitmap that every query looks at.
     this.reserve(rowCount)
     const validity = this.ownValidity()
     for (let row = this.length; row < this.length + rowCount; row++) validity[row >>> 3]! &= ~(1 << (row & 7))
-    if (this.type === 'string' && rowCount > 0) this.intern('')
+    if (this.type === 'string') this.intern('')
     this.length += rowCount
   }
 

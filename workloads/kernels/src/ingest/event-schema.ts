@@ -7,6 +7,7 @@ export type EventColumn = Readonly<{
   /** Place in the block: 0 the id, 1 the time, then the declared columns. */
   index: number
   name: string
+  /** The name as nearly every client writes it as a key: in quotes, without escapes, which no name needs. */
   nameBytes: Uint8Array
   kind: EventColumnKind
   nullable: boolean
@@ -39,7 +40,7 @@ export function compileEventSchema(definition: TableDefinition): EventSchema {
   const columns = all.map((column, index) => ({
     ...column,
     index,
-    nameBytes: new Uint8Array(Buffer.from(column.name, 'utf8')),
+    nameBytes: new Uint8Array(Buffer.from(`"${column.name}"`, 'utf8')),
   }))
   const byName = new Map(columns.map((column) => [column.name, column]))
   const partitionBy = definition.partitionBy.length > 0 ? definition.partitionBy : [definition.idColumn]

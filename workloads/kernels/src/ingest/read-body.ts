@@ -3,6 +3,7 @@ import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { EventValue } from './check-value.ts'
 import type { EventSchema } from './event-schema.ts'
 import { JsonEventReader, JsonSyntaxError, type ReadEvent, type Refusal } from './json-event-reader.ts'
+import { rowProblem } from './row-bytes.ts'
 
 export type BodyFormat = 'json' | 'ndjson'
 export type Rejection = Refusal & Readonly<{ index: number }>
@@ -22,13 +23,17 @@ export const EVENTS_MAX = 100_000
  */
 export function readBody(body: Buffer, format: BodyFormat, schema: EventSchema, nowUs: number): ReadBody {
   if (!isUtf8(body)) throw new TrueNowError('TN_REQUEST_INVALID', 'The body is not UTF-8; JSON must be.')
-  const text = body.toString('utf8')
   const rows: Array<readonly EventValue[]> = []
   const rejections: Rejection[] = []
   let received = 0
   const take = (event: ReadEvent) => {
-    if ('values' in event) rows.push(event.values)
-    else rejections.push({ index: received, ...event.refusal })
+    if ('refusal' in event) {
+      rejections.push({ index: received, ...event.refusal })
+    } else {
+      const problem = rowProblem(schema, event.values)
+      if (problem === undefined) rows.push(event.values)
+      else rejections.push({ index: received, path: `events[${received}]`, message: problem })
+    }
     received += 1
     if (received > EVENTS_MAX) {
       throw new TrueNowError(
@@ -37,41 +42,13 @@ export function readBody(body: Buffer, format: BodyFormat, schema: EventSchema, 
       )
     }
   }
-  if (format === 'ndjson') readLines(text, schema, nowUs, take, () => received)
-  else readWhole(text, schema, nowUs, take)
-  return { received, rows, rejections }
-}
-
-function readWhole(text: string, schema: EventSchema, nowUs: number, take: (event: ReadEvent) => void): void {
+  const reader = new JsonEventReader(body, schema, nowUs)
   try {
-    for (const event of new JsonEventReader(text, schema, nowUs).all()) take(event)
+    for (const event of format === 'ndjson' ? reader.lines() : reader.all()) take(event)
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error
-    throw new TrueNowError(
-      'TN_REQUEST_INVALID',
-      `The body is not JSON: ${error.message}. Nothing of it was taken.`,
-    )
+    const message = `The body is not JSON: ${error.message}. Nothing of it was taken.`
+    throw new TrueNowError('TN_REQUEST_INVALID', message)
   }
-}
-
-function readLines(
-  text: string,
-  schema: EventSchema,
-  nowUs: number,
-  take: (event: ReadEvent) => void,
-  index: () => number,
-): void {
-  for (let start = 0; start < text.length; ) {
-    const newline = text.indexOf('\n', start)
-    const end = newline < 0 ? text.length : newline
-    const line = text.slice(start, end)
-    start = end + 1
-    if (line.trim() === '') continue
-    try {
-      take(new JsonEventReader(line, schema, nowUs).only(index()))
-    } catch (error) {
-      if (!(error instanceof JsonSyntaxError)) throw error
-      take({ refusal: { path: `events[${index()}]`, message: `is not JSON: ${error.message} of its line` } })
-    }
-  }
+  return { received, rows, rejections }
 }
