@@ -1,3 +1,4 @@
+import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { RowsPlan } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { ID_COLUMN_INDEX, type TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { type Column, isValid } from '@truenow/contracts/wire/column.ts'
@@ -57,16 +58,26 @@ export class NewestRows {
       this.rows.push({ timeUs, slot: source.slot, rowNumber: source.rowNumbers[row]!, values })
       if (this.rows.length >= 2 * this.limit + 64) this.cut()
     }
+    if (this.rows.length >= this.limit) this.cut() // So that the floor keeps older buckets from being read.
   }
 
+  /** Adds a partial result of the same plan. Errors: TN_BLOCK_CORRUPT when it is not one. */
   merge(batch: ColumnBatch): void {
     const named = new Map(batch.columns.map(({ name, column }) => [name, column]))
-    const columns = this.names.map((name) => named.get(name))
-    const number = (name: string, row: number) => Number(scalarAt(named.get(name) as Column, row))
+    const need = (name: string): Column => {
+      const column = named.get(name)
+      if (column === undefined)
+        throw new TrueNowError('TN_BLOCK_CORRUPT', `A partial result lacks the column ${name}.`)
+      return column
+    }
+    const columns = this.names.map(need)
+    const [slots, rowNumbers, times] = [SLOT_COLUMN_NAME, ROW_COLUMN_NAME, TIME_COLUMN_NAME].map(need)
     for (let row = 0; row < batch.rowCount; row++) {
-      const values = columns.map((column) => (column === undefined ? undefined : scalarAt(column, row)))
-      const place = { slot: number(SLOT_COLUMN_NAME, row), rowNumber: number(ROW_COLUMN_NAME, row) }
-      this.rows.push({ timeUs: number(TIME_COLUMN_NAME, row), ...place, values })
+      const values = columns.map((column) => scalarAt(column, row))
+      const [slot, rowNumber, timeUs] = [slots, rowNumbers, times].map((column) =>
+        Number(scalarAt(column!, row)),
+      )
+      this.rows.push({ timeUs: timeUs!, slot: slot!, rowNumber: rowNumber!, values })
     }
     this.cut()
   }

@@ -1,0 +1,343 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import {
+  AggregateFunction,
+  CompareOperator,
+  type Plan,
+  PlanSchema,
+} from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import { decodeBlock } from '@truenow/contracts/wire/block-v1.ts'
+import {
+  type ColumnBatch,
+  decodeColumnBatch,
+  encodeColumnBatch,
+} from '@truenow/contracts/wire/column-batch-v1.ts'
+import fc from 'fast-check'
+import { SlotReplica } from '../replica/slot-replica.ts'
+import { encodeRows, type LogRow } from '../replica/testing/encode-rows.ts'
+import { LOG_START_US, VERSIONS } from '../replica/testing/random-log.ts'
+import { executePlan } from './execute-plan.ts'
+import { type FinalValue, finalizePartial } from './finalize-partial.ts'
+import { mergePartials } from './merge-partials.ts'
+import type { RowSource } from './row-source.ts'
+
+/*
+ * Random rows in random blocks of random slots on random shards under random plans: what comes out of execute, wire,
+ * merge and finalize is what a person finds who goes through the rows one by one.
+ */
+const HOUR_US = 3_600_000_000
+const [before, after] = VERSIONS.map((version) => ({ ...version, retentionUs: HOUR_US })) as [TableDefinition, TableDefinition] // biome-ignore format: one line
+const { COUNT, SUM, MIN, MAX, AVG } = AggregateFunction
+type Cell = string | number | boolean | null
+type Row = Readonly<{ slot: number; rowNumber: number; cells: Readonly<Record<string, Cell>> }>
+type Block = Readonly<{ slot: number; old: boolean; rows: readonly LogRow[] }>
+
+const SLOTS = 4
+const SPAN_US = 600_000_000
+const anyRow = fc.record({
+  timeUs: fc.nat(SPAN_US - 1).map((offsetUs) => LOG_START_US + (offsetUs % 7 === 0 ? 0 : offsetUs)),
+  values: fc.tuple(
+    fc.constantFrom('eu', 'us', '', '\u{1f600}', null),
+    fc.oneof(fc.integer({ min: -5, max: 5 }), fc.maxSafeInteger()),
+    fc.option(
+      fc.integer({ min: -4_000, max: 4_000 }).map((quarters) => quarters / 4),
+      { nil: null },
+    ),
+    fc.constantFrom(true, false, null),
+    fc.constantFrom('a', 'b', null),
+  ),
+})
+const anyBlocks: fc.Arbitrary<Block[]> = fc
+  .array(fc.record({ slot: fc.nat(SLOTS - 1), old: fc.boolean(), rows: fc.array(anyRow, { minLength: 1, maxLength: 20 }) }), { maxLength: 12 }) // biome-ignore format: one line
+  .map((blocks) =>
+    blocks.map(({ rows, ...block }, at) => ({
+      ...block,
+      rows: rows.map(({ values, ...row }, index) => ({
+        ...row,
+        id: `${at}-${index}`,
+        values: block.old ? values.slice(0, 4) : values,
+      })),
+    })),
+  )
+
+type ShapeInit = NonNullable<MessageInitShape<typeof PlanSchema>['shape']>
+const columnKey = (value: string) => ({ kind: { case: 'column' as const, value } })
+const anyKey = fc.oneof(
+  fc
+    .constantFrom('region', 'items', 'revenue', 'paid', 'product', 'event_id', 'event_time_us')
+    .map(columnKey),
+  fc
+    .constantFrom(1_000_000n, 60_000_000n, 7n)
+    .map((value) => ({ kind: { case: 'timeBucketUs' as const, value } })),
+)
+const anyCall = fc.oneof(
+  fc.constant({ function: COUNT, column: '' }),
+  fc.record({ function: fc.constantFrom(SUM, AVG), column: fc.constantFrom('items', 'revenue') }),
+  fc.record({
+    function: fc.constantFrom(COUNT, MIN, MAX),
+    column: fc.constantFrom('region', 'items', 'revenue', 'paid', 'product', 'event_id', 'event_time_us'),
+  }),
+)
+const anyAggregate = fc
+  .record({
+    keys: fc.array(anyKey, { maxLength: 3 }),
+    aggregates: fc.array(anyCall, { minLength: 1, maxLength: 4 }),
+  })
+  .map((value): ShapeInit => ({ case: 'aggregate', value }))
+const anyRows = fc
+  .record({
+    columns: fc.uniqueArray(
+      fc.constantFrom('event_id', 'event_time_us', 'region', 'items', 'paid', 'product'),
+    ),
+    limit: fc.integer({ min: 1, max: 60 }),
+  })
+  .map((value): ShapeInit => ({ case: 'rows', value }))
+const anyPlan = fc
+  .record({
+    shape: fc.oneof(anyAggregate, anyRows),
+    range: fc.tuple(fc.nat(SPAN_US), fc.nat(SPAN_US)),
+    bound: fc.option(fc.integer({ min: -300, max: 300 }), { nil: undefined }),
+  })
+  .map(({ shape, range, bound }) => {
+    const values = [{ kind: { case: 'float64Value' as const, value: bound ?? 0 } }]
+    const comparison = { column: 'revenue', operator: CompareOperator.GREATER, values }
+    const [startUs, endUs] = range
+      .map((offset) => BigInt(LOG_START_US + offset))
+      .toSorted((a, b) => Number(a - b))
+    return {
+      bound,
+      plan: create(PlanSchema, {
+        tableVersion: after.version,
+        startUs: startUs ?? 0n,
+        endUs: endUs ?? 0n,
+        shape,
+        ...(bound === undefined ? {} : { filter: { kind: { case: 'comparison', value: comparison } } }),
+      }),
+    }
+  })
+
+/** Replicas of the slots, and all rows as records with their place in the log. */
+function folded(blocks: readonly Block[]) {
+  const replicas = new Map<number, SlotReplica>()
+  const rows: Row[] = []
+  for (const [offset, { slot, old, rows: own }] of blocks.entries()) {
+    const replica = replicas.get(slot) ?? new SlotReplica(before)
+    replicas.set(slot, replica)
+    const definition = old ? before : after
+    for (const [index, { id, timeUs, values }] of own.entries()) {
+      const cells = Object.fromEntries(definition.columns.map(({ name }, at) => [name, values[at] ?? null]))
+      const rowNumber = replica.counters.logRows + index
+      rows.push({ slot, rowNumber, cells: { event_id: id, event_time_us: timeUs, product: null, ...cells } })
+    }
+    replica.apply(decodeBlock(encodeRows(own, definition)), definition, { offset, checksum: 0 }, LOG_START_US)
+  }
+  return { replicas, rows }
+}
+
+const noPause = () => undefined
+const overTheWire = (batch: ColumnBatch) => decodeColumnBatch(encodeColumnBatch(batch))
+async function partial(plan: Plan, sources: readonly RowSource[]): Promise<ColumnBatch> {
+  return overTheWire((await executePlan(plan, after, sources, noPause)).batch)
+}
+/** Final rows of a partial result; the groups of an aggregate in an order that does not depend on how they were found. */
+function final(plan: Plan, batch: ColumnBatch): FinalValue[][] {
+  const { rowCount, columnCount, value } = finalizePartial(plan, after, batch)
+  const rows = Array.from({ length: rowCount }, (_, row) =>
+    Array.from({ length: columnCount }, (_, column) => value(row, column)),
+  )
+  return plan.shape.case === 'rows' ? rows : rows.toSorted(byText)
+}
+const textOf = (row: readonly FinalValue[]) =>
+  JSON.stringify(row, (_, value) => (typeof value === 'bigint' ? `${value}n` : value))
+const byText = (a: readonly FinalValue[], b: readonly FinalValue[]) => (textOf(a) < textOf(b) ? -1 : 1)
+
+function bruteForce(
+  { shape, startUs, endUs }: Plan,
+  bound: number | undefined,
+  rows: readonly Row[],
+): FinalValue[][] {
+  const kept = rows.filter(({ cells }) => {
+    const [timeUs, revenue] = [Number(cells.event_time_us), cells.revenue ?? null]
+    return (
+      timeUs >= startUs &&
+      timeUs < endUs &&
+      (bound === undefined || (revenue !== null && Number(revenue) > bound))
+    )
+  })
+  if (shape.case === 'rows') {
+    const own = ['event_id', 'event_time_us', ...after.columns.map(({ name }) => name)]
+    const names = shape.value.columns.length === 0 ? own : shape.value.columns
+    const timeOf = ({ cells }: Row) => Number(cells.event_time_us)
+    return kept
+      .toSorted((a, b) => timeOf(b) - timeOf(a) || a.slot - b.slot || b.rowNumber - a.rowNumber)
+      .slice(0, shape.value.limit)
+      .map(({ cells }) => names.map((name) => cells[name] ?? null))
+  }
+  assert.ok(shape.case === 'aggregate')
+  const { keys, aggregates } = shape.value
+  const groups = new Map<string, { key: Cell[]; rows: Row[] }>()
+  if (keys.length === 0) groups.set('[]', { key: [], rows: [] })
+  for (const row of kept) {
+    const key = keys.map(({ kind }): Cell => {
+      if (kind.case === 'column') return row.cells[kind.value] ?? null
+      const [timeUs, bucketUs] = [Number(row.cells.event_time_us), Number(kind.value)]
+      return timeUs - (timeUs % bucketUs)
+    })
+    const name = JSON.stringify(key)
+    const group = groups.get(name) ?? { key, rows: [] }
+    groups.set(name, group)
+    group.rows.push(row)
+  }
+  return [...groups.values()]
+    .map(({ key, rows: members }) => [
+      ...key,
+      ...aggregates.map((call) => aggregated(call.function, call.column, members)),
+    ])
+    .toSorted(byText)
+}
+
+function aggregated(name: AggregateFunction, column: string, members: readonly Row[]): FinalValue {
+  if (column === '') return members.length
+  const cells = members.map(({ cells: all }) => all[column] ?? null).filter((cell) => cell !== null)
+  if (name === COUNT) return cells.length
+  const [one] = cells
+  if (one === undefined) return null
+  if (name === MIN || name === MAX) {
+    const sign = name === MIN ? -1 : 1
+    const order = (a: Cell, b: Cell) =>
+      typeof a === 'string' ? Buffer.compare(Buffer.from(a), Buffer.from(String(b))) : Number(a) - Number(b)
+    return cells.reduce((best, cell) => (order(cell, best) * sign > 0 ? cell : best), one)
+  }
+  if (column === 'revenue') {
+    const sum = cells.map(Number).reduce((a, b) => a + b) // Quarters: exact in any order.
+    return name === SUM ? sum + 0 : (sum + 0) / cells.length
+  }
+  const sum = cells.reduce<bigint>((total, cell) => total + BigInt(Number(cell)), 0n)
+  return name === SUM ? sum : nearest(sum, cells.length)
+}
+/** The double nearest to sum / count: by its integer part and what is left. */
+const nearest = (sum: bigint, count: number) =>
+  Number(sum / BigInt(count)) + Number(sum % BigInt(count)) / count
+
+test('executePlan, merge and finalize: equal a recount, for any rows, blocks, slots, shards and plans', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      anyBlocks,
+      anyPlan,
+      fc.array(fc.nat(2), { minLength: SLOTS, maxLength: SLOTS }),
+      async (blocks, { plan, bound }, shardOf) => {
+        // biome-ignore format: one line
+        const { replicas, rows } = folded(blocks)
+        const expected = bruteForce(plan, bound, rows)
+        const cuts = [...replicas].map(([slot, replica]) => ({
+          shard: shardOf[slot],
+          sources: replica.cut(slot),
+        }))
+        const sources = cuts.flatMap((cut) => cut.sources)
+        assert.deepEqual(final(plan, await partial(plan, sources)), expected, 'at once')
+        const parts = await Promise.all(
+          [2, 0, 1].map((shard) =>
+            partial(
+              plan,
+              cuts.flatMap((cut) => (cut.shard === shard ? cut.sources : [])),
+            ),
+          ),
+        )
+        assert.deepEqual(
+          final(plan, overTheWire(mergePartials(plan, after, parts))),
+          expected,
+          'merged at once',
+        )
+        const nested = mergePartials(plan, after, parts.slice(1))
+        assert.deepEqual(final(plan, mergePartials(plan, after, [overTheWire(nested), ...parts.slice(0, 1)])), expected, 'merged in a tree') // biome-ignore format: one line
+      },
+    ),
+    { numRuns: 200 },
+  )
+})
+
+test('executePlan: counts what it reads and what it keeps, and lets others go on between two sources', async () => {
+  const row = (timeUs: number, id: string): LogRow => ({ id, timeUs, values: ['eu', 1, 1, true] })
+  const { replicas } = folded([
+    { slot: 0, old: true, rows: [row(LOG_START_US, 'a'), row(LOG_START_US + 1, 'b')] },
+    { slot: 1, old: true, rows: [row(LOG_START_US + 1, 'c')] },
+    { slot: 2, old: true, rows: [row(LOG_START_US + HOUR_US, 'd')] },
+  ])
+  const sources = [...replicas].flatMap(([slot, replica]) => replica.cut(slot))
+  const plan = create(PlanSchema, {
+    startUs: BigInt(LOG_START_US + 1),
+    endUs: BigInt(LOG_START_US + HOUR_US),
+    shape: { case: 'aggregate', value: { aggregates: [{ function: COUNT, column: '' }] } },
+  })
+  let pauses = 0
+  const { rowsScanned, rowsMatched } = await executePlan(plan, after, sources, () => void pauses++)
+  // The source beyond the end is pruned by its bounds.
+  assert.deepEqual([rowsScanned, rowsMatched, pauses], [3, 2, 2])
+  const stop = new Error('the asker left')
+  const leaving = executePlan(plan, after, sources, () => Promise.reject(stop))
+  await assert.rejects(leaving, stop)
+})
+
+test('executePlan: newest rows read no bucket that is older than what they have', async () => {
+  const blocks = Array.from({ length: 9 }, (_, minute) => ({
+    slot: 0,
+    old: true,
+    rows: [{ id: `${minute}`, timeUs: LOG_START_US + minute * 60_000_000, values: ['eu', 1, 1, true] }],
+  }))
+  const { replicas } = folded(blocks)
+  const sources = [...replicas].flatMap(([slot, replica]) => replica.cut(slot))
+  const plan = create(PlanSchema, {
+    startUs: 0n,
+    endUs: BigInt(LOG_START_US + HOUR_US),
+    shape: { case: 'rows', value: { columns: ['event_id'], limit: 1 } },
+  })
+  const { batch, rowsScanned } = await executePlan(plan, after, sources, noPause)
+  assert.deepEqual(final(plan, batch), [['8']])
+  assert.equal(rowsScanned, 1)
+})
+
+test('groups beyond the limit are an error with its name, on a shard and where partials meet', async () => {
+  const rows = ['a', 'b', 'c'].map((region) => ({
+    id: region,
+    timeUs: LOG_START_US,
+    values: [region, 1, 1, true],
+  }))
+  const { replicas } = folded([{ slot: 0, old: true, rows: rows.slice(0, 2) }, { slot: 1, old: true, rows: rows.slice(1) }]) // biome-ignore format: one line
+  const planOf = (groupsMax: number) =>
+    create(PlanSchema, {
+      startUs: 0n,
+      endUs: BigInt(LOG_START_US + 1),
+      shape: {
+        case: 'aggregate',
+        value: { keys: [columnKey('region')], aggregates: [{ function: COUNT, column: '' }], groupsMax },
+      },
+    })
+  const [one, two] = [...replicas].map(([slot, replica]) => replica.cut(slot)) as [RowSource[], RowSource[]]
+  const limit = { code: 'TN_QUERY_LIMIT', details: { limit: 'QUERY_GROUPS_MAX', max: 2 } }
+  await assert.rejects(partial(planOf(2), [...one, ...two]), limit)
+  const parts = [await partial(planOf(2), one), await partial(planOf(2), two)]
+  assert.throws(() => mergePartials(planOf(2), after, parts), limit)
+  assert.equal(mergePartials(planOf(3), after, parts).rowCount, 3)
+})
+
+test('mergePartials: a batch that is no partial result of the plan is refused, never half read', () => {
+  const shapes: ShapeInit[] = [
+    {
+      case: 'aggregate',
+      value: { keys: [columnKey('region')], aggregates: [{ function: COUNT, column: '' }] },
+    },
+    { case: 'rows', value: { columns: ['region'], limit: 5 } },
+  ]
+  for (const shape of shapes) {
+    const plan = create(PlanSchema, { startUs: 0n, endUs: 1n, shape })
+    const whole = mergePartials(plan, after, [])
+    for (const missing of whole.columns) {
+      const columns = whole.columns.filter((one) => one !== missing)
+      assert.throws(() => mergePartials(plan, after, [{ rowCount: 0, columns }]), {
+        code: 'TN_BLOCK_CORRUPT',
+      })
+    }
+  }
+})
