@@ -34,6 +34,8 @@ export function createCatalogFollower({ store, log, pollMs, onState }: FollowerO
   let running: Promise<boolean> | undefined
   let timer: NodeJS.Timeout | undefined
   let closed = false
+  /** From the first refresh on: before it the schema may not be there, and PostgreSQL logs every look as an error. */
+  let polling = false
 
   function become(next: StoreState, error?: unknown): void {
     if (next === state) return
@@ -72,16 +74,17 @@ export function createCatalogFollower({ store, log, pollMs, onState }: FollowerO
     const before = running ?? Promise.resolve(true)
     const mine = before.then(readIfMoved)
     running = mine
+    if (!polling) poll()
     return mine
   }
 
   function poll(): void {
     if (closed) return
+    polling = true
     timer = setTimeout(() => {
       void refresh().then(poll)
     }, pollMs)
   }
-  poll()
 
   return {
     current: () => snapshot,
