@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { text } from 'node:stream/consumers'
+import { after, before, test } from 'node:test'
+import type { Cluster } from './cluster/cluster.ts'
+import type { LeadersCounted } from './count-leaders.ts'
+import { eventually } from './eventually.ts'
+import { firstAnswer } from './first-answer.ts'
+import { spawnInsideCluster } from './inside-cluster.ts'
+import { OPERATOR_NAMESPACE, QUICKSTART } from './install-truenow.ts'
+import { killPod } from './kill-pod.ts'
+import { leadingPod } from './leading-pod.ts'
+import { seededRandom } from './load/seeded-random.ts'
+import { secondCluster } from './second-cluster.ts'
+import { kubectl } from './target.ts'
+import { testCluster } from './test-cluster.ts'
+
+const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
+const CHILDREN = 'serviceaccounts,services,deployments,statefulsets,networkpolicies,poddisruptionbudgets'
+const CHILDREN_BEFORE_KILL_MAX = 12
+const namespace = 'interrupted'
+const { cluster: name } = QUICKSTART
+let cluster: Cluster
+before(async () => {
+  cluster = await testCluster()
+})
+after(() => kubectl(cluster, ['delete', 'namespace', namespace, '--ignore-not-found', '--timeout=90s']))
+
+test('the operator killed while it creates a cluster: another pod takes over and the answers are exact', async (t) => {
+  t.diagnostic(`seed ${SEED}`)
+  const leader = await leadingPod(cluster)
+  assert.notEqual(leader, '', 'somebody leads')
+  const counting = spawnInsideCluster(cluster, ['e2e/count-leaders.ts', ...(await operatorAddresses())])
+  const counted = text(counting.stdout as NodeJS.ReadableStream)
+  const wanted = 1 + Math.floor(seededRandom(SEED)() * CHILDREN_BEFORE_KILL_MAX)
+  await kubectl(cluster, ['apply', '-f', '-'], secondCluster({ namespace, tables: [{ object: 'events' }] }))
+  await eventually(`${wanted} children`, 30_000, async () => {
+    const label = `truenow.io/cluster=${name}`
+    const names = await kubectl(cluster, ['-n', namespace, 'get', CHILDREN, '-l', label, '-o', 'name'])
+    const there = names.split('\n').length - 1
+    return there >= wanted ? undefined : `${there} are there`
+  })
+  await killPod(cluster, OPERATOR_NAMESPACE, leader)
+  await eventually('another pod leads', 60_000, async () => {
+    const now = await leadingPod(cluster)
+    return now !== leader && now !== '' ? undefined : `${now} holds the lease`
+  })
+  for (const object of [`truenowcluster/${name}`, 'table/events'])
+    await kubectl(cluster, ['-n', namespace, 'wait', '--for=condition=Ready', object, '--timeout=120s'])
+  counting.stdin?.end()
+  const { leadersMax, rounds, led } = JSON.parse(await counted) as LeadersCounted
+  assert.equal(leadersMax, 1)
+  assert.ok(led > 20 && rounds > led, `one led in ${led} of ${rounds} rounds`)
+  await answersExactly()
+})
+
+/** Their addresses outlive a container that is started again in the same pod. */
+async function operatorAddresses(): Promise<string[]> {
+  const component = 'app.kubernetes.io/component=operator'
+  const addresses = ['get', 'pods', '-l', component, '-o', 'jsonpath={.items[*].status.podIP}']
+  return (await kubectl(cluster, ['-n', OPERATOR_NAMESPACE, ...addresses]))
+    .split(' ')
+    .map((ip) => `${ip}:8086`)
+}
+
+async function answersExactly(): Promise<void> {
+  const gateway = await cluster.relay({ namespace, service: `${name}-gateway`, port: 8088 })
+  const query = await cluster.relay({ namespace, service: `${name}-query`, port: 8081 })
+  try {
+    const urls = { gateway: gateway.url, query: query.url }
+    const tables = [{ namespace: 'production', table: 'events' }]
+    const run = `k${SEED.toString(36)}`
+    const compared = await firstAnswer(urls, tables, { events: 5_000, seed: SEED, run })
+    assert.deepEqual(compared.answer, compared.recount)
+  } finally {
+    await gateway.close()
+    await query.close()
+  }
+}
