@@ -120,6 +120,10 @@ function serveUntilClosed(app: FastifyInstance): () => void {
     reply.header('connection', 'close')
     throw new TrueNowError('TN_SHUTTING_DOWN', 'This process is shutting down; ask another.')
   })
+  // Connections idle at the close are closed by it, but not those whose last answer came later: their clients keep them.
+  app.addHook('onResponse', async () => {
+    if (closing) setImmediate(() => app.server.closeIdleConnections())
+  })
   return () => {
     closing = true
   }
