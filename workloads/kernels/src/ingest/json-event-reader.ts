@@ -25,9 +25,12 @@ const [QUOTE, COMMA, MINUS, DOT, COLON, UPPER_E, LOWER_E] = [34, 44, 45, 46, 58,
 const [OPEN_BRACKET, BACKSLASH, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [91, 92, 93, 123, 125]
 const [ZERO, NINE, LOWER_F, LOWER_N, LOWER_T] = [48, 57, 102, 110, 116]
 const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y
-/** Powers of ten that a double holds exactly; digits below 2^53 divided by one are rounded once, so correctly (Clinger 1990). */
+/**
+ * Powers of ten that a double holds exactly: digits below 2^53 divided by one are rounded once, so correctly (Clinger
+ * 1990), and by less than one unit of the last digit, so never onto an integer.
+ */
 const POWERS_OF_TEN = Array.from({ length: 16 }, (_, exponent) => 10 ** exponent)
-const SHORT_DIGITS_MAX = 15
+const SHORT_DIGITS_MAX = 16
 /** Places for strings that are given again; a power of two. */
 const SHARED_STRINGS = 4_096
 /** Set apart from a value that JSON can hold: an object or array where a scalar must stand. */
@@ -237,10 +240,10 @@ export class JsonEventReader {
       for (code = units[++at]!; code >= ZERO && code <= NINE; code = units[++at]!)
         digits = digits * 10 + (code - ZERO)
       places = at - point - 1
-      if (places === 0 || whole + places > SHORT_DIGITS_MAX) return this.longNumber()
+      if (places === 0) return this.longNumber()
     }
     const leadingZero = whole > 1 && units[first]! === ZERO
-    const short = whole > 0 && !leadingZero && whole + places <= SHORT_DIGITS_MAX + 1
+    const short = whole > 0 && !leadingZero && whole + places <= SHORT_DIGITS_MAX
     // Sixteen digits may pass 2^53, and then their sum does too; a smaller sum was exact at every step.
     if (!short || code === LOWER_E || code === UPPER_E || digits > Number.MAX_SAFE_INTEGER)
       return this.longNumber()

@@ -263,7 +263,7 @@ test('readBody: NDJSON gives the same, a line an event, whatever ends the lines;
 test('readBody: it takes as JSON exactly what JSON.parse takes', () => {
   const scar = fc.tuple(
     fc.nat(),
-    fc.constantFrom(...'{}[]:,"\\0-.eEtn \n\u0001é'.split(''), ''),
+    fc.constantFrom(...'{}[]:,"\\0-.eEtn \n\u0001\u001fé'.split(''), ''),
     fc.boolean(),
   )
   const parsed = (body: string): unknown => {
@@ -383,6 +383,15 @@ test('readBody: -0 is 0, and integers are told by their digits, not by how they 
   assert.equal(ids[0]?.[0], '123456789012345678901234567890')
 })
 
+test('readBody: texts that events share are the same text, and those that only look alike are not', () => {
+  const regions = Array.from({ length: 10_000 }, (_, at) => String(10_000 + ((at * 7) % 5_000)))
+  const { rows } = read(`[${regions.map((region) => whole().replace('eu', region)).join(',')}]`)
+  assert.deepEqual(
+    rows.map((row) => row[2]),
+    regions,
+  )
+})
+
 test('readBody: depth is bounded before anything recursive runs', () => {
   const deep = (levels: number) => whole(`"note":${'['.repeat(levels)}${']'.repeat(levels)}`)
   assert.match(read(deep(JSON_DEPTH_MAX)).rejections[0]?.message ?? '', /events are flat/)
@@ -420,4 +429,13 @@ test('readBody: what is not UTF-8 is refused whole, also inside a string', () =>
   assert.deepEqual(read('', 'ndjson'), { received: 0, rows: [], rejections: [] })
   assert.deepEqual(read(' [ ] '), { received: 0, rows: [], rejections: [] })
   assert.equal(read('\u00a0', 'ndjson').rejections.length, 1)
+  const { rows, rejections } = read(`${whole()}\n{"event_id":x}\n{"event_id":"a`, 'ndjson')
+  assert.deepEqual(
+    [rows.length, ...rejections.map(({ message }) => message)],
+    [
+      1,
+      'is not JSON: expected a JSON value at character 12 of its line',
+      'is not JSON: expected the end of a string at character 14 of its line',
+    ],
+  )
 })
