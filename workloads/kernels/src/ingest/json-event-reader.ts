@@ -31,8 +31,9 @@ const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y
  */
 const POWERS_OF_TEN = Array.from({ length: 16 }, (_, exponent) => 10 ** exponent)
 const SHORT_DIGITS_MAX = 16
-/** Places for strings that are given again; a power of two. */
-const SHARED_STRINGS = 4_096
+/** Places for strings that are given again, 2 to this power; small bodies have fewer, for making them costs as well. */
+const SHARED_STRINGS_POWER_MAX = 12
+const NOTHING_SHARED = { literal: '', value: '' }
 /** Set apart from a value that JSON can hold: an object or array where a scalar must stand. */
 const NESTED = Symbol('nested')
 
@@ -52,7 +53,7 @@ export class JsonEventReader {
   private readonly hint: (name: string) => string
   /** Columns in the order in which the event before named them: most clients write every event alike. */
   private readonly order: Array<EventColumn | undefined> = []
-  private readonly shared: string[] = new Array(SHARED_STRINGS).fill('')
+  private readonly shared: Array<Readonly<{ literal: string; value: string }>>
   private at = 0
   /** Where the part that is read begins and ends: the whole text, or a line of it. */
   private start = 0
@@ -67,6 +68,8 @@ export class JsonEventReader {
     this.schema = schema
     this.nowUs = nowUs
     this.hint = createNameHints(schema.byName)
+    const power = Math.min(32 - Math.clz32(body.length >>> 7), SHARED_STRINGS_POWER_MAX)
+    this.shared = new Array(1 << power).fill(NOTHING_SHARED)
   }
 
   /** Every event of a body: an array of objects, or one object. */
@@ -131,8 +134,9 @@ export class JsonEventReader {
     }
     this.at += 1
     this.refusal = undefined
-    const values: Values = []
-    for (let column = 0; column < this.schema.columns.length; column++) values.push(undefined)
+    const { length } = this.schema.columns
+    const values: Values = new Array(length) // Of exactly this size: one that grows by push takes twice the memory.
+    for (let column = 0; column < length; column++) values[column] = undefined
     this.space()
     if (this.code() === CLOSE_BRACE) this.at += 1
     else this.members(index, values)
@@ -295,17 +299,24 @@ export class JsonEventReader {
     const start = this.at + 1
     let at = start
     let hash = 0
-    for (; ; at++) {
+    let escaped = false
+    for (; units[at] !== QUOTE; at++) {
       const code = units[at]!
-      if (code === QUOTE) break
-      if (code === BACKSLASH || !(code >= 32)) return this.string()
+      if (!(code >= 32)) return this.string() // The end or a control character: it says which.
       hash = (Math.imul(hash, 31) + code) | 0
+      if (code !== BACKSLASH) continue
+      escaped = true
+      at += 1
     }
-    const place = (hash ^ (hash >>> 15)) & (SHARED_STRINGS - 1)
-    const known = shared[place] as string
-    if (known.length !== at - start || !this.stands(known, start)) shared[place] = this.text.slice(start, at)
-    this.at = at + 1
-    return shared[place] as string
+    const place = (hash ^ (hash >>> 15)) & (shared.length - 1)
+    const known = shared[place]!
+    if (known.literal.length === at - start && this.stands(known.literal, start)) {
+      this.at = at + 1
+      return known.value
+    }
+    const value = this.string()
+    shared[place] = { literal: escaped ? this.text.slice(start, at) : value, value }
+    return value
   }
 
   private standsHere(expected: Uint8Array): boolean {
@@ -400,10 +411,13 @@ export class JsonEventReader {
   }
 
   private space(): void {
-    for (; this.at < this.end; this.at++) {
-      const code = this.units[this.at]!
-      if (code !== 32 && code !== 10 && code !== 13 && code !== 9) return
+    const { units, end } = this
+    let { at } = this
+    for (; at < end; at++) {
+      const code = units[at]!
+      if (code > 32 || (code !== 32 && code !== 10 && code !== 13 && code !== 9)) break
     }
+    this.at = at
   }
 
   private syntaxError(expected: string, at = this.at): JsonSyntaxError {
