@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import type { CatalogClient } from '@truenow/chassis/catalog-client.ts'
+import { type CatalogView, viewOfCatalog } from '@truenow/chassis/catalog-view.ts'
+import { systemClock } from '@truenow/chassis/clock.ts'
+import { loadConfig } from '@truenow/chassis/config.ts'
+import { type Client, createGrpcClient } from '@truenow/chassis/grpc-client.ts'
+import { createLog } from '@truenow/chassis/log.ts'
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import {
+  type Catalog,
+  CatalogSnapshotSchema,
+  type RegisterShardRequestSchema,
+  RegisterShardResponseSchema,
+  type ReportShardRequestSchema,
+  ReportShardResponseSchema,
+} from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { ReplicaState, Shard } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import { type BlockStream, SubscribeEventSchema } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
+import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import { crc32c } from '@truenow/contracts/wire/crc32c.ts'
+import { encodeRows, type LogRow } from '@truenow/kernels/replica/testing/encode-rows.ts'
+import { LOG_START_US, VERSIONS } from '@truenow/kernels/replica/testing/random-log.ts'
+import { Registry } from 'prom-client'
+import { HotTierConfig } from '../src/config.ts'
+import { startHotTier } from '../src/role.ts'
+import type { WriteFile } from '../src/write-durably.ts'
+
+export const SLOTS = 2
+export const [definition] = VERSIONS as [TableDefinition]
+const { SERVING } = ReplicaState
+
+export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const deadline = performance.now() + 20_000
+  while (!(await holds())) {
+    assert.ok(performance.now() < deadline, `not within 20 s: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+type LogEvent = NonNullable<MessageInitShape<typeof SubscribeEventSchema>['event']>
+/** One slot's log in memory. */
+export class SlotLog {
+  readonly events: Array<{ offset: number; event: LogEvent }> = []
+  rewritten = false
+  /** Appends a block; answers its offset. */
+  append(rows: readonly LogRow[], version: TableDefinition = definition): number {
+    const value = encodeRows(rows, version)
+    const offset = this.events.length
+    const place = {
+      previousOffset: BigInt(offset - 1),
+      offset: BigInt(offset),
+      appendTimeUs: BigInt(LOG_START_US + offset),
+      checksum: crc32c(value),
+    }
+    this.events.push({ offset, event: { case: 'block', value: { ...place, value } } })
+    return offset
+  }
+}
+
+/** An ingester over such logs; `fault` may change or break what it tells. */
+export function createFakeIngester(logs: readonly SlotLog[]) {
+  const ingester = {
+    subscriptions: [] as Array<{ slot: number; cursor: number }>,
+    fault: undefined as ((offset: number, event: LogEvent) => LogEvent) | undefined,
+    client: (): Client<typeof BlockStream> => ({
+      subscribe,
+      getProgress: () => Promise.reject(new Error('not asked here')),
+      close: () => {},
+    }),
+  }
+  const subscribe: Client<typeof BlockStream>['subscribe'] = async function* (request, options = {}) {
+    const { signal } = options
+    const [slot, cursor] = [request.slot ?? 0, Number(request.cursor?.offset ?? -1)]
+    ingester.subscriptions.push({ slot, cursor })
+    const log = logs[slot]
+    assert.ok(log !== undefined)
+    const told = (event: LogEvent) => create(SubscribeEventSchema, { event })
+    let next = cursor + 1
+    while (signal?.aborted !== true) {
+      if (log.rewritten) {
+        yield told({ case: 'logRewritten', value: { endOffset: 0n } })
+        return
+      }
+      for (const { offset, event } of log.events.slice(next)) {
+        yield told(ingester.fault?.(offset, event) ?? event)
+        next = offset + 1
+      }
+      const [endOffset, position] = [BigInt(next), BigInt(next - 1)]
+      yield told({ case: 'heartbeat', value: { endOffset, position, atUs: 1n } })
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+  }
+  return ingester
+}
+
+type Report = MessageInitShape<typeof ReportShardRequestSchema>
+/** A control plane that gives incarnations and remembers what it was told. */
+export function createFakeControlPlane(catalogId = 'c') {
+  const fake = {
+    catalogId,
+    incarnation: 1,
+    away: false,
+    retired: false,
+    registrations: [] as Array<MessageInitShape<typeof RegisterShardRequestSchema>>,
+    reports: [] as Report[],
+    client: (): Client<typeof Catalog> =>
+      ({
+        registerShard: async (request: MessageInitShape<typeof RegisterShardRequestSchema>) => {
+          if (fake.away) throw new TrueNowError('TN_PEER_UNAVAILABLE', 'away')
+          fake.registrations.push(request)
+          return create(RegisterShardResponseSchema, {
+            incarnation: BigInt(fake.incarnation),
+            catalogId: fake.catalogId,
+          })
+        },
+        reportShard: async (report: Report) => {
+          if (fake.away) throw new TrueNowError('TN_PEER_UNAVAILABLE', 'away')
+          if (fake.retired) throw new TrueNowError('TN_SHARD_RETIRED', 'another process is this shard')
+          fake.reports.push(report)
+          return create(ReportShardResponseSchema, {})
+        },
+        close: () => {},
+      }) as unknown as Client<typeof Catalog>,
+  }
+  return fake
+}
+
+type Placement = Readonly<{
+  epoch?: number
+  incarnation?: number
+  state?: ReplicaState
+  slots?: readonly number[]
+  versions?: readonly TableDefinition[]
+  uid?: string
+}>
+/** A catalog of one table that a test sets by hand. */
+export function createCatalogInHand(first: Placement = {}) {
+  let revision = 0n
+  const viewOf = (placement: Placement) => {
+    const { epoch = 5, incarnation = 1, state = SERVING, slots = [0, 1], versions = [definition] } = placement
+    revision += 1n
+    return viewOfCatalog(
+      create(CatalogSnapshotSchema, {
+        revision,
+        catalogId: 'c',
+        replicationFactor: 1,
+        shards: [{ shard: 0, incarnation: BigInt(incarnation), address: 'self:1' }],
+        tables: [
+          {
+            topic: 't',
+            uid: placement.uid ?? 'u',
+            versionsJson: versions.map((version) => JSON.stringify(version)),
+            slots: slots.map((slot) => ({
+              slot,
+              epoch: BigInt(epoch),
+              replicas: [{ shard: 0, incarnation: BigInt(incarnation), state }],
+            })),
+          },
+        ],
+      }),
+    )
+  }
+  let view: CatalogView = viewOf(first)
+  const listeners = new Set<(view: CatalogView) => void>()
+  const client: CatalogClient = {
+    current: () => view,
+    onChange: (listener) => {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    whenReady: async () => view,
+    ageMs: () => 0,
+    close: async () => {},
+  }
+  const set = (placement: Placement) => {
+    view = viewOf(placement)
+    for (const listener of listeners) listener(view)
+  }
+  return { client, set }
+}
+
+/** Shard 0 with all that it meets in memory; what a test does not give is made anew. */
+export async function startShardScene(
+  options: Readonly<{
+    directory?: string
+    logs?: readonly SlotLog[]
+    catalog?: ReturnType<typeof createCatalogInHand>
+    controlPlane?: ReturnType<typeof createFakeControlPlane>
+    ingesters?: number
+    environment?: Readonly<Record<string, string>>
+    writeFile?: WriteFile
+  }> = {},
+) {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'truenow-shard-'))
+  const logs = options.logs ?? Array.from({ length: SLOTS }, () => new SlotLog())
+  const catalog = options.catalog ?? createCatalogInHand()
+  const controlPlane = options.controlPlane ?? createFakeControlPlane()
+  const ingesters = Array.from({ length: options.ingesters ?? 1 }, () => createFakeIngester(logs))
+  const addresses = ingesters.map((_, index) => `ingester-${index}:9100`)
+  const config = loadConfig(HotTierConfig, {
+    TRUENOW_HOST: '127.0.0.1',
+    TRUENOW_HTTP_PORT: '0',
+    TRUENOW_GRPC_PORT: '0',
+    TRUENOW_CONTROL_PLANE: 'unused:1',
+    TRUENOW_INGESTERS: 'unused:1',
+    TRUENOW_SHARD: '0',
+    TRUENOW_DATA_DIRECTORY: directory,
+    TRUENOW_SNAPSHOT_SECONDS: '0.1',
+    ...options.environment,
+  })
+  const retired: string[] = []
+  const context = {
+    log: createLog({ role: 'hot-tier', level: 'ERROR' }),
+    clock: systemClock,
+    registry: new Registry(),
+    pod: 'demo-hot-tier-0',
+    version: '0.1.0',
+  }
+  const role = await startHotTier(config, context, {
+    catalog: catalog.client,
+    controlPlane: controlPlane.client(),
+    ingesterAddresses: { current: () => addresses, onChange: () => () => {}, close: () => {} },
+    connectIngester: (address) => {
+      const ingester = ingesters[addresses.indexOf(address)]
+      assert.ok(ingester !== undefined)
+      return ingester.client()
+    },
+    onRetired: (why) => retired.push(why),
+    ...(options.writeFile === undefined ? {} : { writeFile: options.writeFile }),
+  })
+  const client = createGrpcClient(Shard, role.grpcAddress)
+  const get = async (path: string) => (await fetch(`http://${role.httpAddress}${path}`)).text()
+  /** Stops the shard; its volume stays. */
+  const stop = async () => {
+    client.close()
+    await role.close()
+  }
+  const close = async () => {
+    await stop()
+    rmSync(directory, { recursive: true, force: true })
+  }
+  const metric = async (line: RegExp) => Number(line.exec(await get('/metrics'))?.[1] ?? Number.NaN)
+  return { directory, logs, catalog, controlPlane, ingesters, client, retired, get, metric, stop, close }
+}
