@@ -8,7 +8,11 @@ export type ClusterFacts = Readonly<{
   placement?: GetPlacementResponse
   /** µs that the slowest table is behind; absent means unknown. */
   freshnessUs?: number
-  /** Another operator holds it: nothing at all is written. */
+  /** Not ours, or not yet seen to be: nothing at all is written. */
   foreign?: true
   paused?: true
+  /** Workloads that were applied and that our cache does not show yet: what it says of them is of before. */
+  unseen?: readonly string[]
+  /** The object's version after a write of this very pass. */
+  objectVersion?: string
 }>

@@ -4,7 +4,7 @@ import { clusterConditions } from './conditions/cluster-conditions.ts'
 import type { Judgement } from './conditions/judgement.ts'
 import { mergeConditions } from './conditions/merge-conditions.ts'
 import { freshnessClass } from './freshness-class.ts'
-import { selectorLabels } from './resources/child-metadata.ts'
+import { labelSelectorOf, selectorLabels } from './resources/child-metadata.ts'
 import type { Outcome } from './step.ts'
 import type { RoleState, Workload } from './workloads.ts'
 
@@ -30,9 +30,7 @@ export function clusterStatus(
     readyShards,
     desiredShards,
     replicas: seen.shards?.status?.replicas ?? 0,
-    selector: Object.entries(selectorLabels(cluster, 'hot-tier'))
-      .map(([key, value]) => `${key}=${value}`)
-      .join(','),
+    selector: labelSelectorOf(selectorLabels(cluster, 'hot-tier')),
     freshness: freshnessClass(outcome.facts.freshnessUs),
     ...(image === undefined ? {} : { image }),
     operator: told.operator,

@@ -1,37 +1,42 @@
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { DeletionPolicy } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
-import { CLUSTER_LABEL, FINALIZER } from './api/names.ts'
+import { FINALIZER } from './api/names.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import { CLUSTERS, VOLUME_CLAIMS } from './kubernetes/resources.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { overdue, UNREACHABLE_MS_MAX } from './overdue.ts'
 import { releaseFinalizer } from './release-finalizer.ts'
+import { labelSelectorOf, selectorLabels } from './resources/child-metadata.ts'
 import { tablesOfCluster } from './tables-of-cluster.ts'
 import { whatStaysOfCluster } from './what-stays.ts'
 
 /**
  * Ends a cluster whose deletionPolicy is Delete: topics and catalog by the control plane, which runs until the object goes;
- * then the volumes, which Kubernetes holds back until the last pod has left them. Another operator's cluster is left alone.
+ * then the volumes, which Kubernetes holds back until the last pod has left them. Another operator's cluster is left alone,
+ * and so is the data when the policy became Retain meanwhile or the control plane says that it is not this object's.
  */
 export async function endCluster(
   context: OperatorContext,
   cluster: TrueNowCluster,
 ): Promise<{ afterMs: number } | undefined> {
-  const { metadata, spec, status } = cluster
+  const { metadata, status } = cluster
   if (!(metadata.finalizers ?? []).includes(FINALIZER)) return undefined
   if (status?.operator !== undefined && status.operator !== context.identity) return undefined
+  // Once it is gone, retireDeparted frees the name and says what stays.
+  if (cluster.spec.deletionPolicy !== 'Delete') return releaseFinalizer(context.kubernetes, CLUSTERS, cluster)
+  let kept: readonly string[]
   try {
-    const policy = DeletionPolicy.DELETE
-    await context.operands.controlPlane(metadata).deleteCluster({ uid: metadata.uid, policy })
+    const request = { uid: metadata.uid, policy: DeletionPolicy.DELETE }
+    kept = (await context.operands.controlPlane(metadata).deleteCluster(request)).kept
   } catch (error) {
     if (!(error instanceof TrueNowError)) throw error
     if (!overdue(metadata, context.clock)) return { afterMs: 2_000 }
-    const stays = whatStaysOfCluster(metadata, tablesOfCluster(context.tables, metadata), spec.hotTier.shards)
-    const note = `Not deleted, because the control plane has not answered for ${UNREACHABLE_MS_MAX / 1_000} s: ${stays.join('; ')}.`
-    await context.record(cluster, { type: 'Warning', reason: 'DataRetained', action: 'GiveUp', note })
-    await releaseFinalizer(context.kubernetes, CLUSTERS, cluster)
-    return undefined
+    const seconds = UNREACHABLE_MS_MAX / 1_000
+    return letGo(context, cluster, `it could not be done within ${seconds} s (${error.message})`)
   }
+  // Volumes carry the name of the cluster and not its uid: they may be what an earlier object of this name retained.
+  if (kept.length > 0)
+    return letGo(context, cluster, `it is not this object’s to delete (${kept.join('; ')})`)
   await removeVolumes(context, cluster)
   const note = 'Topics, catalog and volumes are deleted (deletionPolicy Delete).'
   await context.record(cluster, { type: 'Normal', reason: 'DataDeleted', action: 'Delete', note })
@@ -39,9 +44,18 @@ export async function endCluster(
   return undefined
 }
 
-async function removeVolumes({ kubernetes }: OperatorContext, { metadata }: TrueNowCluster): Promise<void> {
-  const { namespace, name } = metadata
-  const labelSelector = `${CLUSTER_LABEL}=${name}`
+async function letGo(context: OperatorContext, cluster: TrueNowCluster, why: string): Promise<undefined> {
+  const { metadata, spec } = cluster
+  const stays = whatStaysOfCluster(metadata, tablesOfCluster(context.tables, metadata), spec.hotTier.shards)
+  const note = `Not deleted, because ${why}: ${stays.join('; ')}.`
+  await context.record(cluster, { type: 'Warning', reason: 'DataRetained', action: 'GiveUp', note })
+  return releaseFinalizer(context.kubernetes, CLUSTERS, cluster)
+}
+
+/** The volumes of the shards and no others, whatever else may carry the cluster's label. */
+async function removeVolumes({ kubernetes }: OperatorContext, cluster: TrueNowCluster): Promise<void> {
+  const { namespace } = cluster.metadata
+  const labelSelector = labelSelectorOf(selectorLabels(cluster, 'hot-tier'))
   const { items } = await kubernetes.list(VOLUME_CLAIMS, { namespace, labelSelector })
   for (const claim of items) {
     if (claim.metadata.deletionTimestamp !== undefined) continue

@@ -35,8 +35,11 @@ export type OperatorContext = Readonly<{
 }>
 export type AppliedChild = Readonly<{
   desired: string
-  /** Our fields as the API server answered them, so that its way of writing a quantity is no drift. */
-  owned: string
+  /** The child as the API server answered it, so that its defaults and its way of writing a quantity are no drift. */
+  standing: string
+  /** Which object and version of its spec the API server answered; a cache of before that shows less. */
+  uid: string
+  generation: number | undefined
   /** The cache has shown it: from then on a difference is somebody’s edit, and before it merely an old cache. */
   confirmed: boolean
 }>

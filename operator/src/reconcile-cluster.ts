@@ -51,7 +51,7 @@ export async function reconcileCluster(
   }
   const told = { operator: context.identity, now: rfc3339(context.clock.nowUs()) }
   const status = clusterStatus(cluster, outcome, seen, told)
-  await writeStatus(context, CLUSTERS, cluster, status)
+  await writeStatus(context, CLUSTERS, cluster, status, outcome.facts.objectVersion)
   return requeueAfter(outcome, status.phase === 'Ready' || status.phase === 'Paused', restMs)
 }
 

@@ -44,7 +44,7 @@ export async function reconcileTable(
   if (holder !== undefined && holder !== context.identity) return { afterMs: 60_000 }
   const outcome = await runSteps<Table, TableFacts>(table, stepsOf(context), {})
   const status = tableStatus(table, outcome, rfc3339(context.clock.nowUs()))
-  await writeStatus(context, TABLES, table, status)
+  await writeStatus(context, TABLES, table, status, outcome.facts.objectVersion)
   const ready = status.conditions?.find(({ type }) => type === 'Ready')?.status === 'True'
   return requeueAfter(outcome, ready, restMs)
 }

@@ -6,13 +6,14 @@ export async function releaseFinalizer(
   kubernetes: KubernetesPort,
   resource: Resource,
   { metadata }: Stored,
-): Promise<void> {
+): Promise<undefined> {
   const { name, namespace, uid, resourceVersion, finalizers = [] } = metadata
-  if (!finalizers.includes(FINALIZER)) return
+  if (!finalizers.includes(FINALIZER)) return undefined
   const left = finalizers.filter((one) => one !== FINALIZER)
   await kubernetes.mergePatch(
     resource,
     { namespace, name },
     { metadata: { uid, resourceVersion, finalizers: left } },
   )
+  return undefined
 }

@@ -22,7 +22,8 @@ export async function retireDeparted(
   context: OperatorContext,
   { object, seenMs }: Departed,
 ): Promise<{ afterMs: number } | undefined> {
-  if (object.spec.deletionPolicy === 'Delete' || isForeign(context, object)) return undefined
+  if (object.kind === 'TrueNowCluster') forgetChildren(context, object)
+  if (object.spec.deletionPolicy === 'Delete' || isForeign(context, object)) return forget(context, object)
   try {
     await tellControlPlane(context, object)
   } catch (error) {
@@ -39,8 +40,7 @@ export async function retireDeparted(
         )
   const note = `Stays, by deletionPolicy Retain: ${stays.join('; ')}.`
   await context.record(object, { type: 'Normal', reason: 'DataRetained', action: 'Retain', note })
-  if (object.kind === 'TrueNowCluster') forget(context, object)
-  return undefined
+  return forget(context, object)
 }
 
 function isForeign({ clusters, identity }: OperatorContext, object: Table | TrueNowCluster): boolean {
@@ -67,8 +67,14 @@ async function tellControlPlane(context: OperatorContext, object: Table | TrueNo
     .deleteTable({ table: tableIdentity(object), uid, policy }, options)
 }
 
-function forget({ operands, applied, clusters }: OperatorContext, { metadata }: TrueNowCluster): void {
+function forgetChildren({ applied }: OperatorContext, { metadata }: TrueNowCluster): void {
   for (const key of applied.keys()) if (key.startsWith(`${metadata.uid}/`)) applied.delete(key)
+}
+
+function forget(
+  { operands, clusters }: OperatorContext,
+  { kind, metadata }: Table | TrueNowCluster,
+): undefined {
   // Another object of this name may be there by now, and its connection is the same.
-  if (clusters.get(metadata) === undefined) operands.forget(metadata)
+  if (kind === 'TrueNowCluster' && clusters.get(metadata) === undefined) operands.forget(metadata)
 }

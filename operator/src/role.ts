@@ -185,10 +185,7 @@ type Leading = Readonly<{
 }>
 
 /** Ready once the caches are whole, leader or not; works once it leads. */
-async function lead(
-  { health, context }: Parts,
-  { watched, leadership, begin, ending }: Leading,
-): Promise<void> {
+async function lead({ health }: Parts, { watched, leadership, begin, ending }: Leading): Promise<void> {
   health.setReady(false, 'the first lists from the API server are not whole yet')
   const stopped = new Promise<'stopped'>((resolve) =>
     ending.addEventListener('abort', () => resolve('stopped'), { once: true }),

@@ -9,4 +9,6 @@ export type TableFacts = Readonly<{
   freshnessUs?: number
   /** The cluster is paused or held by another operator: nothing is written outside. */
   resting?: true
+  /** The object's version after a write of this very pass. */
+  objectVersion?: string
 }>

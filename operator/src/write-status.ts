@@ -9,17 +9,24 @@ type Judged = Readonly<{ conditions?: readonly Condition[] }>
 /** Conditions whose True is bad news. */
 const TROUBLE_WHEN_TRUE = ['UpgradeBlocked']
 
-/** Writes a status if it differs from the one last seen, and an Event for every condition whose status changed. */
+/**
+ * Writes a status if it differs from the one last seen, and an Event for every condition whose status changed. The version
+ * that was read is the precondition: told of an old copy, a status would take a claim back that was handed over meanwhile,
+ * or speak of an object made anew under this name. Errors: KubernetesError, with reason Conflict then.
+ */
 export async function writeStatus<Status extends object>(
   { kubernetes, record }: Pick<OperatorContext, 'kubernetes' | 'record'>,
   resource: Resource,
   object: Stored & Readonly<{ status?: Status }>,
   status: Status,
+  /** The object's version after a write of this very pass, which `object` does not show yet. */
+  version = object.metadata.resourceVersion,
 ): Promise<void> {
   if (isDeepStrictEqual(plain(status), plain(object.status))) return
-  const { name, namespace } = object.metadata
+  const { name, namespace, uid } = object.metadata
   const { apiVersion, kind } = resource
-  const body = { apiVersion, kind, metadata: { name, namespace }, status: plain(status) }
+  const metadata = { name, namespace, uid, ...(version === undefined ? {} : { resourceVersion: version }) }
+  const body = { apiVersion, kind, metadata, status: plain(status) }
   await kubernetes.apply(resource, body, { force: true, subresource: 'status' })
   for (const change of transitions(conditionsOf(object.status), conditionsOf(status))) {
     const good = (change.status === 'True') !== TROUBLE_WHEN_TRUE.includes(change.type)

@@ -8,6 +8,7 @@ export type ObjectMeta = Readonly<{
   creationTimestamp?: string
   deletionTimestamp?: string
   finalizers?: readonly string[]
+  ownerReferences?: ReadonlyArray<Readonly<{ uid: string }>>
   labels?: Readonly<Record<string, string>>
   annotations?: Readonly<Record<string, string>>
 }>

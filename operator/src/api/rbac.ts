@@ -23,7 +23,8 @@ export const namespacedRules: readonly PolicyRule[] = [
   { apiGroups: [GROUP], resources: ['truenowclusters/finalizers'], verbs: ['update'] },
   { apiGroups: ['apps'], resources: ['statefulsets', 'deployments'], verbs: CHILD },
   { apiGroups: [''], resources: ['services', 'serviceaccounts'], verbs: CHILD },
-  { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: CHILD },
+  // A role of one pod needs none any more, or a drain would wait for ever.
+  { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: [...CHILD, 'delete'] },
   { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: CHILD },
   // To say in status why a pod is not ready.
   { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },

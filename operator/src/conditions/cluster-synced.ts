@@ -14,6 +14,9 @@ export function clusterSynced(outcome: Outcome<ClusterFacts>, roles: readonly Ro
   const good = { reason: 'AsSpecified', message: 'Every object is as the spec says.' }
   const judged = stoppedCondition(type, outcome, good)
   if (judged.status !== 'True') return judged
+  const { unseen = [] } = outcome.facts
+  if (unseen.length > 0)
+    return { type, status: 'False', reason: 'Applying', message: `Just applied: ${unseen.join(', ')}.` }
   const rolling = roles.filter(({ role, desired, updated }) => role !== 'hot-tier' && updated < desired)
   if (rolling.length === 0) return judged
   const what = rolling.map(({ role, updated, desired }) => `${role} ${updated}/${desired}`).join(', ')

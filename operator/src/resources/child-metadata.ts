@@ -15,6 +15,12 @@ export function selectorLabels({ metadata }: TrueNowCluster, role: string): Reco
   }
 }
 
+/** The labels as one selector, as in a URL or in status. */
+export const labelSelectorOf = (labels: Readonly<Record<string, string>>): string =>
+  Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',')
+
 /** Name, namespace, labels and owner of a child; the owner makes Kubernetes delete it with the cluster. */
 export function childMetadata(
   cluster: TrueNowCluster,

@@ -8,7 +8,7 @@ import type { Step } from '../step.ts'
 /**
  * Two operators must never both act on one cluster. The first to write `status.operator` holds it; another leaves it alone
  * until the annotation truenow.io/adopt names that other. The write carries the version that was read, so of two who found
- * it free one is refused.
+ * it free one is refused; and nothing else is written before the claim has been seen to stand.
  */
 export function claimCluster(context: OperatorContext): Step<TrueNowCluster, ClusterFacts> {
   return {
@@ -37,7 +37,8 @@ export function claimCluster(context: OperatorContext): Step<TrueNowCluster, Clu
         status: { ...status, operator: context.identity },
       }
       await context.kubernetes.apply(CLUSTERS, claim, { force: true, subresource: 'status' })
-      return { kind: 'done' }
+      const message = 'The claim is written; the next pass sees it and goes on.'
+      return { kind: 'wait', seconds: 1, reason: 'Claiming', message, facts: { foreign: true } }
     },
   }
 }

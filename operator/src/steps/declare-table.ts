@@ -7,6 +7,7 @@ import type { Step, StepResult } from '../step.ts'
 import { tableDeclaration } from '../table-declaration.ts'
 import type { TableFacts } from '../table-facts.ts'
 import { tableIdentity } from '../table-identity.ts'
+import { tableIsGone } from '../table-is-gone.ts'
 
 /** Tells the control plane what the table shall be; it creates and checks the topic, numbers versions and places slots. */
 export function declareTable(context: OperatorContext): Step<Table, TableFacts> {
@@ -32,11 +33,11 @@ const clusterKey = ({ metadata, spec }: Table) => ({
 })
 
 async function putTable(
-  { tables }: OperatorContext,
+  context: OperatorContext,
   controlPlane: ControlPlane,
   table: Table,
 ): Promise<PutTableResponse> {
-  const { uid, generation } = table.metadata
+  const { uid, generation, namespace } = table.metadata
   const definitionJson = JSON.stringify(tableDeclaration(table))
   const put = () => controlPlane.putTable({ uid, generation: BigInt(generation), definitionJson })
   try {
@@ -44,7 +45,7 @@ async function putTable(
   } catch (error) {
     const holder = nameHolder(error)
     // Whoever holds the name is an object that is gone: it was deleted while nobody could tell the control plane.
-    if (holder === undefined || tables.all().some(({ metadata }) => metadata.uid === holder)) throw error
+    if (holder === undefined || !(await tableIsGone(context, namespace, holder))) throw error
     await controlPlane.deleteTable({
       table: tableIdentity(table),
       uid: holder,

@@ -1,6 +1,6 @@
 import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import type { ClusterFacts } from '../cluster-facts.ts'
-import type { Stored } from '../kubernetes/kubernetes-port.ts'
+import { KubernetesError, type Stored } from '../kubernetes/kubernetes-port.ts'
 import { childResource } from '../kubernetes/resources.ts'
 import type { OperatorContext } from '../operator-context.ts'
 import { ownedFields } from '../owned-fields.ts'
@@ -10,7 +10,8 @@ import type { Step } from '../step.ts'
 
 /**
  * Every object the cluster consists of, by server-side apply of a pure function of spec and image, in order. One that still
- * stands as this process applied it costs no request. One that was edited or deleted by hand is put back, with an Event.
+ * stands as this process applied it costs no request. One that was edited or deleted by hand is put back, with an Event. One
+ * of that name that is not ours is never taken over.
  */
 export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, ClusterFacts> {
   return {
@@ -18,17 +19,30 @@ export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, C
     condition: 'Synced',
     run: async (cluster, { image, paused }) => {
       if (paused === true || image === undefined) return { kind: 'done' }
-      for (const desired of childrenOf(cluster, image)) await ensureChild(context, cluster, desired)
-      return { kind: 'done' }
+      const wanted = childrenOf(cluster, image)
+      const unseen: string[] = []
+      for (const desired of wanted) {
+        const { kind, metadata } = desired
+        const stand = await ensureChild(context, cluster, desired)
+        if (stand === 'unseen' && WORKLOADS.includes(kind)) unseen.push(`${kind} ${metadata.name}`)
+        if (stand !== 'taken') continue
+        const message = `${kind} ${metadata.name} is there and is not this cluster's; delete it, or give the cluster another name.`
+        return { kind: 'wait', seconds: 10, reason: 'NameTaken', message }
+      }
+      await removeSpareBudgets(context, cluster, wanted)
+      return { kind: 'done', facts: { unseen } }
     },
   }
 }
 
+const WORKLOADS = ['Deployment', 'StatefulSet']
+
 async function ensureChild(
-  { kubernetes, applied, child, record, log }: OperatorContext,
+  context: OperatorContext,
   cluster: TrueNowCluster,
   wanted: KubernetesObject,
-): Promise<void> {
+): Promise<'seen' | 'unseen' | 'taken'> {
+  const { applied, child, record, log } = context
   const { kind, metadata } = wanted
   const { namespace, name } = metadata
   const key = `${cluster.metadata.uid}/${kind}/${name}`
@@ -36,15 +50,72 @@ async function ensureChild(
   const before = applied.get(key)
   const sameWish = before?.desired === desired
   const seen = child<Stored>(kind, { namespace, name })
-  if (before !== undefined && sameWish && JSON.stringify(ownedFields(seen, wanted)) === before.owned) {
-    if (!before.confirmed) applied.set(key, { ...before, confirmed: true })
-    return
+  if (before !== undefined && sameWish && standing(seen, wanted) === before.standing) {
+    const confirmed = before.confirmed || shows(seen, before)
+    if (confirmed && !before.confirmed) applied.set(key, { ...before, confirmed })
+    return confirmed ? 'seen' : 'unseen'
   }
-  const answer = await kubernetes.apply(childResource(kind), wanted, { force: true })
-  applied.set(key, { desired, owned: JSON.stringify(ownedFields(answer, wanted)), confirmed: false })
-  if (!sameWish) return log.info({ kind, namespace, name, cluster: cluster.metadata.name }, 'child applied')
-  if (before?.confirmed !== true) return
-  const what = seen === undefined ? 'was deleted' : 'was changed'
-  const note = `${kind} ${name} ${what} by somebody else and is put back; change the ${cluster.kind} instead.`
-  await record(cluster, { type: 'Warning', reason: 'ChildPutBack', action: 'Apply', note })
+  // What our cache never showed may be somebody's own: then the API server refuses to take its fields over.
+  const answer = await applyChild(context, wanted, seen !== undefined || before !== undefined)
+  if (answer === undefined) return 'taken'
+  const { uid, generation } = answer.metadata
+  const stands = standing(answer, wanted)
+  const confirmed = standing(seen, wanted) === stands && shows(seen, { uid, generation })
+  applied.set(key, { desired, standing: stands, uid, generation, confirmed })
+  // Where the API server changed nothing, somebody merely added what is theirs.
+  const putBack =
+    before?.confirmed === true && seen?.metadata.resourceVersion !== answer.metadata.resourceVersion
+  if (!sameWish) log.info({ kind, namespace, name, cluster: cluster.metadata.name }, 'child applied')
+  else if (putBack) {
+    const what = seen === undefined ? 'was deleted' : 'was changed'
+    const note = `${kind} ${name} ${what} by somebody else and is put back; change the ${cluster.kind} instead.`
+    await record(cluster, { type: 'Warning', reason: 'ChildPutBack', action: 'Apply', note })
+  }
+  return confirmed ? 'seen' : 'unseen'
+}
+
+/** All of a child but what others keep beside it: in a selector or a policy, one key more is an edit as well. */
+function standing(object: Stored | undefined, wanted: KubernetesObject): string {
+  if (object === undefined) return 'gone'
+  const { status: _, ...rest } = object as Stored & Readonly<{ status?: unknown }>
+  return JSON.stringify(ownedFields(object, { ...rest, metadata: wanted.metadata }))
+}
+
+/** Does the cache know what was applied, or something later: an old cache may look just like it (spec → spec' → spec). */
+const shows = (
+  seen: Stored | undefined,
+  { uid, generation }: Readonly<{ uid: string; generation: number | undefined }>,
+): boolean =>
+  seen?.metadata.uid === uid && (generation === undefined || seen.metadata.generation >= generation)
+
+/** Undefined: an object of this name has another owner's values in our fields. */
+async function applyChild(
+  { kubernetes }: OperatorContext,
+  wanted: KubernetesObject,
+  force: boolean,
+): Promise<Stored | undefined> {
+  try {
+    return await kubernetes.apply(childResource(wanted.kind), wanted, { force })
+  } catch (error) {
+    if (!force && error instanceof KubernetesError && error.reason === 'Conflict') return undefined
+    throw error
+  }
+}
+
+/** Disruption budgets are the one kind that a smaller spec does without; only this cluster's own are removed. */
+async function removeSpareBudgets(
+  { kubernetes, childrenOfKind, applied }: OperatorContext,
+  { metadata }: TrueNowCluster,
+  wanted: readonly KubernetesObject[],
+): Promise<void> {
+  const kind = 'PodDisruptionBudget'
+  const needed = new Set(wanted.filter((one) => one.kind === kind).map((one) => one.metadata.name))
+  for (const { metadata: budget } of childrenOfKind<Stored>(kind)) {
+    const { namespace, name, uid, ownerReferences = [] } = budget
+    const ours =
+      namespace === metadata.namespace && ownerReferences.some((owner) => owner.uid === metadata.uid)
+    if (!ours || needed.has(name) || budget.deletionTimestamp !== undefined) continue
+    await kubernetes.remove(childResource(kind), { namespace, name }, uid)
+    applied.delete(`${metadata.uid}/${kind}/${name}`)
+  }
 }

@@ -8,7 +8,7 @@ type Deletable = Stored & Readonly<{ spec: Readonly<{ deletionPolicy?: string }>
  * The finalizer stands exactly where deletionPolicy is Delete: there, data outside Kubernetes must go before the object
  * does. Under Retain nothing may hold an object back, so that a namespace ends also while no operator runs.
  */
-export function keepFinalizer<Facts extends object>(
+export function keepFinalizer<Facts extends Readonly<{ objectVersion?: string }>>(
   kubernetes: KubernetesPort,
   resource: Resource,
 ): Step<Deletable, Facts> {
@@ -21,12 +21,12 @@ export function keepFinalizer<Facts extends object>(
       if (held.includes(FINALIZER) === wanted) return { kind: 'done' }
       const finalizers = wanted ? [...held, FINALIZER] : held.filter((one) => one !== FINALIZER)
       const { name, namespace, uid, resourceVersion } = metadata
-      await kubernetes.mergePatch(
-        resource,
-        { namespace, name },
-        { metadata: { uid, resourceVersion, finalizers } },
-      )
-      return { kind: 'done' }
+      const patch = { metadata: { uid, resourceVersion, finalizers } }
+      const { metadata: written } = await kubernetes.mergePatch(resource, { namespace, name }, patch)
+      const objectVersion = written.resourceVersion
+      return objectVersion === undefined
+        ? { kind: 'done' }
+        : { kind: 'done', facts: { objectVersion } as Partial<Facts> }
     },
   }
 }

@@ -5,22 +5,22 @@ import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import type { ClusterFacts } from '../cluster-facts.ts'
 import type { OperatorContext } from '../operator-context.ts'
 import type { Step } from '../step.ts'
+import { tableIsGone } from '../table-is-gone.ts'
 
 /**
  * Tables of the catalog whose object is gone: it was deleted while no operator ran. They are retained, like any other whose
- * object goes, so nothing is lost by it. Our list of Tables is whole (the first one is a consistent read), and whoever put a
+ * object goes, so nothing is lost by it. That it is gone is asked of the API server, whose list is whole, and whoever put a
  * table into the catalog had seen its object before.
  */
 export function retireLostTables(context: OperatorContext): Step<TrueNowCluster, ClusterFacts> {
-  const { operands, tables, record } = context
+  const { operands, record } = context
   return {
     name: 'retire-lost-tables',
     condition: 'OperandReachable',
     run: async (cluster, { placement, paused }) => {
       if (paused === true || placement?.catalog === undefined) return { kind: 'done' }
-      const known = new Set(tables.all().map(({ metadata }) => metadata.uid))
       for (const { uid, versionsJson, topic } of placement.catalog.tables) {
-        if (uid === '' || known.has(uid)) continue
+        if (uid === '' || !(await tableIsGone(context, cluster.metadata.namespace, uid))) continue
         const { namespace, name } = JSON.parse(versionsJson.at(-1) ?? '{}') as TableDefinition
         try {
           await operands
