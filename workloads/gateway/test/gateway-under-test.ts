@@ -140,7 +140,7 @@ export async function openGateway({ kafka }: LogUnderTest, settings: Readonly<Re
     client.close()
     await role.close()
   }
-  return { role, client, url, send, accepted, metric, logged, close, door, address: role.httpAddress }
+  return { role, client, url, send, accepted, metric, logged, close, door }
 }
 
 async function readLog(kafka: KafkaPort, topic: string): Promise<LoggedRow[]> {
