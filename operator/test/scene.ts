@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict'
+import { isDeepStrictEqual } from 'node:util'
+import { createLog } from '@truenow/chassis/log.ts'
+import { Registry } from 'prom-client'
+import type { Rebalance } from '../src/api/v1alpha1/rebalance.ts'
+import type { Table, TableSpec } from '../src/api/v1alpha1/table.ts'
+import type { TrueNowCluster, TrueNowClusterSpec } from '../src/api/v1alpha1/truenow-cluster.ts'
+import { createLoop, type Loop } from '../src/create-loop.ts'
+import { createEventRecorder } from '../src/kubernetes/event-recorder.ts'
+import type { ObjectKey, Stored } from '../src/kubernetes/kubernetes-port.ts'
+import { createObjectStore } from '../src/kubernetes/object-store.ts'
+import { CHILD_RESOURCES, PODS } from '../src/kubernetes/resources.ts'
+import { createOperatorMetrics } from '../src/metrics.ts'
+import type { OperatorContext } from '../src/operator-context.ts'
+import { operandsWhileLeading, portWhileLeading } from '../src/while-leading.ts'
+import { createMemoryControlPlane } from './memory-control-plane.ts'
+import { createMemoryKubernetes, type MemoryObject } from './memory-kubernetes.ts'
+
+export const NAMESPACE = 'apps'
+export const DEMO: ObjectKey = { namespace: NAMESPACE, name: 'demo' }
+const KINDS = ['TrueNowCluster', 'Table', 'Rebalance', ...CHILD_RESOURCES.map(({ kind }) => kind), PODS.kind]
+const OBJECTS_MAX = 1_000
+/** Rounds until everything rests; a scene that needs more does not come to rest. */
+const ROUNDS_MAX = 60
+
+export const clusterSpec = (more: Partial<TrueNowClusterSpec> = {}): TrueNowClusterSpec => ({
+  paused: false,
+  deletionPolicy: 'Retain',
+  kafka: { brokers: ['kafka:9092'], topics: { replicationFactor: 1, minInsyncReplicas: 1 } },
+  postgres: { urlSecretRef: { name: 'demo-postgres', key: 'url' } },
+  hotTier: { shards: 2, replicationFactor: 2, memoryPerShard: '1Gi', storage: { size: '2Gi' } },
+  gateway: { replicas: 2 },
+  ingester: { replicas: 2 },
+  query: { replicas: 2, cacheTtlSeconds: 60 },
+  watermark: { replicas: 1 },
+  controlPlane: { replicas: 1 },
+  ...more,
+})
+export const tableSpec = (more: Partial<TableSpec> = {}): TableSpec => ({
+  clusterRef: { name: 'demo' },
+  namespace: 'production',
+  columns: [{ name: 'user_id', type: 'string', nullable: false }],
+  timeColumn: 'event_time_us',
+  idColumn: 'event_id',
+  partitionBy: ['user_id'],
+  slots: 4,
+  retention: '1h',
+  allowedLateness: '10s',
+  dedupWindow: '10m',
+  maxFutureSkew: '1m',
+  idleTimeout: '1s',
+  onMemoryFull: 'Evict',
+  source: { gateway: {} },
+  deletionPolicy: 'Retain',
+  ...more,
+})
+
+/** One Kubernetes, one control plane, and operators over them whose clock and caches move only when told. */
+export function createScene() {
+  let nowMs = 1_767_225_600_000
+  const clock = { nowUs: () => nowMs * 1_000, monotonicMs: () => nowMs }
+  const kubernetes = createMemoryKubernetes(clock)
+  const plane = createMemoryControlPlane()
+  const scene = { kubeletRuns: true }
+  const object = (kind: string, name: string, spec: unknown, metadata: object = {}) =>
+    kubernetes.create({
+      apiVersion: 'truenow.io/v1alpha1',
+      kind,
+      metadata: { ...DEMO, name, ...metadata },
+      spec,
+    })
+  return {
+    clock,
+    kubernetes,
+    plane,
+    scene,
+    advance: (ms: number) => {
+      nowMs += ms
+    },
+    createCluster: (spec = clusterSpec(), metadata = {}) => object('TrueNowCluster', 'demo', spec, metadata),
+    createTable: (name = 'events', spec = tableSpec(), metadata = {}) =>
+      object('Table', name, spec, metadata),
+    editSpec: (kind: string, name: string, change: (spec: Record<string, never>) => void) =>
+      kubernetes.edit(kind, { ...DEMO, name }, (draft) => change(draft.spec as Record<string, never>)),
+    cluster: () => kubernetes.find('TrueNowCluster', DEMO) as unknown as TrueNowCluster | undefined,
+    table: (name = 'events') => kubernetes.find('Table', { ...DEMO, name }) as unknown as Table | undefined,
+    children: () => kubernetes.dump().filter(({ kind }) => CHILD_RESOURCES.some((one) => one.kind === kind)),
+    events: () =>
+      kubernetes.list('Event').map(({ reason, note }) => ({ reason: String(reason), note: String(note) })),
+    operator: (options: OperatorOptions = {}) =>
+      createOperator(
+        { clock, kubernetes, plane, kubelet: () => scene.kubeletRuns && runKubelet(kubernetes) },
+        options,
+      ),
+  }
+}
+export type Scene = ReturnType<typeof createScene>
+export type Operator = ReturnType<typeof createOperator>
+type OperatorOptions = Readonly<{ identity?: string; image?: string; isLeader?: () => boolean }>
+type World = Readonly<{
+  clock: OperatorContext['clock']
+  kubernetes: ReturnType<typeof createMemoryKubernetes>
+  plane: ReturnType<typeof createMemoryControlPlane>
+  kubelet: () => void
+}>
+
+function createOperator(world: World, options: OperatorOptions) {
+  const { clock, kubernetes, plane, kubelet } = world
+  const { identity = 'truenow/operator', image = 'truenow:1', isLeader = () => true } = options
+  const log = createLog({ role: 'operator', destination: { write: () => {} } })
+  const port = portWhileLeading(kubernetes.port, isLeader)
+  const stores = new Map(KINDS.map((kind) => [kind, createObjectStore<Stored>(kind, OBJECTS_MAX)]))
+  const seen = <Kind extends Stored>(kind: string) =>
+    stores.get(kind) as unknown as ReturnType<typeof createObjectStore<Kind>>
+  const metrics = createOperatorMetrics(new Registry())
+  const context: OperatorContext = {
+    kubernetes: port,
+    clusters: seen<TrueNowCluster>('TrueNowCluster'),
+    tables: seen<Table>('Table'),
+    rebalances: seen<Rebalance>('Rebalance'),
+    child: <Kind extends Stored>(kind: string, key: ObjectKey) => seen<Kind>(kind).get(key),
+    childrenOfKind: <Kind extends Stored>(kind: string) => seen<Kind>(kind).all(),
+    applied: new Map(),
+    operands: operandsWhileLeading(plane.operands, isLeader),
+    record: createEventRecorder(port, {
+      reportingInstance: 'operator-0',
+      fallbackNamespace: 'truenow',
+      clock,
+      log,
+    }).record,
+    log,
+    clock,
+    identity,
+    image,
+  }
+  const due = new Map<string, number>()
+  const errors: unknown[] = []
+  const loop: Loop = createLoop(context, {
+    add: (key) => void due.set(key, clock.monotonicMs()),
+    restMs: 10_000,
+    metrics,
+    isLeader,
+  })
+  /** Brings the caches up to date, as watches do. Answers whether anything was new. */
+  const sync = (): boolean => {
+    const changes = KINDS.flatMap((kind) => {
+      const objects = kubernetes.list(kind).filter((one) => isFollowed(kind, one))
+      return seen(kind)
+        .replace(objects as unknown as Stored[])
+        .map((change) => ({ kind, change }))
+    })
+    for (const { kind, change } of changes) loop.onChange(kind, change)
+    return changes.length > 0
+  }
+  /** One pass over every key that is due. Answers whether there was any. */
+  const work = async (): Promise<boolean> => {
+    const keys = [...due].filter(([, atMs]) => atMs <= clock.monotonicMs()).map(([key]) => key)
+    for (const key of keys) {
+      due.delete(key)
+      try {
+        const again = await loop.work(key)
+        if (again !== undefined && !due.has(key)) due.set(key, clock.monotonicMs() + again.afterMs)
+      } catch (error) {
+        errors.push(error)
+        due.set(key, clock.monotonicMs() + 1)
+      }
+    }
+    return keys.length > 0
+  }
+  const settle = async (): Promise<void> => {
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      kubelet()
+      const news = sync()
+      if (!(await work()) && !news) return
+    }
+    assert.fail(
+      `no rest after ${ROUNDS_MAX} rounds: ${[...due.keys()].join(', ')}; ${errors.slice(-3).join('; ')}`,
+    )
+  }
+  return { context, loop, errors, due, sync, work, settle, addAll: () => loop.addAll() }
+}
+
+const isFollowed = (kind: string, { metadata }: MemoryObject): boolean =>
+  kind === 'TrueNowCluster' ||
+  kind === 'Table' ||
+  kind === 'Rebalance' ||
+  'truenow.io/cluster' in (metadata.labels ?? {})
+
+/** What controllers and the kubelet do with workloads: pods become ready at once, and a set's volumes are made. */
+function runKubelet(kubernetes: ReturnType<typeof createMemoryKubernetes>): void {
+  for (const kind of ['Deployment', 'StatefulSet']) {
+    for (const workload of kubernetes.list(kind)) {
+      const { replicas, selector } = workload.spec as {
+        replicas: number
+        selector: { matchLabels: Record<string, string> }
+      }
+      const status = {
+        observedGeneration: workload.metadata.generation,
+        replicas,
+        readyReplicas: replicas,
+        updatedReplicas: replicas,
+      }
+      if (!isDeepStrictEqual(workload.status, status))
+        kubernetes.edit(kind, workload.metadata, (draft) => void Object.assign(draft, { status }), 'kubelet')
+      if (kind === 'StatefulSet') makeVolumes(kubernetes, workload, replicas, selector.matchLabels)
+    }
+  }
+}
+
+function makeVolumes(
+  kubernetes: ReturnType<typeof createMemoryKubernetes>,
+  { metadata }: MemoryObject,
+  replicas: number,
+  labels: Readonly<Record<string, string>>,
+): void {
+  for (let ordinal = 0; ordinal < replicas; ordinal++) {
+    const key = { namespace: metadata.namespace, name: `data-${metadata.name}-${ordinal}` }
+    if (kubernetes.find('PersistentVolumeClaim', key) !== undefined) continue
+    kubernetes.create({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { ...key, labels: { ...labels } },
+    })
+  }
+}
