@@ -275,7 +275,7 @@ for (const [name, more, code, path, text] of refusals) {
       (error: unknown) => {
         assert.ok(error instanceof TrueNowError)
         assert.equal(error.code, code)
-        assert.equal(error.details['path'], path)
+        assert.equal(error.details.path, path)
         assert.match(error.message, text)
         return true
       },
