@@ -4,6 +4,7 @@ import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs'
 import type { Clock } from './clock.ts'
 import { createCluster, type KafkaCluster, readFetched } from './kafka-cluster.ts'
 import { KafkaFollower } from './kafka-follower.ts'
+import { surviveGoneTopics } from './kafka-gone-topics.ts'
 import type { KafkaPort, KafkaRecord, TopicSettings } from './kafka-port.ts'
 import type { Log } from './log.ts'
 
@@ -40,20 +41,22 @@ type Waiting = Readonly<{
  */
 export function createKafkaClient(options: KafkaClientOptions): KafkaPort {
   const { log, clock } = options
-  const kafka = new kafkajs.Kafka({
-    clientId: options.clientId,
-    brokers: [...options.brokers],
-    connectionTimeout: 2_000,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 4 },
-    logLevel: logLevel.WARN,
-    logCreator:
-      () =>
-      ({ namespace, log: { message, ...fields } }) => {
-        const { timestamp: _timestamp, logger: _logger, stack: _stack, ...rest } = fields
-        log.debug({ ...rest, namespace }, `kafkajs: ${message}`) // What matters comes back as an error and is logged once.
-      },
-  })
+  const kafka = surviveGoneTopics(
+    new kafkajs.Kafka({
+      clientId: options.clientId,
+      brokers: [...options.brokers],
+      connectionTimeout: 2_000,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 4 },
+      logLevel: logLevel.WARN,
+      logCreator:
+        () =>
+        ({ namespace, log: { message, ...fields } }) => {
+          const { timestamp: _timestamp, logger: _logger, stack: _stack, ...rest } = fields
+          log.debug({ ...rest, namespace }, `kafkajs: ${message}`) // What matters comes back as an error and is logged once.
+        },
+    }),
+  )
   const admin = connectedOnce(kafka.admin({ retry: { retries: 4 } }))
   const commands = connectedCluster(kafka)
   const fetching = connectedCluster(kafka)

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { Clock } from './clock.ts'
 import { type FetchedPartition, type KafkaCluster, outOfRange, readFetched } from './kafka-cluster.ts'
+import { isUnknownTopic } from './kafka-gone-topics.ts'
 import type { KafkaRecord, LogPosition, Take } from './kafka-port.ts'
 import type { Log } from './log.ts'
 
@@ -48,7 +49,10 @@ export class KafkaFollower {
     this.parts = parts
   }
 
-  /** Resolves when `signal` aborts; rejects when the position lies outside the log, `take` throws, or the client closes. */
+  /**
+   * Resolves when `signal` aborts; rejects when the position lies outside the log, the topic is deleted, `take` throws, or
+   * the client closes.
+   */
   async follow(position: LogPosition, take: Take, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
     if (this.followed.size >= FOLLOWED_MAX) {
@@ -201,6 +205,13 @@ export class KafkaFollower {
     }
   }
 
+  /** A topic that was deleted ends its followers, so that those of other topics are not asked to wait for it. */
+  private endGone(topic: string, cause: unknown): void {
+    if (!isUnknownTopic(cause)) return // Brokers are away: they come back with it or without.
+    const gone = new TrueNowError('TN_KAFKA_UNAVAILABLE', `There is no topic ${topic} any more.`, { cause })
+    for (const one of [...this.followed]) if (one.topic === topic) one.fail(gone)
+  }
+
   private ensureLoops(): void {
     if (this.ending.signal.aborted) return
     const leaders = [...this.followed].map((one) => this.leaderOf(one))
@@ -217,6 +228,9 @@ export class KafkaFollower {
   private async refreshSoon(): Promise<void> {
     const { log, cluster } = this.parts
     await sleep(200, undefined, { signal: this.ending.signal }).catch(() => {})
+    const lost = [...this.followed].filter((one) => this.leaderOf(one) === undefined)
+    for (const topic of new Set(lost.map((one) => one.topic)))
+      await cluster.addTargetTopic(topic).catch((error: unknown) => this.endGone(topic, error))
     await cluster
       .refreshMetadata()
       .catch((err: unknown) => log.warn({ err }, 'metadata of Kafka could not be read'))

@@ -38,6 +38,30 @@ export function kafkaPortCases(name: string, open: () => Promise<KafkaUnderTest>
     await eventually(async () => (await under.kafka.describeTopic(topic)) === undefined)
   })
 
+  test(`${name}: a topic that is deleted while it is read and written stops nobody else`, async () => {
+    const under = await open()
+    const { kafka } = under
+    const [kept, gone] = [await freshTopic(under), await freshTopic(under)]
+    const use = async (topic: string) => {
+      const { offset } = await kafka.produce(topic, 0, Buffer.from('a'))
+      assert.equal((await kafka.readRecord(topic, 0, offset))?.value.toString(), 'a')
+      assert.equal((await kafka.offsetRange(topic, 0)).endOffset, offset + 1)
+    }
+    const [reader, orphan] = [follow(kafka, kept, 0, 0), follow(kafka, gone, 0, 0)]
+    await use(kept)
+    await use(gone)
+    await eventually(async () => reader.records.length === 1 && orphan.records.length === 1)
+    await kafka.deleteTopic(gone)
+    await eventually(async () => (await kafka.describeTopic(gone)) === undefined)
+    const later = await freshTopic(under)
+    await use(later)
+    await use(kept)
+    const other = follow(kafka, later, 0, 0)
+    await eventually(async () => reader.records.length === 2 && other.records.length === 1)
+    await assert.rejects(orphan.ended, { code: 'TN_KAFKA_UNAVAILABLE' })
+    await Promise.all([reader.stop(), other.stop()])
+  })
+
   test(`${name}: offsets count up in each partition and are what readRecord finds`, async () => {
     const under = await open()
     const topic = await freshTopic(under)
