@@ -3,6 +3,8 @@ import { bytesOfQuantity } from './quantity.ts'
 
 /** Room that a shard needs beside its rows. */
 const MEMORY_BYTES_MIN = 256 * 2 ** 20
+/** Half of it is for rows, and a shard takes 64 GiB of them at most (HOT_TIER_MEMORY_GB). */
+const MEMORY_BYTES_MAX = 128 * 2 ** 30
 
 /**
  * What is wrong with a spec, each with path, rule and remedy; empty when nothing is. The same rules as the CRD's, for a
@@ -20,6 +22,8 @@ export function clusterProblems({ hotTier, kafka }: TrueNowClusterSpec): string[
   if (memory === undefined) problems.push('spec.hotTier.memoryPerShard is no quantity of bytes, such as 1Gi')
   else if (memory < MEMORY_BYTES_MIN)
     problems.push('spec.hotTier.memoryPerShard is below 256Mi, which a shard needs to run at all; raise it')
+  else if (memory > MEMORY_BYTES_MAX)
+    problems.push('spec.hotTier.memoryPerShard is above 128Gi, more than a shard can use; lower it')
   if (bytes(storage.size) === undefined)
     problems.push('spec.hotTier.storage.size is no quantity of bytes, such as 2Gi')
   for (const [index, broker] of kafka.brokers.entries()) {

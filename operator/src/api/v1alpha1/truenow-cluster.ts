@@ -58,7 +58,10 @@ export const TrueNowClusterSpec = Type.Object(
     ),
     imagePullSecrets: Type.Optional(
       Type.Array(
-        Type.Object({ name: Type.String({ description: 'Name of a Secret of type dockerconfigjson.' }) }),
+        Type.Object(
+          { name: Type.String({ description: 'Name of a Secret of type dockerconfigjson.' }) },
+          { description: 'One Secret in the namespace of the cluster.' },
+        ),
         {
           maxItems: 16,
           description: 'Secrets with which the kubelet pulls the image.',
@@ -73,7 +76,7 @@ export const TrueNowClusterSpec = Type.Object(
       enum: ['Retain', 'Delete'],
       default: 'Retain',
       description:
-        'What becomes of topics and catalog when this object is deleted: Retain keeps them, Delete removes them.',
+        'What becomes of topics, catalog and volumes when this object is deleted: Retain keeps, Delete removes them.',
     }),
     kafka: Type.Object(
       {
@@ -161,7 +164,7 @@ export const TrueNowClusterSpec = Type.Object(
           },
           {
             description:
-              'The volume of each shard; volumes outlive pods and are never deleted by the operator.',
+              'The volume of each shard; volumes outlive pods, and the cluster unless deletionPolicy is Delete.',
           },
         ),
         resources: Type.Optional(

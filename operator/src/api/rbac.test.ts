@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  CHILD_RESOURCES,
+  CLUSTERS,
+  PODS,
+  REBALANCES,
+  TABLES,
+  VOLUME_CLAIMS,
+} from '../kubernetes/resources.ts'
+import { clusterRules, namespacedRules, operatorNamespaceRules, type PolicyRule } from './rbac.ts'
+
+const all = [...namespacedRules, ...clusterRules, ...operatorNamespaceRules]
+const may = (rules: readonly PolicyRule[], resource: string): string[] =>
+  rules.filter(({ resources }) => resources.includes(resource)).flatMap(({ verbs }) => [...verbs])
+
+test('rbac: no star, no secrets, nothing that would let the operator grant itself more', () => {
+  const forbidden = ['*', 'secrets', 'configmaps', 'pods/exec', 'nodes', 'serviceaccounts/token']
+  const escalating = ['escalate', 'bind', 'impersonate', 'deletecollection', '*']
+  for (const { apiGroups, resources, verbs } of all) {
+    assert.deepEqual(
+      resources.filter((one) => forbidden.includes(one)),
+      [],
+    )
+    assert.deepEqual(
+      verbs.filter((one) => escalating.includes(one)),
+      [],
+    )
+    assert.ok(!apiGroups.includes('*') && !apiGroups.includes('rbac.authorization.k8s.io'))
+  }
+})
+
+test('rbac: objects of users are never deleted nor created, pods only looked at', () => {
+  for (const { plural } of [CLUSTERS, REBALANCES, TABLES]) {
+    const verbs = may(all, plural)
+    assert.ok(!verbs.includes('delete') && !verbs.includes('create') && !verbs.includes('update'), plural)
+  }
+  assert.deepEqual(new Set(may(all, PODS.plural)), new Set(['list', 'watch']))
+})
+
+test('rbac: deleted are volumes and disruption budgets, and nothing else', () => {
+  const deleted = new Set(
+    all.filter(({ verbs }) => verbs.includes('delete')).flatMap(({ resources }) => [...resources]),
+  )
+  assert.deepEqual(deleted, new Set([VOLUME_CLAIMS.plural, 'poddisruptionbudgets']))
+})
+
+test('rbac: every child can be followed, made and changed', () => {
+  for (const { plural, apiVersion } of CHILD_RESOURCES) {
+    const group = apiVersion.includes('/') ? apiVersion.split('/')[0] : ''
+    const rules = namespacedRules.filter(({ apiGroups }) => apiGroups.includes(group ?? ''))
+    for (const verb of ['list', 'watch', 'create', 'patch'])
+      assert.ok(may(rules, plural).includes(verb), `${verb} ${plural}`)
+  }
+})
+
+test('rbac: its own namespace adds the Lease, Events, and its own Deployment by name', () => {
+  for (const { resources, resourceNames } of operatorNamespaceRules)
+    if (resources.includes('deployments')) assert.equal(resourceNames?.length, 1)
+  assert.deepEqual(may(operatorNamespaceRules, 'leases'), ['get', 'create', 'update'])
+})

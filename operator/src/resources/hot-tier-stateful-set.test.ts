@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { bytesOfQuantity } from '../quantity.ts'
+import { hotTierStatefulSet } from './hot-tier-stateful-set.ts'
+import { anyCluster } from './testing/any-cluster.ts'
+
+test('hotTierStatefulSet: only a deleted pod restarts, all may start at once, and volumes outlive everything', () => {
+  fc.assert(
+    fc.property(anyCluster, (cluster) => {
+      const { spec } = hotTierStatefulSet(cluster, 'truenow:1')
+      const { updateStrategy, podManagementPolicy, persistentVolumeClaimRetentionPolicy, replicas } =
+        spec as Record<string, unknown>
+      assert.deepEqual(updateStrategy, { type: 'OnDelete' })
+      assert.equal(podManagementPolicy, 'Parallel')
+      assert.deepEqual(persistentVolumeClaimRetentionPolicy, { whenDeleted: 'Retain', whenScaled: 'Retain' })
+      assert.equal(replicas, cluster.spec.hotTier.shards)
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('hotTierStatefulSet: rows may take half of the memory limit, so that a full shard is not killed', () => {
+  for (const [memoryPerShard, gigabytes] of [
+    ['256Mi', '0.125'],
+    ['1Gi', '0.500'],
+    ['1.5Gi', '0.750'],
+    ['4G', '1.863'],
+  ] as const) {
+    const [cluster] = fc.sample(anyCluster, { numRuns: 1, seed: 7 })
+    assert.ok(cluster !== undefined)
+    const { resources: _, ...hotTier } = cluster.spec.hotTier
+    const spec = { ...cluster.spec, hotTier: { ...hotTier, memoryPerShard } }
+    const set = hotTierStatefulSet({ ...cluster, spec }, 'truenow:1') as unknown as {
+      spec: {
+        template: {
+          spec: {
+            containers: [
+              { env: { name: string; value: string }[]; resources: { limits: { memory: string } } },
+            ]
+          }
+        }
+      }
+    }
+    const [{ env, resources }] = set.spec.template.spec.containers
+    const told = env.find(({ name }) => name === 'HOT_TIER_MEMORY_GB')?.value
+    assert.equal(told, gigabytes)
+    assert.ok(Number(told) * 2 ** 30 <= bytesOfQuantity(resources.limits.memory) / 2 + 2 ** 20)
+  }
+})
