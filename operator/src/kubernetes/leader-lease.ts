@@ -235,7 +235,10 @@ class Election {
     const holder = this.holder()
     if (before !== undefined && holder === (before.lease?.spec.holderIdentity || undefined)) return
     if (holder !== undefined) metrics?.leaderChanges.inc()
-    log.info({ lease: name, holder }, 'the lease has another holder')
+    log.info(
+      { lease: name, holder },
+      holder === undefined ? 'the lease is free' : 'the lease has a new holder',
+    )
   }
 
   #ended(): boolean {
