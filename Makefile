@@ -7,7 +7,7 @@ export NODE_OPTIONS := --disable-warning=ExperimentalWarning --disable-warning=T
 INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -c1-16)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down dev test check unit integration e2e image generate install bench-decode
+.PHONY: help may-up up down dev test check unit integration e2e image generate install bench-decode
 
 help: ## Print every target with what it does
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +18,13 @@ $(INSTALLED):
 	@node e2e/check-node.ts
 	@touch $@
 
-up: $(INSTALLED) ## Bring up a local Kubernetes with TrueNow on it, send events, print an answer (or KUBE_CONTEXT=… IMAGE=…)
+up: may-up $(INSTALLED) ## Bring up a local Kubernetes with TrueNow on it, send events, print an answer (or KUBE_CONTEXT=… IMAGE=…)
 	@node e2e/up.ts
+
+may-up: # Before anything is installed; e2e/cluster/preflight.ts says the same of more cases.
+	@[ "$$(id -u)" = 0 ] || [ -n "$(KUBE_CONTEXT)" ] || { printf '%s\n' "make up needs root, this is uid $$(id -u). Two ways:" \
+	  "  1. as root on Linux x86-64:           sudo make up" \
+	  "  2. on a Kubernetes that you have:     make up KUBE_CONTEXT=<context> IMAGE=<image it can pull>" >&2; exit 2; }
 
 down: $(INSTALLED) ## Take away everything that `make up` made
 	@node e2e/down.ts

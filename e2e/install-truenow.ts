@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { endInterruptedInstall } from './end-interrupted-install.ts'
 import type { Progress } from './progress.ts'
 import { helm, kubectl, type Target } from './target.ts'
 
@@ -24,6 +25,7 @@ export async function installOperator(
   const split = image.lastIndexOf(':')
   const [repository, tag] = [image.slice(0, split), image.slice(split + 1)]
   await progress('chart installed, operator ready', async () => {
+    await endInterruptedInstall(target, OPERATOR_NAMESPACE, RELEASE)
     await helm(target, [
       ...[
         'upgrade',

@@ -13,11 +13,11 @@ import { kubectl, type Target, targetOfContext } from './target.ts'
  * 200,000 events with duplicates into two namespaces, one question to the in-cluster query Service, compared with an
  * independent recount. The last line is one JSON object.
  */
-const EVENTS = 200_000
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 const print = (line: string) => console.log(line)
 const progress = createProgress(print)
 const { KUBE_CONTEXT: context = '', IMAGE: givenImage = '' } = process.env
+const EVENTS = Number(process.env.EVENTS ?? 200_000)
 
 async function ownCluster(): Promise<{ target: Target; image: string; hint: string }> {
   const instance = defaultInstance(root, 'up')

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { before, test } from 'node:test'
+import type { Cluster } from './cluster/cluster.ts'
+import { eventually } from './eventually.ts'
+import { OPERATOR_NAMESPACE } from './install-truenow.ts'
+import { kubectl } from './target.ts'
+import { root, testCluster } from './test-cluster.ts'
+
+/*
+ * `make up` as people run it who are not root, and on a cluster that they have: here ours is the one they have. What else
+ * makes a good guest, e2e/cluster/cluster.test.ts shows: kill -9 in the Go build and in the bring-up, two clones.
+ */
+const NOBODY = 65_534
+let cluster: Cluster
+before(async () => {
+  cluster = await testCluster()
+})
+
+test('make up as nobody exits with 2 at once and names both ways', () => {
+  const { KUBE_CONTEXT: _, ...env } = process.env
+  const startedMs = performance.now()
+  const options = { cwd: root, env, uid: NOBODY, gid: NOBODY, encoding: 'utf8' } as const
+  const { status, stderr } = spawnSync('make', ['up'], options)
+  assert.equal(status, 2, stderr)
+  assert.match(stderr, /sudo make up/)
+  assert.match(stderr, /make up KUBE_CONTEXT=<context> IMAGE=/)
+  assert.ok(performance.now() - startedMs < 5_000)
+})
+
+/** `make up KUBE_CONTEXT=… IMAGE=…` where that cluster can be reached, leading a process group of its own. */
+async function upOnGivenCluster() {
+  const context = (await kubectl(cluster, ['config', 'current-context'])).trim()
+  const ofOperator = ['get', 'deployment/truenow-operator', '-o', 'jsonpath={..containers[0].image}']
+  const image = await kubectl(cluster, ['-n', OPERATOR_NAMESPACE, ...ofOperator])
+  const { prefix, environment } = cluster.execWrapper
+  const [program = '', ...args] = [...prefix, process.execPath, 'e2e/up.ts']
+  const asked = { KUBE_CONTEXT: context, IMAGE: image, EVENTS: '5000' }
+  const env = { ...process.env, ...environment, ...asked }
+  return spawn(program, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'], detached: true })
+}
+
+test('make up on a cluster one has: killed with its helm in mid-install, the next one succeeds all the same', async () => {
+  const killed = await upOnGivenCluster()
+  killed.stdout.resume()
+  const pending = [
+    'get',
+    'secrets',
+    '-l',
+    'owner=helm,status in (pending-install,pending-upgrade)',
+    '-o',
+    'name',
+  ]
+  await eventually('helm at work', 30_000, async () =>
+    (await kubectl(cluster, ['-n', OPERATOR_NAMESPACE, ...pending])) === ''
+      ? 'no release is pending'
+      : undefined,
+  )
+  process.kill(-(killed.pid ?? 0), 'SIGKILL')
+  assert.notEqual(await kubectl(cluster, ['-n', OPERATOR_NAMESPACE, ...pending]), '', 'left pending')
+  const second = await upOnGivenCluster()
+  const said = text(second.stdout)
+  assert.deepEqual(await once(second, 'exit'), [0, null], await said)
+  const {
+    events_sent: sent,
+    equal,
+    answer,
+    recount,
+  } = JSON.parse((await said).trim().split('\n').at(-1) ?? '')
+  assert.ok(sent > 5_000, `${sent} events with duplicates`)
+  assert.deepEqual(answer, recount)
+  assert.equal(equal, true)
+})
