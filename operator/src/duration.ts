@@ -12,5 +12,7 @@ export function microsecondsOfDuration(duration: string): number {
   const factor = UNITS_US[unit]
   if (number === '' || factor === undefined)
     throw new RangeError(`'${duration}' is no duration, such as 500ms, 10s, 10m, 1h or 7d`)
-  return Number(number) * factor
+  const us = Number(number) * factor
+  if (!Number.isSafeInteger(us)) throw new RangeError(`'${duration}' is longer than 285 years; shorten it`)
+  return us
 }

@@ -12,7 +12,7 @@ const UNITS: Readonly<Record<string, number>> = {
 
 /** Bytes of a Kubernetes quantity such as `1.5Gi`. Errors: RangeError for what is none; the CRD's pattern refuses it first. */
 export function bytesOfQuantity(quantity: string): number {
-  const [, number = '', unit = ''] = /^([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)$/.exec(quantity) ?? []
+  const [, number = '', unit = ''] = /^([0-9]+(?:\.[0-9]+)?)(Ki|Mi|Gi|Ti|k|M|G|T)?$/.exec(quantity) ?? []
   const factor = UNITS[unit]
   if (number === '' || factor === undefined)
     throw new RangeError(`'${quantity}' is no quantity of bytes, such as 1Gi`)

@@ -84,6 +84,7 @@ export function createScene() {
       kubernetes.edit(kind, { ...DEMO, name }, (draft) => change(draft.spec as Record<string, never>)),
     cluster: () => kubernetes.find('TrueNowCluster', DEMO) as unknown as TrueNowCluster | undefined,
     table: (name = 'events') => kubernetes.find('Table', { ...DEMO, name }) as unknown as Table | undefined,
+    runKubelet: () => runKubelet(kubernetes),
     children: () => kubernetes.dump().filter(({ kind }) => CHILD_RESOURCES.some((one) => one.kind === kind)),
     events: () =>
       kubernetes.list('Event').map(({ reason, note }) => ({ reason: String(reason), note: String(note) })),

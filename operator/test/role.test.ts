@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { systemClock } from '@truenow/chassis/clock.ts'
+import { createGrpcClient } from '@truenow/chassis/grpc-client.ts'
+import { createLog } from '@truenow/chassis/log.ts'
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import { Rebalancer } from '@truenow/contracts/gen/truenow/v1/rebalancer_pb.ts'
+import { Registry } from 'prom-client'
+import type { OperatorConfig } from '../src/config.ts'
+import { startOperator } from '../src/role.ts'
+import { clusterSpec, createScene, DEMO, type Scene } from './scene.ts'
+
+const config: OperatorConfig = {
+  TRUENOW_HOST: '127.0.0.1',
+  TRUENOW_HTTP_PORT: 0,
+  TRUENOW_GRPC_PORT: 0,
+  TRUENOW_LOG_LEVEL: 'INFO',
+  TRUENOW_POD_NAME: 'operator-0',
+  TRUENOW_GRACE_SECONDS: 5,
+  TRUENOW_KUBERNETES_NAMESPACE: 'truenow',
+  TRUENOW_CLUSTER: 'truenow',
+  TRUENOW_OPERATOR_NAMESPACE: 'truenow',
+  TRUENOW_OPERATOR_LEASE: 'operator',
+  TRUENOW_OPERATOR_IMAGE: 'truenow:1',
+  TRUENOW_WATCH_NAMESPACES: '',
+  TRUENOW_OPERATOR_RESYNC_SECONDS: 10,
+  TRUENOW_OPERATOR_WORKERS: 8,
+}
+const WAIT_MS_MAX = 20_000
+const holderOf = (scene: Scene) => {
+  const lease = scene.kubernetes.find('Lease', { namespace: 'truenow', name: 'operator' })
+  return (lease?.spec as { holderIdentity?: string } | undefined)?.holderIdentity
+}
+
+async function start(scene: Scene) {
+  const lines: string[] = []
+  const gaveUp: string[] = []
+  const role = await startOperator(
+    config,
+    {
+      log: createLog({ role: 'operator', destination: { write: (line) => lines.push(line) } }),
+      clock: systemClock,
+      registry: new Registry(),
+      pod: 'operator-0',
+      version: '0.0.0',
+    },
+    {
+      connectKubernetes: async () => scene.kubernetes.port,
+      operands: scene.plane.operands,
+      random: () => 0.5,
+      giveUp: () => gaveUp.push('gave up'),
+    },
+  )
+  const isReady = async () => (await fetch(`http://${role.httpAddress}/readyz`)).ok
+  return { ...role, lines, gaveUp, isReady }
+}
+
+async function until(what: string, met: () => boolean | Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + WAIT_MS_MAX
+  while (!(await met())) {
+    assert.ok(performance.now() < endMs, `not within ${WAIT_MS_MAX} ms: ${what}`)
+    await delay(10)
+  }
+}
+
+test('startOperator: from an empty process to a cluster that is Ready, and a clean end that frees the Lease', async () => {
+  const scene = createScene()
+  scene.createCluster()
+  scene.createTable()
+  const operator = await start(scene)
+  try {
+    await until('Ready', () => {
+      scene.runKubelet()
+      return scene.cluster()?.status?.phase === 'Ready' && scene.table()?.status?.slotsReady === '4/4'
+    })
+    assert.ok(await operator.isReady())
+    const rebalancer = createGrpcClient(Rebalancer, operator.grpcAddress)
+    const { placement } = await rebalancer.getPlacement({ kubernetesNamespace: 'apps', cluster: 'demo' })
+    assert.equal(placement?.catalog?.tables.length, 1)
+    const unknown = rebalancer.getPlacement({ kubernetesNamespace: 'apps', cluster: 'none' })
+    await assert.rejects(
+      unknown,
+      (error) => error instanceof TrueNowError && error.code === 'TN_REQUEST_INVALID',
+    )
+    rebalancer.close()
+    // A change comes in by the watches alone.
+    scene.editSpec('TrueNowCluster', 'demo', (spec) => void Object.assign(spec, { gateway: { replicas: 3 } }))
+    await until('three gateways', () => {
+      const gateway = scene.kubernetes.find('Deployment', { ...DEMO, name: 'demo-gateway' })
+      return (gateway?.spec as { replicas: number } | undefined)?.replicas === 3
+    })
+  } finally {
+    await operator.close()
+  }
+  assert.equal(holderOf(scene) ?? '', '')
+  assert.deepEqual(operator.gaveUp, [])
+  assert.deepEqual(
+    operator.lines.filter((line) => line.includes('"ERROR"')),
+    [],
+  )
+})
+
+test('startOperator: nothing is done before every first list is whole: what is missing there is not gone', async () => {
+  const scene = createScene()
+  scene.createCluster(clusterSpec())
+  scene.createTable()
+  await scene.operator({ identity: 'truenow/operator' }).settle()
+  const before = { writes: scene.kubernetes.writes(), calls: scene.plane.calls.length }
+  const slow = Promise.withResolvers<void>()
+  const { port } = scene.kubernetes
+  const held = {
+    ...port,
+    list: (async (resource, options) => {
+      if (resource.kind === 'Table' || resource.kind === 'StatefulSet') await slow.promise
+      return port.list(resource, options)
+    }) as typeof port.list,
+  }
+  const operator = await start({ ...scene, kubernetes: { ...scene.kubernetes, port: held } })
+  try {
+    await until(
+      'it leads',
+      () => scene.kubernetes.find('Lease', { namespace: 'truenow', name: 'operator' }) !== undefined,
+    )
+    scene.kubernetes.edit(
+      'TrueNowCluster',
+      DEMO,
+      (draft) => void Object.assign(draft.metadata as object, { labels: { a: 'b' } }),
+    )
+    await delay(200)
+    const lease = scene.kubernetes.calls.filter(
+      ({ verb, kind }) => kind === 'Lease' && (verb === 'create' || verb === 'replace'),
+    )
+    assert.equal(scene.kubernetes.writes() - lease.length, before.writes)
+    assert.equal(scene.plane.calls.length, before.calls)
+    assert.equal(await operator.isReady(), false)
+    slow.resolve()
+    await until('it works', () => scene.plane.calls.length > before.calls)
+    assert.equal(scene.plane.state.tables.get('production.events')?.state, 'live')
+  } finally {
+    slow.resolve()
+    await operator.close()
+  }
+})
+
+test('startOperator: closed while it is a follower, or before it has seen anything, it just ends', async () => {
+  const scene = createScene()
+  const leader = await start(scene)
+  const follower = await start(scene)
+  await until('both are ready', async () => (await leader.isReady()) && (await follower.isReady()))
+  await follower.close()
+  await leader.close()
+  const { port } = scene.kubernetes
+  const list = (_resource: unknown, { signal }: Parameters<typeof port.list>[1]) =>
+    new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason), { once: true }))
+  const never = { ...port, list: list as typeof port.list }
+  const blind = await start({ ...scene, kubernetes: { ...scene.kubernetes, port: never } })
+  await blind.close()
+  assert.deepEqual([...leader.gaveUp, ...follower.gaveUp, ...blind.gaveUp], [])
+})
+
+test('startOperator: a Lease that another took ends the process, and nothing is written after', async () => {
+  const scene = createScene()
+  scene.createCluster()
+  const operator = await start(scene)
+  try {
+    await until('it leads', () => scene.cluster()?.status?.operator !== undefined)
+    scene.kubernetes.edit('Lease', { namespace: 'truenow', name: 'operator' }, (draft) => {
+      Object.assign(draft.spec as object, { holderIdentity: 'somebody', leaseTransitions: 9 })
+    })
+    await until('it gives up', () => operator.gaveUp.length > 0)
+    const writes = scene.kubernetes.writes()
+    scene.editSpec('TrueNowCluster', 'demo', (spec) => void Object.assign(spec, { gateway: { replicas: 3 } }))
+    await delay(200)
+    assert.equal(scene.kubernetes.writes(), writes)
+  } finally {
+    await operator.close()
+  }
+  assert.equal(holderOf(scene), 'somebody')
+})
