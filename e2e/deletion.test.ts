@@ -40,17 +40,17 @@ const here = (...args: string[]) => kubectl(cluster, ['-n', namespace, ...args])
 const deleteInTime = (...args: string[]) =>
   kubectl(cluster, ['-n', namespace, 'delete', ...args, '--wait', `--timeout=${END_S_MAX}s`])
 
-/** Applies the cluster with its Retain table, and the scratch table that is to go with its topic. */
-async function create(deletionPolicy: DeletionPolicy, ...more: string[]): Promise<void> {
-  const tables = [
-    { object: 'events' },
-    ...more.map((object) => ({ object, deletionPolicy: 'Delete' as const })),
-  ]
+/** Applies the cluster with its Retain table, and scratch tables that are to go with their topics; waits for the tables. */
+async function create(deletionPolicy: DeletionPolicy, ...scratch: string[]): Promise<void> {
+  const going = scratch.map((object) => ({ object, deletionPolicy: 'Delete' as const }))
+  const tables = [{ object: 'events' }, ...going]
   await kubectl(cluster, ['apply', '-f', '-'], secondCluster({ namespace, deletionPolicy, tables }))
-  await here('wait', '--for=condition=Ready', `truenowcluster/${name}`, '--timeout=120s')
   for (const { object } of tables)
-    await here('wait', '--for=condition=Ready', `table/${object}`, '--timeout=60s')
+    await here('wait', '--for=condition=Ready', `table/${object}`, '--timeout=120s')
 }
+
+/** Not before a predecessor of the same name has not renewed its claim for a minute; the tables are there at once. */
+const clusterReady = () => here('wait', '--for=condition=Ready', `truenowcluster/${name}`, '--timeout=120s')
 
 /** Rows of this run that a query Service counts, having seen at least `seen`. */
 async function countRows(space: string, seen: Readonly<Record<string, number>>): Promise<number> {
@@ -101,6 +101,7 @@ async function partitionsOf(...topics: string[]): Promise<number[]> {
 test('two clusters of one name share Kafka and PostgreSQL, and neither sees the other', async (t) => {
   t.diagnostic(`seed ${SEED}`)
   await create('Retain', 'scratch')
+  await clusterReady()
   const gateway = await cluster.relay({ namespace, service: `${name}-gateway`, port: 8088 })
   const nowUs = Date.now() * 1_000
   const load = { seed: SEED, run: RUN, events: EVENTS, duplicateShare: 0.05, nowUs, spreadUs: 60_000_000 }
@@ -130,12 +131,12 @@ test('a TrueNowCluster whose policy is Retain leaves topics, catalog and volumes
   await deleteInTime(`truenowcluster/${name}`, '--cascade=foreground')
   const label = `truenow.io/cluster=${name}`
   await here('wait', '--for=delete', 'pods', '-l', label, `--timeout=${END_S_MAX}s`)
-  for (const thing of [topic('events'), volume, 'PostgreSQL schema '])
-    await eventTells(namespace, 'DataRetained', thing)
   assert.equal(await here('get', `pvc/${volume}`, '-o', 'jsonpath={.status.phase}'), 'Bound')
   assert.deepEqual(await partitionsOf(topic('events')), [8])
   await create('Retain')
   await oldRowsAnswer()
+  for (const thing of [topic('events'), volume, 'PostgreSQL schema '])
+    await eventTells(namespace, 'DataRetained', thing)
 })
 
 test('their namespace ends while no operator runs', async () => {
@@ -151,6 +152,7 @@ test('their namespace ends while no operator runs', async () => {
 test('the same identity in a namespace made anew adopts the log; with Delete, topics and volumes go with the cluster', async () => {
   await create('Delete')
   await oldRowsAnswer()
+  await clusterReady()
   await deleteInTime(`truenowcluster/${name}`)
   await eventTells(namespace, 'DataDeleted', 'Topics, catalog and volumes are deleted')
   assert.deepEqual(await partitionsOf(topic('events')), [0])
