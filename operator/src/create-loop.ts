@@ -1,7 +1,7 @@
 import { CLUSTER_LABEL } from './api/names.ts'
 import type { Table } from './api/v1alpha1/table.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
-import type { ObjectKey, Stored } from './kubernetes/kubernetes-port.ts'
+import { KubernetesError, type ObjectKey, type Stored } from './kubernetes/kubernetes-port.ts'
 import type { Change } from './kubernetes/object-store.ts'
 import type { OperatorMetrics } from './metrics.ts'
 import type { OperatorContext } from './operator-context.ts'
@@ -13,6 +13,9 @@ import { tablesOfCluster } from './tables-of-cluster.ts'
 
 /** Deleted objects that wait to be let go; beyond it they are left to `retireLostTables` and to claims that expire. */
 export const DEPARTED_MAX = 10_000
+
+/** Whatever made our copy old comes by the watch and is worked on at once; this is for a watch that sleeps. */
+const OLD_COPY_MS = 1_000
 
 export type Again = { afterMs: number } | undefined
 export type Loop = Readonly<{
@@ -71,8 +74,11 @@ export function createLoop(
         metrics.passes.inc({ kind, outcome: 'done' })
         return again
       } catch (error) {
-        metrics.passes.inc({ kind, outcome: 'failed' })
-        throw error
+        const wasOld = error instanceof KubernetesError && error.reason === 'Conflict'
+        metrics.passes.inc({ kind, outcome: wasOld ? 'conflict' : 'failed' })
+        if (!wasOld) throw error
+        context.log.debug({ key, err: error }, 'our copy was old; the pass says nothing and is repeated')
+        return { afterMs: OLD_COPY_MS }
       } finally {
         stop()
       }

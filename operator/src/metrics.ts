@@ -6,7 +6,7 @@ export const createOperatorMetrics = (registry: Registry) => ({
   kubernetes: createKubernetesMetrics(registry),
   passes: new Counter({
     name: 'truenow_operator_passes_total',
-    help: 'Passes over one object by kind and outcome: done, failed.',
+    help: 'Passes over one object by kind and outcome: done, failed, conflict (our copy was old).',
     labelNames: ['kind', 'outcome'] as const,
     registers: [registry],
   }),

@@ -116,6 +116,18 @@ test('deletion: a policy that became Retain meanwhile is what counts', async () 
   assert.ok(told('DataRetained').length >= 1)
 })
 
+test('deletion: a Table’s policy that became Retain meanwhile is what counts', async () => {
+  const { kubernetes, operator, plane, table, editSpec } = await running({ table: 'Delete' })
+  kubernetes.delete('Table', EVENTS)
+  editSpec('Table', 'events', (spec) => void Object.assign(spec, { deletionPolicy: 'Retain' }))
+  await operator.settle()
+  assert.equal(table(), undefined)
+  assert.deepEqual(
+    [plane.state.tables.get('production.events')?.state, plane.state.topics.size],
+    ['retained', 1],
+  )
+})
+
 test('deletion: a catalog that is another object’s is left alone, and so are the volumes', async () => {
   const { kubernetes, operator, plane, told, volumes, cluster } = await running({ cluster: 'Delete' })
   plane.state.clusterUid = 'an-earlier-one'
