@@ -27,7 +27,7 @@ export const clusterSpec = (more: Partial<TrueNowClusterSpec> = {}): TrueNowClus
   paused: false,
   deletionPolicy: 'Retain',
   kafka: { brokers: ['kafka:9092'], topics: { replicationFactor: 1, minInsyncReplicas: 1 } },
-  postgres: { urlSecretRef: { name: 'demo-postgres', key: 'url' } },
+  postgres: { urlSecretRef: { name: 'demo-postgres', key: 'url' }, port: 5_432 },
   hotTier: { shards: 2, replicationFactor: 2, memoryPerShard: '1Gi', storage: { size: '2Gi' } },
   gateway: { replicas: 2 },
   ingester: { replicas: 2 },

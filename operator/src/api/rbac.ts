@@ -29,7 +29,7 @@ export const namespacedRules: readonly PolicyRule[] = [
   // To say in status why a pod is not ready.
   { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
   // Only under deletionPolicy Delete, after the cluster's data is gone.
-  { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['list', 'delete'] },
+  { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['get', 'list', 'delete'] },
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ]
 

@@ -101,8 +101,13 @@ test('roleNetworkPolicy: who can reach whom is the table in operator/README.md, 
 test('roleNetworkPolicy: what leaves the cluster is the table in operator/README.md', () => {
   const { outside } = documented()
   always((cluster) => {
-    const kafka = new Set(cluster.spec.kafka.brokers.map((broker) => Number(broker.split(':')[1])))
-    const named = (port: number) => (kafka.has(port) ? 'Kafka' : String(port))
+    const { kafka, postgres, redis } = cluster.spec
+    const systems: ReadonlyArray<[name: string, ports: readonly number[]]> = [
+      ['Kafka', kafka.brokers.map((broker) => Number(broker.split(':')[1]))],
+      ['PostgreSQL', [postgres.port]],
+      ['Redis', [redis?.port ?? 6_379]],
+    ]
+    const named = (port: number) => systems.find(([, ports]) => ports.includes(port))?.[0] ?? String(port)
     const found = [...policiesOf(cluster)].flatMap(([role, { egress }]) =>
       egress
         .filter(({ to = [] }) => to.some(({ ipBlock }) => ipBlock !== undefined))

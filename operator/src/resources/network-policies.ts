@@ -64,7 +64,11 @@ export function roleNetworkPolicy(cluster: TrueNowCluster, role: PodRole): Kuber
         ...(OUTSIDE.includes(role)
           ? [
               {
-                to: [{ ipBlock: { cidr: '0.0.0.0/0' } }, { namespaceSelector: {} }],
+                to: [
+                  { ipBlock: { cidr: '0.0.0.0/0' } },
+                  { ipBlock: { cidr: '::/0' } },
+                  { namespaceSelector: {} },
+                ],
                 ports: outsidePorts(cluster, role),
               },
             ]
@@ -74,9 +78,11 @@ export function roleNetworkPolicy(cluster: TrueNowCluster, role: PodRole): Kuber
   }
 }
 
-/** Ports of the outside systems that a role uses; URLs are secrets, so PostgreSQL and Redis are taken by their own. */
+/** Ports of the outside systems that a role uses, as the spec names them. */
 function outsidePorts({ spec }: TrueNowCluster, role: PodRole): unknown[] {
   const kafka = [...new Set(spec.kafka.brokers.map((broker) => Number(broker.split(':').at(-1))))]
-  const ports = role === 'query' ? [6_379, 6_380] : role === 'control-plane' ? [...kafka, 5_432] : kafka
+  const redis = [spec.redis?.port ?? 6_379]
+  const ports =
+    role === 'query' ? redis : role === 'control-plane' ? [...kafka, spec.postgres.port ?? 5_432] : kafka
   return ports.map((port) => ({ protocol: 'TCP', port }))
 }

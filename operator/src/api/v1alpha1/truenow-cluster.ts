@@ -26,6 +26,14 @@ const SecretKeyRef = (what: string) =>
     },
     { description: `Where ${what} is kept; it is mounted as a file, never put into the environment.` },
   )
+/** A URL is a secret that the operator never reads, and the network policies must name a port. */
+const Port = (what: string, byDefault: number) =>
+  Type.Integer({
+    minimum: 1,
+    maximum: 65_535,
+    default: byDefault,
+    description: `Port of ${what} in that URL; the network policies let pods reach this one only.`,
+  })
 const RoleSection = <Extra extends TProperties>(role: string, replicasByDefault: number, extra: Extra) =>
   Type.Object(
     {
@@ -88,7 +96,8 @@ export const TrueNowClusterSpec = Type.Object(
           {
             minItems: 1,
             maxItems: 32,
-            description: 'Brokers to start from, such as kafka:9092; the others are found through them.',
+            description:
+              'Brokers to start from, such as kafka:9092; the others are found through them, on the ports listed here.',
           },
         ),
         topics: Type.Object(
@@ -123,12 +132,12 @@ export const TrueNowClusterSpec = Type.Object(
       { description: 'The Kafka that holds every event; it is yours and is never created or scaled.' },
     ),
     postgres: Type.Object(
-      { urlSecretRef: SecretKeyRef('the URL of PostgreSQL') },
+      { urlSecretRef: SecretKeyRef('the URL of PostgreSQL'), port: Port('PostgreSQL', 5_432) },
       { description: 'The PostgreSQL that holds the catalog, in a schema of this cluster’s own.' },
     ),
     redis: Type.Optional(
       Type.Object(
-        { urlSecretRef: SecretKeyRef('the URL of Redis') },
+        { urlSecretRef: SecretKeyRef('the URL of Redis'), port: Port('Redis', 6_379) },
         { description: 'The Redis that caches query results. Without it every query is computed.' },
       ),
     ),

@@ -59,8 +59,8 @@ const spec = fc
         },
         { requiredKeys: ['brokers', 'topics'] },
       ),
-      postgres: fc.record({ urlSecretRef: secret }),
-      redis: fc.record({ urlSecretRef: secret }),
+      postgres: fc.record({ urlSecretRef: secret, port: fc.integer({ min: 1, max: 9_999 }) }),
+      redis: fc.record({ urlSecretRef: secret, port: fc.integer({ min: 10_000, max: 18_999 }) }),
       hotTier: fc.record(
         {
           shards: fc.integer({ min: 1, max: 256 }),
