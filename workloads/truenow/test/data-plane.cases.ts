@@ -100,9 +100,9 @@ export function dataPlaneCases(name: string, startWorld: () => Promise<World>): 
 
     async function assertEqualsRecount(): Promise<void> {
       const sums = await ask({ group_by: ['region', 'product'], aggregate: 'sum', metric: 'revenue' })
+      assert.equal(sums.partial, false, JSON.stringify(sums))
       const expected = [...Map.groupBy(unique(), key)].map(([group, rows]) => [group, total(rows)])
       assert.deepEqual(sums.rows.map((row) => [key(row), row.sum_revenue]).toSorted(), expected.toSorted())
-      assert.equal(sums.partial, false)
       const counted = await ask({
         aggregates: [
           { aggregate: 'count', as: 'events' },

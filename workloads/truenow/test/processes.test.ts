@@ -38,6 +38,7 @@ async function startWorld(): Promise<World> {
   }
   const lines: string[] = []
   const processes = new Map<string, RoleProcess>()
+  let shardStarts = 0
 
   async function start(
     role: Role,
@@ -109,6 +110,7 @@ async function startWorld(): Promise<World> {
     const data = join(directory, `volume-${shard}`)
     if (volume === 'empty') await rm(data, { recursive: true, force: true })
     await mkdir(data, { recursive: true })
+    shardStarts += 1
     const settings = { TRUENOW_SHARD: String(shard), TRUENOW_DATA_DIRECTORY: data, HOT_TIER_MEMORY_GB: '1' }
     await start('hot-tier', shard, { ...peers, ...settings })
   }
@@ -119,11 +121,22 @@ async function startWorld(): Promise<World> {
   })
   const watermark = await start('watermark', 0, peers)
   const gateway = await start('gateway', 0, catalog)
-  const whenServing = () => declareDemo(controlPlane.grpc, SHARDS.length, SHARDS.length)
+  const whenServing = async () => {
+    // Until a shard that was started again has said hello, the catalog knows nothing of it, nor of an empty volume.
+    const deadline = performance.now() + READY_MS_MAX
+    const registered = () => lines.filter((line) => line.includes('"msg":"shard registered"')).length
+    while (registered() < shardStarts) {
+      assert.ok(performance.now() < deadline, `${registered()} of ${shardStarts} shards registered`)
+      await delay(20)
+    }
+    await declareDemo(controlPlane.grpc, SHARDS.length, SHARDS.length)
+  }
   const close = async () => {
-    await Promise.all([...processes.values()].toReversed().map(stop))
+    const stopped = await Promise.allSettled([...processes.values()].toReversed().map(stop))
     await Promise.all([kafka.stop(), postgres.stop(), redis.stop()])
     await rm(directory, { recursive: true, force: true })
+    // Said last: a role that ended badly must not leave the servers running, which would keep this process alive.
+    for (const outcome of stopped) if (outcome.status === 'rejected') throw outcome.reason
   }
   try {
     await ready(controlPlane)
