@@ -30,7 +30,6 @@ export type Loop = Readonly<{
 const CLUSTER = 'TrueNowCluster'
 const TABLE = 'Table'
 const REBALANCE = 'Rebalance'
-const GONE = 'Departed'
 const keyOf = (kind: string, { namespace, name }: ObjectKey) => `${kind}/${namespace}/${name}`
 
 /**
@@ -56,14 +55,18 @@ export function createLoop(
     if (!isLeader() || departed.size >= DEPARTED_MAX) return
     departed.set(object.metadata.uid, { object, seenMs: context.clock.monotonicMs() })
     metrics.departed.set(departed.size)
-    add(`${GONE}/${object.metadata.uid}`)
   }
-  const pass = (key: string): Promise<Again> => {
-    const [kind = '', first = '', name = ''] = key.split('/')
-    if (kind === CLUSTER) return reconcileCluster(context, { namespace: first, name }, restMs)
-    if (kind === TABLE) return reconcileTable(context, { namespace: first, name }, restMs)
-    if (kind === REBALANCE) return reconcileRebalance(context, { namespace: first, name })
-    return retire(context, departed, metrics, first)
+  const reconcile = (kind: string, key: ObjectKey): Promise<Again> => {
+    if (kind === CLUSTER) return reconcileCluster(context, key, restMs)
+    return kind === TABLE ? reconcileTable(context, key, restMs) : reconcileRebalance(context, key)
+  }
+  /** What went under this name is let go in the same pass: beside it, a pass over the old object could claim its name again. */
+  const pass = async (key: string): Promise<Again> => {
+    const [kind = '', namespace = '', name = ''] = key.split('/')
+    const retired = await retireOf(context, departed, kind, { namespace, name })
+    metrics.departed.set(departed.size)
+    const again = await reconcile(kind, { namespace, name })
+    return sooner(retired, again)
   }
   return {
     work: async (key) => {
@@ -103,16 +106,25 @@ export function createLoop(
   }
 }
 
-async function retire(
+async function retireOf(
   context: OperatorContext,
   departed: Map<string, Departed>,
-  metrics: OperatorMetrics,
-  uid: string,
+  kind: string,
+  { namespace, name }: ObjectKey,
 ): Promise<Again> {
-  const one = departed.get(uid)
-  if (one === undefined) return undefined
-  const again = await retireDeparted(context, one)
-  if (again === undefined) departed.delete(uid)
-  metrics.departed.set(departed.size)
+  let again: Again
+  for (const [uid, one] of departed) {
+    const { object } = one
+    if (object.kind !== kind || object.metadata.namespace !== namespace || object.metadata.name !== name)
+      continue
+    const later = await retireDeparted(context, one)
+    if (later === undefined) departed.delete(uid)
+    again = sooner(again, later)
+  }
   return again
+}
+
+function sooner(left: Again, right: Again): Again {
+  if (left === undefined || right === undefined) return left ?? right
+  return left.afterMs < right.afterMs ? left : right
 }

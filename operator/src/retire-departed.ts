@@ -7,12 +7,18 @@ import { tableIdentity } from './table-identity.ts'
 import { tablesOfCluster } from './tables-of-cluster.ts'
 import { whatStaysOfCluster, whatStaysOfTable } from './what-stays.ts'
 
-/** For so long the control plane is asked to let go of a departed object; its pods may be on their way out as well. */
-const ASK_MS_MAX = 15_000
+/**
+ * For so long the control plane is asked to let go of a departed object: its pods are on their way out as well, and those of
+ * an object of the same name take a while to come. After that a cluster's claim has expired by itself.
+ */
+const ASK_MS_MAX = 60_000
 const ASK_TIMEOUT_MS = 3_000
 
 /** An object that is gone without a finalizer of ours, and when that was seen (monotonic ms). */
-export type Departed = Readonly<{ object: Table | TrueNowCluster; seenMs: number }>
+export type Departed = Readonly<{ object: Table | TrueNowCluster; seenMs: number }> & {
+  /** The Event is out: people are told at once, whatever the control plane does. */
+  told?: boolean
+}
 
 /**
  * After a Table or TrueNowCluster under Retain has gone: the control plane frees its name for adoption, and an Event lists
@@ -20,16 +26,25 @@ export type Departed = Readonly<{ object: Table | TrueNowCluster; seenMs: number
  */
 export async function retireDeparted(
   context: OperatorContext,
-  { object, seenMs }: Departed,
+  departed: Departed,
 ): Promise<{ afterMs: number } | undefined> {
+  const { object, seenMs } = departed
   if (object.kind === 'TrueNowCluster') forgetChildren(context, object)
   if (object.spec.deletionPolicy === 'Delete' || isForeign(context, object)) return forget(context, object)
+  if (departed.told !== true) {
+    departed.told = true
+    await tellPeople(context, object)
+  }
   try {
     await tellControlPlane(context, object)
   } catch (error) {
     if (!(error instanceof TrueNowError)) throw error
     if (context.clock.monotonicMs() - seenMs < ASK_MS_MAX) return { afterMs: 1_000 }
   }
+  return forget(context, object)
+}
+
+async function tellPeople(context: OperatorContext, object: Table | TrueNowCluster): Promise<void> {
   const stays =
     object.kind === 'Table'
       ? whatStaysOfTable(object)
@@ -40,7 +55,6 @@ export async function retireDeparted(
         )
   const note = `Stays, by deletionPolicy Retain: ${stays.join('; ')}.`
   await context.record(object, { type: 'Normal', reason: 'DataRetained', action: 'Retain', note })
-  return forget(context, object)
 }
 
 function isForeign({ clusters, identity }: OperatorContext, object: Table | TrueNowCluster): boolean {

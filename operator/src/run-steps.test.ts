@@ -78,3 +78,17 @@ test('runSteps: facts never shrink, wherever the pass ends', async () => {
     }),
   )
 })
+
+test('runSteps: a namespace on its way out is waited for, without a growing backoff', async () => {
+  const message =
+    'services "x" is forbidden: unable to create new content in namespace a because it is being terminated'
+  const refused = new KubernetesError(message, { status: 403, reason: 'Forbidden' })
+  const outcome = await runSteps('x', [step('a', () => Promise.reject(refused)), never], {})
+  assert.deepEqual(
+    [outcome.stopped?.kind, outcome.stopped?.reason, outcome.stopped?.seconds],
+    ['wait', 'NamespaceTerminating', 5],
+  )
+  const denied = new KubernetesError('no right', { status: 403, reason: 'Forbidden' })
+  const other = await runSteps('x', [step('a', () => Promise.reject(denied)), never], {})
+  assert.equal(other.stopped?.kind, 'failed')
+})

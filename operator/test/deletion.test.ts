@@ -56,6 +56,22 @@ test('deletion: what was retained is adopted by the next object of that name', a
   assert.equal(table()?.status?.conditions?.[0]?.status, 'True')
 })
 
+test('deletion: people are told at once, and the name is freed by whichever control plane answers within a minute', async () => {
+  const { kubernetes, operator, plane, told, createCluster, cluster, settleFor } = await running({})
+  const old = plane.state.clusterUid
+  plane.scene.away = true
+  kubernetes.delete('TrueNowCluster', DEMO)
+  await operator.settle()
+  assert.equal(told('DataRetained').length, 1)
+  createCluster()
+  await settleFor(20_000)
+  assert.equal(plane.state.clusterUid, old)
+  plane.scene.away = false
+  await settleFor(6_000)
+  assert.equal(plane.state.clusterUid, cluster()?.metadata.uid)
+  assert.equal(told('DataRetained').length, 1)
+})
+
 test('deletion: a cluster under Delete takes topics, catalog and volumes with it, in that order', async () => {
   const { kubernetes, operator, plane, told, volumes, cluster } = await running({ cluster: 'Delete' })
   assert.deepEqual(cluster()?.metadata.finalizers, ['truenow.io/data'])
