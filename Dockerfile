@@ -15,4 +15,4 @@ WORKDIR /app
 COPY --from=packages --chown=0:0 /app /app
 USER 65532:65532
 ENV NODE_ENV=production
-ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "--disable-warning=TimeoutNegativeWarning", "--disable-proto=throw", "/app/workloads/truenow/src/main.ts"]
+ENTRYPOINT ["node", "--no-warnings", "--disable-proto=throw", "/app/workloads/truenow/src/main.ts"]

@@ -10,12 +10,8 @@ import { type Lockfile, productionPackages } from './production-packages.ts'
 /** What of the checkout runs in production. */
 const shippedFolders = ['workloads', 'operator', 'crds']
 const leftOut = /(^|\/)(test|testing|node_modules|assembly)$|\.(test|bench)\.ts$|\.md$/
-/** kafkajs 2.2.4 computes one negative timer at its start, which is harmless, and every line of a log must be JSON. */
-const NODE_FLAGS = [
-  '--disable-warning=ExperimentalWarning',
-  '--disable-warning=TimeoutNegativeWarning',
-  '--disable-proto=throw',
-]
+/** Node's warnings go into the log, as JSON like every other line (truenow/src/log-warnings.ts), and not to stderr. */
+const NODE_FLAGS = ['--no-warnings', '--disable-proto=throw']
 /** Nobody reads these in an image: they are half of node_modules. */
 const leftOutOfPackages = /\.(map|d\.ts|d\.mts|d\.cts|md)$/
 

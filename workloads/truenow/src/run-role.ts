@@ -5,6 +5,7 @@ import { createLog } from '@truenow/chassis/log.ts'
 import type { RoleContext } from '@truenow/chassis/running-role.ts'
 import type { Role } from '@truenow/contracts/ports.ts'
 import { Registry } from 'prom-client'
+import { logWarnings } from './log-warnings.ts'
 import { outsideReal } from './outside-real.ts'
 import { loadOpener } from './roles/load-opener.ts'
 
@@ -17,6 +18,7 @@ export async function runRole(role: Role, environment: Environment, version: str
     (config) => {
       const pod = config.TRUENOW_POD_NAME === '' ? hostname() : config.TRUENOW_POD_NAME
       const log = createLog({ role, pod, level: config.TRUENOW_LOG_LEVEL })
+      logWarnings(process, log)
       context = { log, clock: systemClock, registry: new Registry(), pod, version }
       return context
     },
