@@ -48,6 +48,24 @@ const tableReady = (object: string) => async () => {
   const ready = status?.conditions?.find(({ type }: { type: string }) => type === 'Ready')
   return ready?.status === 'True' ? undefined : `${ready?.reason}: ${ready?.message}`
 }
+const containerOf = async (pod: string): Promise<{ ready: boolean; restartCount: number } | undefined> =>
+  (await get([`pod/${pod}`])).status?.containerStatuses?.[0]
+const restartsOf = async (pod: string) => (await containerOf(pod))?.restartCount ?? 0
+const restarted = (pod: string, before: number) => async () => {
+  const container = await containerOf(pod)
+  const back = container?.ready === true && container.restartCount > before
+  return back ? undefined : `${pod}: ${container?.restartCount} restarts, ready ${container?.ready}`
+}
+/** Shards that said hello with a volume the catalog did not know, and of how many replicas that made `joining` ones. */
+const emptiedReplicas = async (shard: number): Promise<number[]> => {
+  const logs = await kubectl(cluster, ['-n', namespace, 'logs', `deployment/${name}-control-plane`])
+  return logs
+    .split('\n')
+    .filter((line) => line.includes('"shard registered"'))
+    .map((line) => JSON.parse(line) as { shard: number; recognised: boolean; emptied: number })
+    .filter((line) => line.shard === shard && !line.recognised && line.emptied > 0)
+    .map(({ emptied }) => emptied)
+}
 const allReady = () => eventually('cluster Ready again', 90_000, tableReady('events'))
 
 test('events posted over HTTP come back in answers that equal an independent recount', async (t) => {
@@ -126,8 +144,10 @@ test('empty results, invalid ranges and unknown names are answered properly', as
 
 test('a hot-tier pod killed with SIGKILL under load: no wrong answer, at most 2 s of failed or partial ones', async () => {
   const [pod = ''] = await podsOf('hot-tier')
+  const before = await restartsOf(pod)
   const result = await runSampler(cluster, 'hot-tier-killed', async () => {
     await killPod(cluster, namespace, pod)
+    await eventually('the shard is back', 60_000, restarted(pod, before))
     await allReady()
   })
   assert.ok(result.outage_ms <= 2_000, `failed or partial for ${result.outage_ms} ms`)
@@ -135,8 +155,10 @@ test('a hot-tier pod killed with SIGKILL under load: no wrong answer, at most 2 
 
 test('an ingester killed: no wrong answer, none failed or partial', async () => {
   const [pod = ''] = await podsOf('ingester')
+  const before = await restartsOf(pod)
   const result = await runSampler(cluster, 'ingester-killed', async () => {
     await killPod(cluster, namespace, pod)
+    await eventually('the ingester is back', 60_000, restarted(pod, before))
   })
   assert.deepEqual({ failed: result.failed, partial: result.partial }, { failed: 0, partial: 0 })
 })
@@ -162,6 +184,8 @@ test('Redis stopped: slower, never wrong, nothing failed or partial', async () =
 test('a hot-tier pod deleted with its volume: its replicas come back as joining, never as an empty serving', async () => {
   const pods = await podsOf('hot-tier')
   const pod = pods.at(-1) ?? ''
+  const shard = Number(pod.split('-').at(-1))
+  const before = (await emptiedReplicas(shard)).length
   const { items } = await get(['pvc'])
   const claim = items
     .map(({ metadata }: { metadata: { name: string } }) => metadata.name)
@@ -169,7 +193,13 @@ test('a hot-tier pod deleted with its volume: its replicas come back as joining,
   const result = await runSampler(cluster, 'hot-tier-volume-lost', async () => {
     await kubectl(cluster, ['-n', namespace, 'delete', `pvc/${claim}`, '--wait=false'])
     await kubectl(cluster, ['-n', namespace, 'delete', `pod/${pod}`, '--grace-period=0', '--force'])
+    await eventually('the shard has said hello with an empty volume', 60_000, async () =>
+      (await emptiedReplicas(shard)).length > before ? undefined : 'not yet',
+    )
     await allReady()
   })
+  const emptied = (await emptiedReplicas(shard)).at(-1)
+  // Two tables of eight slots at least, and a replica of each on this shard.
+  assert.ok((emptied ?? 0) >= 16, `${emptied} replicas of the lost volume became joining`)
   assert.ok(result.outage_ms <= 2_000, `failed or partial for ${result.outage_ms} ms`)
 })
