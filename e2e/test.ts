@@ -30,11 +30,10 @@ const STAGES: Readonly<Record<string, Stage>> = {
       ...find('e2e/{oracle,load,sampler}/**/*.test.ts'),
     ]),
   integration: () =>
-    nodeTests(
-      'integration',
-      [...find('workloads/*/test/**/*.test.ts'), ...find('operator/test/**/*.test.ts')],
-      1,
-    ),
+    nodeTests('integration', [
+      ...find('workloads/*/test/**/*.test.ts'),
+      ...find('operator/test/**/*.test.ts'),
+    ]),
   e2e: endToEnd,
 }
 

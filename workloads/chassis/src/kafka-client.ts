@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts'
 import { createCluster, type KafkaCluster, readFetched } from './kafka-cluster.ts'
 import { KafkaFollower } from './kafka-follower.ts'
 import { surviveGoneTopics } from './kafka-gone-topics.ts'
+import { offsetRange } from './kafka-offset-range.ts'
 import type { KafkaPort, KafkaRecord, TopicSettings } from './kafka-port.ts'
 import type { Log } from './log.ts'
 
@@ -60,8 +61,11 @@ export function createKafkaClient(options: KafkaClientOptions): KafkaPort {
   const admin = connectedOnce(kafka.admin({ retry: { retries: 4 } }))
   const commands = connectedCluster(kafka)
   const fetching = connectedCluster(kafka)
-  const offsetRange = (topic: string, partition: number) => rangeOf(admin, topic, partition)
-  const follower = new KafkaFollower({ cluster: fetching.cluster, clock, log, offsetRange })
+  const rangeOf: KafkaPort['offsetRange'] = async (topic, partition) => {
+    await commands.connect()
+    return unavailable(() => offsetRange(commands.cluster, topic, partition))
+  }
+  const follower = new KafkaFollower({ cluster: fetching.cluster, clock, log, offsetRange: rangeOf })
   const produce = createProduce(kafka)
   return {
     produce: produce.one,
@@ -73,7 +77,7 @@ export function createKafkaClient(options: KafkaClientOptions): KafkaPort {
       await commands.connect()
       return readOne(commands.cluster, { topic, partition, offset })
     },
-    offsetRange,
+    offsetRange: rangeOf,
     createTopic: (topic, settings) => createTopic(admin, topic, settings),
     describeTopic: (topic) => describeTopic(admin, topic),
     deleteTopic: (topic) => deleteTopic(admin, topic),
@@ -234,15 +238,6 @@ async function readOne(
       await cluster.refreshMetadata()
       return read()
     }
-  })
-}
-
-function rangeOf(admin: Opened<Admin>, topic: string, partition: number) {
-  return unavailable(async () => {
-    const all = await (await admin()).fetchTopicOffsets(topic)
-    const found = all.find((one) => one.partition === partition)
-    if (found === undefined) throw new Error(`There is no ${topic}/${partition}.`)
-    return { startOffset: Number(found.low), endOffset: Number(found.high) }
   })
 }
 

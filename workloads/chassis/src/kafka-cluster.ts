@@ -40,6 +40,21 @@ export type Broker = Readonly<{
       responses: ReadonlyArray<Readonly<{ topicName: string; partitions: readonly FetchedPartition[] }>>
     }>
   >
+  listOffsets: (
+    request: Readonly<{
+      isolationLevel: number
+      topics: ReadonlyArray<
+        Readonly<{
+          topic: string
+          partitions: ReadonlyArray<Readonly<{ partition: number; timestamp: number }>>
+        }>
+      >
+    }>,
+  ) => Promise<
+    Readonly<{
+      responses: ReadonlyArray<Readonly<{ partitions: ReadonlyArray<Readonly<{ offset: string }>> }>>
+    }>
+  >
   offsetCommit: (request: Readonly<Record<string, unknown>>) => Promise<unknown>
 }>
 export type KafkaCluster = Readonly<{
