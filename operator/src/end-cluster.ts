@@ -2,6 +2,7 @@ import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { DeletionPolicy } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { FINALIZER } from './api/names.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
+import { heldByAnother } from './held-by-another.ts'
 import { CLUSTERS, VOLUME_CLAIMS } from './kubernetes/resources.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { overdue, UNREACHABLE_MS_MAX } from './overdue.ts'
@@ -19,9 +20,9 @@ export async function endCluster(
   context: OperatorContext,
   cluster: TrueNowCluster,
 ): Promise<{ afterMs: number } | undefined> {
-  const { metadata, status } = cluster
+  const { metadata } = cluster
   if (!(metadata.finalizers ?? []).includes(FINALIZER)) return undefined
-  if (status?.operator !== undefined && status.operator !== context.identity) return undefined
+  if (heldByAnother(cluster, context.identity)) return undefined
   // Once it is gone, retireDeparted frees the name and says what stays.
   if (cluster.spec.deletionPolicy !== 'Delete') return releaseFinalizer(context.kubernetes, CLUSTERS, cluster)
   let kept: readonly string[]
@@ -30,6 +31,10 @@ export async function endCluster(
     kept = (await context.operands.controlPlane(metadata).deleteCluster(request)).kept
   } catch (error) {
     if (!(error instanceof TrueNowError)) throw error
+    // Until the object goes the control plane stays, unless its namespace goes: then it will never answer again.
+    const { namespace, name } = metadata
+    if (context.child('Deployment', { namespace, name: `${name}-control-plane` }) === undefined)
+      return letGo(context, cluster, `its control plane is gone (${error.message})`)
     if (!overdue(metadata, context.clock)) return { afterMs: 2_000 }
     const seconds = UNREACHABLE_MS_MAX / 1_000
     return letGo(context, cluster, `it could not be done within ${seconds} s (${error.message})`)

@@ -2,6 +2,7 @@ import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { DeletionPolicy } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { FINALIZER } from './api/names.ts'
 import type { Table } from './api/v1alpha1/table.ts'
+import { heldByAnother } from './held-by-another.ts'
 import { TABLES } from './kubernetes/resources.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { overdue, UNREACHABLE_MS_MAX } from './overdue.ts'
@@ -21,8 +22,7 @@ export async function endTable(
   const { metadata, spec } = table
   if (!(metadata.finalizers ?? []).includes(FINALIZER)) return undefined
   const cluster = context.clusters.get({ namespace: metadata.namespace, name: spec.clusterRef.name })
-  const holder = cluster?.status?.operator
-  if (holder !== undefined && holder !== context.identity) return { afterMs: 60_000 }
+  if (cluster !== undefined && heldByAnother(cluster, context.identity)) return { afterMs: 60_000 }
   // Once it is gone, retireDeparted frees the name and says what stays.
   if (spec.deletionPolicy !== 'Delete') return releaseFinalizer(context.kubernetes, TABLES, table)
   const going = cluster === undefined || cluster.metadata.deletionTimestamp !== undefined

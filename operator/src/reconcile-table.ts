@@ -60,7 +60,11 @@ export function tableStatus(
   const [topic, version] = [facts.topic ?? status.topic, facts.version ?? status.version]
   return {
     observedGeneration: metadata.generation,
-    slotsReady: `${facts.slotsReady ?? 0}/${spec.slots}`,
+    // Unknown is not 0: what was last told stays, and the conditions say that nobody could tell.
+    slotsReady:
+      facts.slotsReady === undefined
+        ? (status.slotsReady ?? `?/${spec.slots}`)
+        : `${facts.slotsReady}/${spec.slots}`,
     ...(topic === undefined ? {} : { topic }),
     ...(version === undefined ? {} : { version }),
     freshness: freshnessClass(facts.freshnessUs),

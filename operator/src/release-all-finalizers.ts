@@ -1,5 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { KubernetesPort, Resource, Stored } from './kubernetes/kubernetes-port.ts'
+import type { Table } from './api/v1alpha1/table.ts'
+import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
+import { heldByAnother } from './held-by-another.ts'
+import {
+  KubernetesError,
+  type KubernetesPort,
+  type Resource,
+  type Stored,
+} from './kubernetes/kubernetes-port.ts'
 import { CLUSTERS, TABLES } from './kubernetes/resources.ts'
 import { releaseFinalizer } from './release-finalizer.ts'
 
@@ -10,8 +18,9 @@ const RELEASE_TRIES_MAX = 60
 const RELEASE_PAUSE_MS = 500
 
 /**
- * For `helm uninstall`: stops the operator, which would put them back, then takes our finalizers off every object it
- * watched, so that no namespace hangs on an operator that is not there. Data stays. Answers how many were held.
+ * For `helm uninstall`: stops the operator, which would put them back, then takes our finalizers off every object it held,
+ * so that no namespace hangs on an operator that is not there, and gives its claims up, so that the next operator may take
+ * them. Data stays. Objects of clusters that another operator holds are left to it. Answers how many had a finalizer.
  * Errors: KubernetesError.
  */
 export async function releaseAllFinalizers(
@@ -26,41 +35,84 @@ export async function releaseAllFinalizers(
 ): Promise<number> {
   const { namespace, deployment, lease, watchNamespaces } = operator
   await kubernetes.mergePatch(DEPLOYMENTS, { namespace, name: deployment }, { spec: { replicas: 0 } })
-  for (let tries = 0; tries < RELEASE_TRIES_MAX; tries++) {
-    const held = await kubernetes.get<Stored & { spec?: { holderIdentity?: string } }>(LEASES, {
-      namespace,
-      name: lease,
-    })
-    if ((held?.spec?.holderIdentity ?? '') === '') break
-    await delay(RELEASE_PAUSE_MS)
-  }
+  await leaseReleased(kubernetes, { namespace, name: lease })
+  const identity = `${namespace}/${lease}`
   const places = watchNamespaces.length === 0 ? [{}] : watchNamespaces.map((one) => ({ namespace: one }))
   let released = 0
-  for (const resource of [TABLES, CLUSTERS]) {
-    for (const place of places) released += await releaseIn(kubernetes, resource, place)
+  for (const place of places) {
+    const clusters = await listAll<TrueNowCluster>(kubernetes, CLUSTERS, place)
+    const foreign = new Set(clusters.filter((one) => heldByAnother(one, identity)).map(keyOf))
+    const tables = await listAll<Table>(kubernetes, TABLES, place)
+    for (const table of tables) {
+      const cluster = { namespace: table.metadata.namespace, name: table.spec.clusterRef.name }
+      if (foreign.has(keyOf({ metadata: cluster }))) continue
+      if (await release(kubernetes, TABLES, table)) released += 1
+    }
+    for (const cluster of clusters) {
+      if (foreign.has(keyOf(cluster))) continue
+      await giveUpClaim(kubernetes, cluster, identity)
+      if (await release(kubernetes, CLUSTERS, cluster)) released += 1
+    }
   }
   return released
 }
 
-async function releaseIn(
+const keyOf = ({ metadata }: { metadata: { namespace: string; name: string } }): string =>
+  `${metadata.namespace}/${metadata.name}`
+
+async function leaseReleased(
+  kubernetes: KubernetesPort,
+  key: Readonly<{ namespace: string; name: string }>,
+): Promise<void> {
+  type Lease = Stored & { spec?: { holderIdentity?: string } }
+  for (let tries = 0; tries < RELEASE_TRIES_MAX; tries++) {
+    const lease = await kubernetes.get<Lease>(LEASES, key)
+    if ((lease?.spec?.holderIdentity ?? '') === '') return
+    await delay(RELEASE_PAUSE_MS)
+  }
+}
+
+async function release(kubernetes: KubernetesPort, resource: Resource, object: Stored): Promise<boolean> {
+  if ((object.metadata.finalizers ?? []).length === 0) return false
+  await releaseFinalizer(kubernetes, resource, object)
+  return true
+}
+
+/** Apply gives up what it leaves out; its manager is the same that wrote the claim. */
+async function giveUpClaim(
+  kubernetes: KubernetesPort,
+  { apiVersion, kind, metadata, status }: TrueNowCluster,
+  identity: string,
+): Promise<void> {
+  if (status?.operator !== identity) return
+  const { operator: _, ...rest } = status
+  const { name, namespace } = metadata
+  await kubernetes.apply(
+    CLUSTERS,
+    { apiVersion, kind, metadata: { name, namespace }, status: rest },
+    { force: true, subresource: 'status' },
+  )
+}
+
+/** A namespace that is gone took its Role with it: nothing is there to be released. */
+async function listAll<Kind extends Stored>(
   kubernetes: KubernetesPort,
   resource: Resource,
   place: Readonly<{ namespace?: string }>,
-): Promise<number> {
-  let released = 0
+): Promise<Kind[]> {
+  const found: Kind[] = []
   let continueToken = ''
   do {
-    const page = await kubernetes.list(resource, {
-      ...place,
-      limit: 500,
-      ...(continueToken === '' ? {} : { continueToken }),
-    })
-    for (const object of page.items) {
-      if ((object.metadata.finalizers ?? []).length === 0) continue
-      await releaseFinalizer(kubernetes, resource, object)
-      released += 1
+    try {
+      const more = continueToken === '' ? {} : { continueToken }
+      const page = await kubernetes.list<Kind>(resource, { ...place, limit: 500, ...more })
+      found.push(...page.items)
+      continueToken = page.continueToken
+    } catch (error) {
+      if (place.namespace === undefined || !(error instanceof KubernetesError)) throw error
+      if (error.status !== 403 && error.status !== 404) throw error
+      return found
     }
-    continueToken = page.continueToken
   } while (continueToken !== '')
-  return released
+  return found
 }

@@ -25,7 +25,8 @@ export async function runSteps<Kind, Facts extends object>(
       facts = { ...facts, ...result.facts }
       if (result.kind === 'wait') {
         const { kind, reason, message, seconds } = result
-        return { facts, stopped: { ...at, kind, reason, message, seconds } }
+        const where = { step: name, condition: result.condition ?? condition }
+        return { facts, stopped: { ...where, kind, reason, message, seconds } }
       }
     } catch (error) {
       if (error instanceof KubernetesError && error.reason === 'Conflict') throw error

@@ -8,7 +8,15 @@
  */
 export type StepResult<Facts> =
   | Readonly<{ kind: 'done'; facts?: Partial<Facts> }>
-  | Readonly<{ kind: 'wait'; seconds: number; reason: string; message: string; facts?: Partial<Facts> }>
+  | Readonly<{
+      kind: 'wait'
+      seconds: number
+      reason: string
+      message: string
+      facts?: Partial<Facts>
+      /** Where it is another condition than the step's that is False. */
+      condition?: string
+    }>
   | Readonly<{ kind: 'invalid'; reason: string; message: string }>
 
 export type Step<Kind, Facts> = Readonly<{

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { KubernetesError } from '../src/kubernetes/kubernetes-port.ts'
+import { WRITES } from './memory-kubernetes.ts'
 import { clusterSpec, createScene, DEMO } from './scene.ts'
 
 const BLUE = { identity: 'blue/operator', image: 'truenow:1' }
@@ -10,17 +11,23 @@ const annotate = (scene: ReturnType<typeof createScene>, value: string) =>
     Object.assign(draft.metadata as object, { annotations: { 'truenow.io/adopt': value } })
   })
 
+const writesBesideEvents = ({ kubernetes }: ReturnType<typeof createScene>): number =>
+  kubernetes.calls.filter(({ verb, kind }) => WRITES.includes(verb) && kind !== 'Event').length
+
 test('ownership: another operator leaves a claimed cluster and its tables alone', async () => {
   const scene = createScene()
   scene.createCluster()
   scene.createTable()
   await scene.operator(BLUE).settle()
-  const [writes, calls] = [scene.kubernetes.writes(), scene.plane.calls.length]
+  const [writes, calls] = [writesBesideEvents(scene), scene.plane.calls.length]
   const green = scene.operator(GREEN)
   await green.settle()
   scene.advance(60_000)
   await green.settle()
-  assert.deepEqual([scene.kubernetes.writes(), scene.plane.calls.length], [writes, calls])
+  assert.deepEqual([writesBesideEvents(scene), scene.plane.calls.length], [writes, calls])
+  assert.ok(
+    scene.events().some(({ reason, note }) => reason === 'ClaimedByAnotherOperator' && /annotate/.test(note)),
+  )
   assert.equal(scene.cluster()?.status?.operator, BLUE.identity)
 })
 
@@ -35,10 +42,10 @@ test('ownership: the annotation hands a cluster over, without a restart, and the
   await green.settle()
   assert.equal(scene.cluster()?.status?.operator, GREEN.identity)
   await blue.settle()
-  const writes = scene.kubernetes.writes()
+  const writes = writesBesideEvents(scene)
   scene.advance(60_000)
   await blue.settle()
-  assert.equal(scene.kubernetes.writes(), writes)
+  assert.equal(writesBesideEvents(scene), writes)
   assert.deepEqual(scene.children(), before)
 })
 

@@ -498,7 +498,7 @@ test('reconcile: a name that a Table unknown to the cache holds is not taken fro
     10_000,
   )
   assert.equal(plane.state.tables.get('production.late')?.uid, late.metadata.uid)
-  assert.equal(conditionsOf(table('later')).Synced, 'False NameTaken')
+  assert.equal(conditionsOf(table('later')).SpecValid, 'False NameTaken')
   assert.ok(kubernetes.find('Table', key))
 })
 

@@ -36,12 +36,18 @@ export const namespacedRules: readonly PolicyRule[] = [
 /** The same for the whole Kubernetes cluster. */
 export const clusterRules: readonly PolicyRule[] = namespacedRules
 
-/** Name of the operator's own Deployment, as the chart's templates write it. */
-const OPERATOR_DEPLOYMENT = '{{ include "truenow.fullname" $ }}-operator'
+/** Name of the operator's own Deployment and Lease, as the chart's templates write it. */
+const OPERATOR_NAME = '{{ include "truenow.fullname" $ }}-operator'
 
 /** What it may do in its own namespace: hold the Lease, tell of objects whose namespace is gone, and end itself at uninstall. */
 export const operatorNamespaceRules: readonly PolicyRule[] = [
-  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update'] },
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
+  {
+    apiGroups: ['coordination.k8s.io'],
+    resources: ['leases'],
+    resourceNames: [OPERATOR_NAME],
+    verbs: ['get', 'update'],
+  },
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
-  { apiGroups: ['apps'], resources: ['deployments'], resourceNames: [OPERATOR_DEPLOYMENT], verbs: ['patch'] },
+  { apiGroups: ['apps'], resources: ['deployments'], resourceNames: [OPERATOR_NAME], verbs: ['patch'] },
 ]

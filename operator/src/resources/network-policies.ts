@@ -60,7 +60,8 @@ export function roleNetworkPolicy(cluster: TrueNowCluster, role: PodRole): Kuber
       ],
       egress: [
         ...callees,
-        { to: [{ namespaceSelector: {} }], ports: DNS_PORTS },
+        // To any address: a cache of names on each node has no pod that a selector could name.
+        { ports: DNS_PORTS },
         ...(OUTSIDE.includes(role)
           ? [
               {

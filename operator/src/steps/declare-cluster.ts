@@ -30,8 +30,12 @@ export function declareCluster({ operands, log }: OperatorContext): Step<TrueNow
       } catch (error) {
         if (!(error instanceof TrueNowError)) throw error
         log.debug({ cluster: name, code: error.code, reason: error.message }, 'control plane refused or away')
-        const reason = error.code === 'TN_TABLE_CONFLICT' ? 'NameTaken' : 'ControlPlaneUnavailable'
-        return { kind: 'wait', seconds: 1, reason, message: error.message }
+        const { message, details } = error
+        if (error.code !== 'TN_TABLE_CONFLICT')
+          return { kind: 'wait', seconds: 1, reason: 'ControlPlaneUnavailable', message }
+        // It did answer: what the spec claims is not to be had.
+        const reason = typeof details.reason === 'string' ? details.reason : 'NameTaken'
+        return { kind: 'wait', seconds: 1, condition: 'SpecValid', reason, message }
       }
     },
   }

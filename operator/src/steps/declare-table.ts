@@ -69,7 +69,8 @@ function refused({ code, message, details }: TrueNowError): StepResult<TableFact
   if (code === 'TN_TABLE_INVALID') return { kind: 'invalid', reason: 'ChangeRefused', message }
   if (code === 'TN_TABLE_CONFLICT') {
     const reason = typeof details.reason === 'string' ? details.reason : 'AdoptionConflict'
-    return { kind: 'wait', seconds: 10, reason, message }
+    // What the spec claims is not to be had, so it is the spec that must change, or what stands in its way.
+    return { kind: 'wait', seconds: 10, condition: 'SpecValid', reason, message }
   }
   return { kind: 'wait', seconds: 1, reason: 'ControlPlaneUnavailable', message }
 }

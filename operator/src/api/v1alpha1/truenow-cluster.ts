@@ -199,6 +199,11 @@ export const TrueNowClusterSpec = Type.Object(
             rule: 'self.replicationFactor == oldSelf.replicationFactor',
             message: 'replicationFactor cannot change in this version; create another cluster',
           },
+          {
+            rule: 'self.storage == oldSelf.storage',
+            message:
+              'storage cannot change in this version: a StatefulSet keeps the volumes it was made with; create another cluster',
+          },
         ],
       },
     ),
