@@ -14,13 +14,21 @@ export function clusterAvailable(placement: GetPlacementResponse | undefined): J
   }
   const unread = placement.catalog.tables.flatMap(({ topic, slots }) => {
     const without = slots.filter(
-      ({ replicas }) => !replicas.some(({ state }) => state === ReplicaState.SERVING),
+      ({ replicas }) =>
+        !replicas.some(
+          ({ state, shard }) => state === ReplicaState.SERVING && !placement.silentShards.includes(shard),
+        ),
     )
     return without.length === 0 ? [] : [`${topic}: slots ${without.map(({ slot }) => slot).join(', ')}`]
   })
   if (unread.length === 0)
-    return { type, status: 'True', reason: 'EverySlotServed', message: 'Every slot has a serving replica.' }
+    return {
+      type,
+      status: 'True',
+      reason: 'EverySlotServed',
+      message: 'Every slot has a serving replica on a shard that reports.',
+    }
   const more = unread.length > NAMED_MAX ? ` and ${unread.length - NAMED_MAX} more tables` : ''
-  const message = `No serving replica for ${unread.slice(0, NAMED_MAX).join('; ')}${more}. Answers over them are partial until a joining replica has caught up; see the shards' pods.`
+  const message = `No serving replica for ${unread.slice(0, NAMED_MAX).join('; ')}${more}. Answers over them are partial until a shard reports again or a joining replica has caught up; see the shards' pods.`
   return { type, status: 'False', reason: 'SlotsUnserved', message }
 }

@@ -46,6 +46,11 @@ function underReplicated(placement: GetPlacementResponse | undefined): number {
   const factor = placement?.catalog?.replicationFactor ?? 0
   return (placement?.catalog?.tables ?? [])
     .flatMap(({ slots }) => slots)
-    .filter(({ replicas }) => replicas.filter(({ state }) => state === ReplicaState.SERVING).length < factor)
-    .length
+    .filter(
+      ({ replicas }) =>
+        replicas.filter(
+          ({ state, shard }) =>
+            state === ReplicaState.SERVING && placement?.silentShards.includes(shard) !== true,
+        ).length < factor,
+    ).length
 }

@@ -6,9 +6,10 @@ import {
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import type { Parts } from './parts.ts'
 import { readCatalog } from './read-catalog.ts'
+import { silentShards } from './silent-shards.ts'
 
 /** Catalog.GetPlacement: catalog and every shard's last report, at one revision. */
-export function getPlacement({ store }: Parts): Promise<GetPlacementResponse> {
+export function getPlacement({ store, clock }: Parts): Promise<GetPlacementResponse> {
   return store.read(async (query) => {
     const rows = await query<{
       shard: number
@@ -41,6 +42,10 @@ export function getPlacement({ store }: Parts): Promise<GetPlacementResponse> {
         },
       ]
     })
-    return create(GetPlacementResponseSchema, { catalog: await readCatalog(query), loads })
+    return create(GetPlacementResponseSchema, {
+      catalog: await readCatalog(query),
+      loads,
+      silentShards: await silentShards(query, clock.nowUs()),
+    })
   })
 }

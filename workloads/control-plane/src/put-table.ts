@@ -15,6 +15,7 @@ import { decidePut, type PutDecision } from './decide-put.ts'
 import { finishDeletion } from './delete-table.ts'
 import type { Parts } from './parts.ts'
 import { placeTable } from './place-table.ts'
+import { silentShards } from './silent-shards.ts'
 import { parseTableDeclaration, type TableDeclaration } from './table-declaration.ts'
 import { readTableRow, type TableRow } from './table-row.ts'
 import { tableTopic, topicDrift } from './table-topic.ts'
@@ -30,7 +31,7 @@ type Allowed = Exclude<PutDecision, { kind: 'refuse' }>
  * log; a crash between the two leaves an empty topic, which the repetition takes.
  */
 export async function putTable(parts: Parts, request: PutTableRequest): Promise<PutTableResponse> {
-  const { store, follower, kafka, identity } = parts
+  const { store, follower, kafka, identity, clock } = parts
   const declared = parseTableDeclaration(request.definitionJson)
   const topic = topicName(identity, declared.namespace, declared.name)
   if (topic.length > TOPIC_NAME_LENGTH_MAX) {
@@ -56,24 +57,29 @@ export async function putTable(parts: Parts, request: PutTableRequest): Promise<
     }
   })
   await follower.refresh()
+  const silent = await silentShards(store.query, clock.nowUs())
   return create(PutTableResponseSchema, {
     revision: BigInt(done.revision),
     version: done.version,
     topic,
     slots: declared.slots,
-    slotsReady: slotsReady(follower.current(), topic),
+    slotsReady: slotsReady(follower.current(), topic, silent),
     topicDrift: drift,
     adopted: done.adopted,
   })
 }
 
-/** Slots whose replicas are all serving, at full replication. */
-export function slotsReady(catalog: CatalogSnapshot | undefined, topic: string): number {
+/** Slots whose replicas are all serving, at full replication, on shards that are heard of. */
+export function slotsReady(
+  catalog: CatalogSnapshot | undefined,
+  topic: string,
+  silent: readonly number[],
+): number {
   const table = catalog?.tables.find((entry) => entry.topic === topic)
   return (table?.slots ?? []).filter(
     ({ replicas }) =>
       replicas.length >= (catalog?.replicationFactor ?? 0) &&
-      replicas.every(({ state }) => state === ReplicaState.SERVING),
+      replicas.every(({ state, shard }) => state === ReplicaState.SERVING && !silent.includes(shard)),
   ).length
 }
 
