@@ -62,6 +62,12 @@ export function keptOfTable({ topic, newest }: TableRow, schema: string): string
 
 /** Removes topic and entry of a table that is marked `deleting`. Idempotent. */
 export async function finishDeletion({ store, kafka }: Parts, row: TableRow): Promise<void> {
+  const marked = await store.query(
+    "SELECT table_id FROM $schema.table_entry WHERE table_id = $1 AND state = 'deleting'",
+    [row.tableId],
+  )
+  // Somebody else has finished it, and the topic of that name may be another table's by now.
+  if (marked.length === 0) return
   await kafka.deleteTopic(row.topic)
   await store.query("DELETE FROM $schema.table_entry WHERE table_id = $1 AND state = 'deleting'", [
     row.tableId,

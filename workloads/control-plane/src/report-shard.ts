@@ -17,6 +17,8 @@ type Candidate = Readonly<{
   name: string
   topic: string
   slot: number
+  /** Epoch of the assignment that was proven; another one since then is another proof. */
+  epoch: bigint
   cursorOffset: number
 }>
 
@@ -28,7 +30,7 @@ const PROOFS_AT_ONCE = 32
  * the newest incarnation is heard: a paused zombie that wakes is told that it is retired.
  */
 export function createReportShard(parts: Parts) {
-  /** Shard → topic/slot/incarnation → the log's end when that replica first claimed to have caught up. */
+  /** Shard → topic/slot/incarnation/epoch → the log's end when that replica first claimed to have caught up. */
   const firstEnds = new Map<number, Map<string, number>>()
   /** Greatest epoch known to be covered by the catalog's counter, so that it is not asked again with every report. */
   let epochCovered = 0
@@ -52,8 +54,8 @@ export function createReportShard(parts: Parts) {
     const remembered = new Map<string, number>()
     const proven: Candidate[] = []
     const check = async (candidate: Candidate) => {
-      const { topic, slot, cursorOffset } = candidate
-      const key = `${topic}/${slot}/${incarnation}`
+      const { topic, slot, epoch, cursorOffset } = candidate
+      const key = `${topic}/${slot}/${incarnation}/${epoch}`
       const { endOffset } = await parts.kafka.offsetRange(topic, slot)
       const first = before?.get(key)
       if (provesCaughtUp(cursorOffset, endOffset, first)) proven.push(candidate)
@@ -133,7 +135,7 @@ function candidatesOf({ follower }: Parts, { shard, incarnation, slots }: Report
         progressedAtUs: Number(state.progressedAtUs),
         stalledReason: state.stalledReason,
       })
-      return claims ? [{ namespace, name, topic, slot, cursorOffset }] : []
+      return claims ? [{ namespace, name, topic, slot, epoch, cursorOffset }] : []
     })
   })
 }
@@ -149,11 +151,12 @@ function promote(
     const promoted = await query<{ table_id: number; slot: number }>(
       `UPDATE $schema.replica AS replica SET state = 'serving'
        FROM $schema.table_entry AS entry, $schema.shard AS shard,
-         unnest($4::text[], $5::int[]) AS given (topic, slot)
+         $schema.slot AS slot, unnest($4::text[], $5::int[], $6::bigint[]) AS given (topic, slot, epoch)
        WHERE replica.shard = $1 AND replica.incarnation = $2 AND replica.state = 'joining'
          AND shard.shard = $1 AND shard.incarnation = $2 AND shard.process_id = $3
          AND entry.table_id = replica.table_id AND entry.state = 'live'
          AND entry.topic = given.topic AND replica.slot = given.slot
+         AND slot.table_id = replica.table_id AND slot.slot = replica.slot AND slot.epoch = given.epoch
        RETURNING replica.table_id, replica.slot`,
       [
         shard,
@@ -161,6 +164,7 @@ function promote(
         processId,
         proven.map(({ topic }) => topic),
         proven.map(({ slot }) => slot),
+        proven.map(({ epoch }) => Number(epoch)),
       ],
     )
     if (promoted.length === 0) return 0

@@ -162,8 +162,19 @@ async function lookUpOrAsk(asked: Asked, parts: AnswerParts, signal: AbortSignal
 
 const isWhole = ({ missing, regressed }: Gathering): boolean => missing.length === 0 && !regressed
 
-function identityOf({ catalogId, statement, plan, message }: Asked, { cuts }: Gathering): ResultIdentity {
-  return { catalogId, namespace: statement.namespace, table: statement.table, plan, message, cuts }
+function identityOf(
+  { catalogId, table, statement, plan, message }: Asked,
+  { cuts }: Gathering,
+): ResultIdentity {
+  return {
+    catalogId,
+    tableUid: table.uid,
+    namespace: statement.namespace,
+    table: statement.table,
+    plan,
+    message,
+    cuts,
+  }
 }
 
 /** Counts the rows of an empty range: the cuts come, and nothing is scanned. */

@@ -18,6 +18,8 @@ export type CachedResult = Readonly<{
 /** Which result is meant: the same question over the same rows. */
 export type ResultIdentity = Readonly<{
   catalogId: string
+  /** A table made again under its name is another one, whatever its log looks like. */
+  tableUid: string
   namespace: string
   table: string
   plan: QueryPlan
@@ -55,7 +57,7 @@ export type ResultCache = ReturnType<typeof createResultCache>
 
 function keyOf(
   identity: ClusterIdentity,
-  { catalogId, namespace, table, plan, message, cuts }: ResultIdentity,
+  { catalogId, tableUid, namespace, table, plan, message, cuts }: ResultIdentity,
 ): string {
   const digest = createHash('sha256')
   digest.update(toBinary(PlanSchema, { ...message, atLeastWaitUs: 0n }))
@@ -68,7 +70,9 @@ function keyOf(
     cut.gaps.map(({ firstOffset, resumeOffset }) => [firstOffset, resumeOffset]),
   ])
   const { outputs, orderBy, limit } = plan
-  digest.update(JSON.stringify([catalogId, namespace, table, outputs, orderBy, limit ?? null, slots]))
+  digest.update(
+    JSON.stringify([catalogId, tableUid, namespace, table, outputs, orderBy, limit ?? null, slots]),
+  )
   return resultCacheKey(identity, digest.digest('hex'))
 }
 

@@ -341,3 +341,44 @@ test('mergePartials: a batch that is no partial result of the plan is refused, n
     }
   }
 })
+
+test('executePlan: a bucket with far more groups than allowed is given up after a piece of it', async () => {
+  const rowCount = 400_000
+  let pauses = 0
+  const source: RowSource = {
+    slot: 0,
+    rowCount,
+    times: new Float64Array(rowCount).fill(LOG_START_US),
+    timeUsMin: LOG_START_US,
+    timeUsMax: LOG_START_US,
+    rowNumbers: Float64Array.from({ length: rowCount }, (_, row) => row),
+    column: (name) =>
+      name === 'items'
+        ? {
+            type: 'int64',
+            values: Float64Array.from({ length: rowCount }, (_, row) => row),
+          }
+        : undefined,
+  }
+  const definition: TableDefinition = {
+    ...after,
+    columns: [{ name: 'items', type: 'int64', nullable: false }],
+  }
+  const planOf = (groupsMax: number) =>
+    create(PlanSchema, {
+      startUs: BigInt(LOG_START_US),
+      endUs: BigInt(LOG_START_US + 1),
+      shape: {
+        case: 'aggregate',
+        value: { keys: [columnKey('items')], aggregates: [{ function: COUNT, column: '' }], groupsMax },
+      },
+    })
+  const pause = () => {
+    pauses += 1
+    return undefined
+  }
+  await assert.rejects(executePlan(planOf(70_000), definition, [source], pause), { code: 'TN_QUERY_LIMIT' })
+  assert.equal(pauses, 1, 'the second piece passed the limit, and nothing was read after it')
+  const { batch } = await executePlan(planOf(rowCount), definition, [source], pause)
+  assert.equal(batch.rowCount, rowCount)
+})

@@ -8,6 +8,9 @@ import type { Pause, RowSource } from './row-source.ts'
 
 export type Executed = Readonly<{ batch: ColumnBatch; rowsScanned: number; rowsMatched: number }>
 
+/** Rows that are grouped before the groups are counted: a query passes its limit by at most so many. */
+const UPDATE_ROWS_MAX = 65_536
+
 /**
  * Runs a plan over frozen row sources: prune by time, filter, aggregate or collect. Between two sources it calls `pause`,
  * which may let other work go on.
@@ -28,8 +31,13 @@ export async function executePlan(
     const { rows, count } = select(plan, source, startUs, endUs)
     rowsScanned += source.rowCount
     rowsMatched += count
-    target.update(source, rows, count)
-    await pause()
+    // In pieces, between which groups are counted and others may work: one bucket may hold more groups than memory does.
+    for (let from = 0; from < count; from += UPDATE_ROWS_MAX) {
+      const piece = Math.min(UPDATE_ROWS_MAX, count - from)
+      target.update(source, rows.subarray(from, from + piece), piece)
+      await pause()
+    }
+    if (count === 0) await pause()
   }
   return { batch: target.batch(), rowsScanned, rowsMatched }
 }
