@@ -95,14 +95,17 @@ function judge(asked: SlotRequest, slot: ShardSlot, shard: number): Judged {
       state: ReplicaState.SERVING,
       shards: asked.shards,
     }
-  if (slot.stalledReason !== '') return { status: SlotStatus.STALLED, detail: slot.stalledReason }
+  // What is held no longer is what the log says. A slot that merely waits answers at its cut: its watermark stands still.
+  if (slot.stalledReason.startsWith('LogRewritten'))
+    return { status: SlotStatus.STALLED, detail: slot.stalledReason }
   if (newer && !named)
     return { status: SlotStatus.NOT_SERVING, detail: 'a newer epoch does not name this shard' }
   if (slot.assignment.state !== ReplicaState.SERVING) {
     return { status: SlotStatus.NOT_SERVING, detail: 'the replica has not caught up yet or is leaving' }
   }
   if (slot.replica.cursor.offset < Number(asked.atLeastOffset)) {
-    return { status: SlotStatus.BEHIND, detail: `at offset ${slot.replica.cursor.offset}` }
+    const why = slot.stalledReason === '' ? '' : `; ${slot.stalledReason}`
+    return { status: SlotStatus.BEHIND, detail: `at offset ${slot.replica.cursor.offset}${why}` }
   }
   return { status: SlotStatus.OK, detail: '' }
 }

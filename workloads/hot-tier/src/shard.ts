@@ -174,7 +174,7 @@ export class Shard {
   private async mayApply(slot: ShardSlot, signal: AbortSignal): Promise<void> {
     const stalls = slot.replica.definition.onMemoryFull === 'Stall'
     while (stalls && this.bytes > this.parts.residentBytesMax && !signal.aborted) {
-      slot.stalledReason = `MemoryFull: the shard's ${this.parts.residentBytesMax} bytes are taken and the table says Stall; raise memoryPerShard or shorten the retention`
+      slot.stalledReason = `MemoryFull: the shard's ${this.parts.residentBytesMax} bytes are taken and the table says Stall; raise memoryPerShard, or set onMemoryFull: Evict in another Table`
       await new Promise((resolve) => setTimeout(resolve, HOUSEKEEPING_MS))
     }
     if (slot.stalledReason.startsWith('MemoryFull')) slot.stalledReason = ''

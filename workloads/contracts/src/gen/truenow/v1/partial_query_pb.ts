@@ -826,7 +826,7 @@ export const SlotStatus = {
   BEHIND: 4,
 
   /**
-   * The slot stands still and says why in `detail` (log rewritten, table version unknown).
+   * The slot cannot answer and says why in `detail`: its log was rewritten.
    *
    * @generated from enum value: SLOT_STATUS_STALLED = 5;
    */
