@@ -29,6 +29,8 @@ const FETCH_WAIT_MS = 100
 const FETCH_BYTES_MAX = 8 << 20
 const FETCH_PARTITION_BYTES_MAX = 1 << 20
 const BACKOFF_MS_MAX = 2_000
+/** A partition whose new leader somebody else's refresh brought is left unread at most this long. */
+const LEADERS_CHECK_MS = 1_000
 /** Partitions that one process follows; more is a bug or a cluster far beyond what was ever tried. */
 const FOLLOWED_MAX = 16_384
 
@@ -44,6 +46,7 @@ export class KafkaFollower {
   private readonly sleepers = new Set<() => void>()
   private turns = 0
   private refreshing: Promise<void> | undefined
+  private checking: NodeJS.Timeout | undefined
 
   constructor(parts: Parts) {
     this.parts = parts
@@ -65,6 +68,7 @@ export class KafkaFollower {
         one.ended = true
         this.followed.delete(one)
         signal.removeEventListener('abort', stop)
+        if (this.followed.size === 0) this.stopChecking()
         this.wake()
       }
       const fail = (error: unknown) => {
@@ -88,8 +92,8 @@ export class KafkaFollower {
       signal.addEventListener('abort', stop, { once: true })
       if (signal.aborted) return stop()
       this.followed.add(one)
+      this.checking ??= setInterval(() => this.ensureLoops(), LEADERS_CHECK_MS)
       this.ensureLoops()
-      this.wake()
     })
   }
 
@@ -99,6 +103,11 @@ export class KafkaFollower {
     for (const one of [...this.followed]) one.fail(closed)
     this.wake()
     await Promise.all([...this.loops.values(), this.refreshing])
+  }
+
+  private stopChecking(): void {
+    clearInterval(this.checking)
+    this.checking = undefined
   }
 
   private wake(): void {
@@ -143,6 +152,7 @@ export class KafkaFollower {
     const backoffMs = Math.min(50 * 2 ** failures, BACKOFF_MS_MAX)
     await sleep(backoffMs, undefined, { signal: this.ending.signal }).catch(() => {})
     await cluster.refreshMetadata().catch(() => {}) // Still away: the next pass fails and says so.
+    this.ensureLoops()
   }
 
   private async fetchOnce(nodeId: string, ready: readonly Followed[]): Promise<void> {
@@ -212,8 +222,10 @@ export class KafkaFollower {
     for (const one of [...this.followed]) if (one.topic === topic) one.fail(gone)
   }
 
+  /** Every leader has a loop, and one that slept looks again: a partition may have come to it. */
   private ensureLoops(): void {
     if (this.ending.signal.aborted) return
+    this.wake()
     const leaders = [...this.followed].map((one) => this.leaderOf(one))
     for (const nodeId of new Set(leaders)) {
       if (nodeId !== undefined && !this.loops.has(nodeId)) this.loops.set(nodeId, this.loop(nodeId))
