@@ -164,21 +164,19 @@ test('an ingester killed: no wrong answer, none failed or partial', async () => 
 })
 
 test('Redis stopped: slower, never wrong, nothing failed or partial', async () => {
-  const result = await runSampler(cluster, 'redis-stopped', async () => {
-    await kubectl(cluster, ['-n', namespace, 'scale', 'deployment/redis', '--replicas=0'])
-    await kubectl(cluster, [
-      '-n',
-      namespace,
-      'wait',
-      '--for=delete',
-      'pod',
-      '-l',
-      'app.kubernetes.io/name=redis',
-      '--timeout=60s',
-    ])
-  })
-  await kubectl(cluster, ['-n', namespace, 'scale', 'deployment/redis', '--replicas=1'])
+  const redis = (replicas: number) =>
+    kubectl(cluster, ['-n', namespace, 'scale', 'deployment/redis', `--replicas=${replicas}`])
+  const gone = ['wait', '--for=delete', 'pod', '-l', 'app.kubernetes.io/name=redis', '--timeout=60s']
+  const stop = async () => {
+    await redis(0)
+    await kubectl(cluster, ['-n', namespace, ...gone])
+  }
+  const calmMs = { before: 6_000, after: 6_000 }
+  const result = await runSampler(cluster, 'redis-stopped', stop, { cache: 'half', calmMs }).finally(() =>
+    redis(1),
+  )
   assert.deepEqual({ failed: result.failed, partial: result.partial }, { failed: 0, partial: 0 })
+  assert.ok(result.cache_hits > 0, `of ${result.cache_asked} answers none came from Redis while it was there`)
 })
 
 test('a hot-tier pod deleted with its volume: its replicas come back as joining, never as an empty serving', async () => {

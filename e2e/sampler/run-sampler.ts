@@ -15,21 +15,34 @@ export type SamplerResult = Readonly<{
   complete: number
   failed: number
   outage_ms: number
+  /** Answers that looked into Redis, and those that were found there. */
+  cache_asked: number
+  cache_hits: number
   lag_us: number | null
   took_s: number
   events_written: number
   log_rows: number
 }>
 
+export type SamplerOptions = Readonly<{
+  /** @default 4,000 and 6,000 */
+  calmMs?: Readonly<{ before: number; after: number }>
+  /** `half`: every second question may be answered from Redis. @default off */
+  cache?: 'off' | 'half'
+}>
+const SAMPLES_PER_SECOND_MIN = 10
+const EVENTS_PER_SECOND_MIN = 2_000
+
 /**
  * Runs `disturb` while the sampler writes and asks, with calm time before and after, and answers its judgement. Asserts
- * what makes a judgement worth having: enough samples, enough events, and nothing wrong.
+ * what makes a judgement worth having: at least 10 samples and 2,000 events a second, complete answers among them, and
+ * nothing wrong.
  */
 export async function runSampler(
   cluster: Cluster,
   scenario: string,
   disturb: () => Promise<void>,
-  calmMs: Readonly<{ before: number; after: number }> = { before: 4_000, after: 6_000 },
+  { calmMs = { before: 4_000, after: 6_000 }, cache = 'off' }: SamplerOptions = {},
 ): Promise<SamplerResult> {
   const { namespace, cluster: name } = QUICKSTART
   const child = spawnInsideCluster(cluster, [
@@ -39,7 +52,7 @@ export async function runSampler(
     ...['--query', `http://${name}-query.${namespace}.svc:8081`],
     ...['--brokers', `kafka.${namespace}.svc:9092`],
     ...['--topic', `truenow.${namespace}.${name}.production.events`],
-    ...['--seed', String(1 + Math.floor(Math.random() * 1_000_000))],
+    ...['--cache', cache, '--seed', String(1 + Math.floor(Math.random() * 1_000_000))],
   ])
   const output = text(child.stdout as NodeJS.ReadableStream)
   let line = ''
@@ -54,9 +67,9 @@ export async function runSampler(
   const result = JSON.parse(line) as SamplerResult
   console.log(line)
   assert.equal(result.wrong, 0, 'wrong answers')
-  assert.ok(
-    result.samples >= 9 * result.took_s,
-    `${result.samples} samples in ${result.took_s} s are too few`,
-  )
+  const { took_s: tookS, samples, events_written: events } = result
+  assert.ok(samples >= SAMPLES_PER_SECOND_MIN * tookS, `${samples} samples in ${tookS} s are too few`)
+  assert.ok(events >= EVENTS_PER_SECOND_MIN * tookS, `${events} events in ${tookS} s are too few`)
+  assert.ok(result.complete > 0, 'no answer was complete')
   return result
 }
