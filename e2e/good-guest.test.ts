@@ -73,3 +73,31 @@ test('make up on a cluster one has: killed with its helm in mid-install, the nex
   assert.deepEqual(answer, recount)
   assert.equal(equal, true)
 })
+
+/** Everything that `make down` could take away, by uid and version of its spec. */
+async function whatStands(): Promise<string> {
+  const kinds =
+    'namespaces,customresourcedefinitions,truenowclusters,tables,rebalances,deployments,statefulsets'
+  const columns = '-o=custom-columns=K:.kind,N:.metadata.name,U:.metadata.uid,G:.metadata.generation'
+  const objects = await kubectl(cluster, ['get', kinds, '--all-namespaces', columns, '--no-headers'])
+  const releases = await cluster.helm(['list', '--all-namespaces', '--short'])
+  assert.equal(releases.code, 0, releases.stderr)
+  return [...objects.trim().split('\n').toSorted(), releases.stdout.trim()].join('\n')
+}
+
+test('make down on a cluster where `make up` made no namespace leaves all as it is, and says so', async () => {
+  const before = await whatStands()
+  assert.match(before, new RegExp(`Namespace +${OPERATOR_NAMESPACE} `))
+  const context = (await kubectl(cluster, ['config', 'current-context'])).trim()
+  const environment = { KUBE_CONTEXT: context }
+  const { code, stdout, stderr } = await cluster.exec([process.execPath, 'e2e/down.ts'], {
+    directory: root,
+    environment,
+  })
+  assert.equal(code, 0, stderr)
+  assert.doesNotMatch(stdout, /nothing is left/)
+  assert.match(stdout, /the namespace of the quickstart: `make up` did not make it/)
+  assert.match(stdout, /the release and its namespace/)
+  assert.match(stdout, /the CRDs: \d+ truenowclusters, \d+ tables/)
+  assert.equal(await whatStands(), before)
+})
