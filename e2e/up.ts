@@ -1,10 +1,13 @@
+import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startCluster } from './cluster/cluster.ts'
 import { defaultInstance } from './cluster/instance-layout.ts'
+import { missingTools, toolsHere } from './cluster/missing-tools.ts'
 import { preflight, thisMachine } from './cluster/preflight.ts'
 import { firstAnswer } from './first-answer.ts'
 import { applyQuickstart, installOperator, OPERATOR_NAMESPACE, QUICKSTART } from './install-truenow.ts'
 import { loadImages } from './load-images.ts'
+import { createMarkedNamespace } from './made-by-up.ts'
 import { createProgress } from './progress.ts'
 import { kubectl, type Target, targetOfContext } from './target.ts'
 
@@ -19,30 +22,55 @@ const progress = createProgress(print)
 const { KUBE_CONTEXT: context = '', IMAGE: givenImage = '' } = process.env
 const EVENTS = Number(process.env.EVENTS ?? 200_000)
 
-async function ownCluster(): Promise<{ target: Target; image: string; hint: string }> {
+type Ground = Readonly<{
+  target: Target
+  image: string
+  /** What a person types before a command that shall reach this cluster, and what opens a port of a Service of it. */
+  before: string
+  open: (service: string, port: number) => string
+}>
+
+async function ownCluster(): Promise<Ground> {
   const instance = defaultInstance(root, 'up')
   const cluster = await startCluster({ instance, root, log: print })
   const image = await loadImages(cluster, progress)
-  return { target: cluster, image, hint: `node e2e/cluster/main.ts exec --instance ${instance} -- ` }
+  // Their `node` may be too old for this; the one that runs here is not.
+  const program = `${relative(process.cwd(), process.execPath)} e2e/cluster/main.ts`
+  return {
+    target: cluster,
+    image,
+    before: `${program} exec -- `,
+    open: (service, port) =>
+      `${program} relay --namespace ${QUICKSTART.namespace} --service ${service} --port ${port}`,
+  }
 }
 
-function givenCluster(): { target: Target; image: string; hint: string } {
+async function givenCluster(): Promise<Ground> {
   if (givenImage === '') {
     console.error(
       `KUBE_CONTEXT=${context} needs IMAGE=<repository:tag>, an image of TrueNow that this cluster can pull.`,
     )
     process.exit(2)
   }
-  return { target: targetOfContext(context), image: givenImage, hint: '' }
+  const target = targetOfContext(context)
+  for (const name of [OPERATOR_NAMESPACE, QUICKSTART.namespace]) await createMarkedNamespace(target, name)
+  return {
+    target,
+    image: givenImage,
+    before: '',
+    open: (service, port) =>
+      `kubectl --context ${context} -n ${QUICKSTART.namespace} port-forward service/${service} :${port}`,
+  }
 }
 
-const refusal = preflight(thisMachine(), context)
+const refusal =
+  preflight(thisMachine(), context) ?? (context === '' ? missingTools(await toolsHere(root)) : undefined)
 if (refusal !== undefined) {
   console.error(refusal)
   process.exit(2)
 }
 const startedMs = performance.now()
-const { target, image, hint } = context === '' ? await ownCluster() : givenCluster()
+const { target, image, before, open } = await (context === '' ? ownCluster() : givenCluster())
 await installOperator(target, root, image, progress)
 await applyQuickstart(target, root, progress)
 const readyS = (performance.now() - startedMs) / 1_000
@@ -57,10 +85,12 @@ try {
     firstAnswer(urls, tables, { events: EVENTS, seed: 42, run }),
   )
   print(await kubectl(target, ['-n', namespace, 'get', 'truenowclusters,tables']))
-  print(`Next: ${hint}kubectl -n ${namespace} get pods
-      ${hint}kubectl -n ${OPERATOR_NAMESPACE} logs deployment/truenow-operator
-      ${hint}curl -s http://demo-query.${namespace}.svc:8081/v1/tables
-      make down takes everything away again.`)
+  const pods = `kubectl${context === '' ? '' : ` --context ${context}`} -n`
+  print(`Next: ${before}${pods} ${namespace} get pods
+      ${before}${pods} ${OPERATOR_NAMESPACE} logs deployment/truenow-operator
+      ${open(`${cluster}-query`, 8081)}
+        and with the address that it prints, in a second terminal: curl -s <address>/v1/tables
+      make down${context === '' ? '' : ` KUBE_CONTEXT=${context}`} takes away what make up made.`)
   print(JSON.stringify({ ready_s: Number(readyS.toFixed(1)), ...compared }))
   if (!compared.equal) process.exitCode = 1
 } finally {
