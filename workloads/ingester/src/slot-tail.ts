@@ -140,10 +140,12 @@ export class SlotTail {
     this.progressed(progress)
   }
 
-  private progressed({ nextOffset, endOffset }: LogProgress): void {
+  private progressed({ nextOffset, endOffset, fetchedAtMs }: LogProgress): void {
     this.nextOffset = nextOffset
     this.endOffset = endOffset
-    this.fetchedAtUs = this.parts.clock.nowUs()
+    const { clock } = this.parts
+    // Judging may have waited long since that fetch: of what the log holds now it says nothing.
+    this.fetchedAtUs = Math.round(clock.nowUs() - (clock.monotonicMs() - fetchedAtMs) * 1_000)
     this.wakeAll()
   }
 

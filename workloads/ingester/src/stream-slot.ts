@@ -41,6 +41,7 @@ export async function* streamSlot(
   }
   const { tail, clock } = parts
   let beatAtMs = Number.NEGATIVE_INFINITY
+  let beatFetchedAtUs = 0
   while (!signal.aborted) {
     if (tail.failure !== undefined) throw tail.failure
     const entries = tail.read(next, ENTRIES_A_READ_MAX)
@@ -54,20 +55,26 @@ export async function* streamSlot(
       next = until
       continue
     }
+    // As of this read: while the entries are on their way the tail goes on, and a heartbeat covers only what was sent.
+    const { nextOffset, endOffset, fetchedAtUs } = tail
     for (const entry of entries) {
       yield entryEvent(entry, previous)
       previous = entry.offset
       next = entry.offset + 1
     }
     if (entries.length === ENTRIES_A_READ_MAX) continue
-    const atEnd = tail.fetchedAtUs > 0 && tail.nextOffset >= tail.endOffset && next <= tail.nextOffset
+    const atEnd = nextOffset >= endOffset && next <= nextOffset
+    // The same fetch is told once: a subscriber must hear it when none answers any more, and go elsewhere.
+    const isNews = fetchedAtUs !== beatFetchedAtUs
     const waitMs = entries.length > 0 || beatAtMs < 0 ? HEARTBEAT_MS_MIN : HEARTBEAT_MS
-    if (atEnd && clock.monotonicMs() - beatAtMs >= waitMs) {
+    if (atEnd && isNews && clock.monotonicMs() - beatAtMs >= waitMs) {
       beatAtMs = clock.monotonicMs()
-      const [endOffset, position] = [BigInt(tail.endOffset), BigInt(Math.max(previous, tail.nextOffset - 1))]
-      yield { event: { case: 'heartbeat', value: { endOffset, position, atUs: BigInt(tail.fetchedAtUs) } } }
-      if (tail.read(next, 1)?.length !== 0) continue // More came while the heartbeat was on its way.
+      beatFetchedAtUs = fetchedAtUs
+      const position = BigInt(Math.max(previous, nextOffset - 1))
+      const value = { endOffset: BigInt(endOffset), position, atUs: BigInt(fetchedAtUs) }
+      yield { event: { case: 'heartbeat', value } }
     }
+    if (tail.read(next, 1)?.length !== 0) continue // More came while this was on its way.
     await tail.changed(HEARTBEAT_MS_MIN, signal)
   }
 }
