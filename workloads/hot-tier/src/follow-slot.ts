@@ -67,14 +67,15 @@ async function subscribeOnce(
   address: string,
   signal: AbortSignal,
 ): Promise<Ended> {
-  const { namespace, name, slot: number } = slot.key
+  const { namespace, name, uid, slot: number } = slot.key
   const leaving = new AbortController()
   let heardAtMs = parts.context.clock.monotonicMs()
   const watchdog = setInterval(() => {
     if (parts.context.clock.monotonicMs() - heardAtMs > SILENCE_MS) leaving.abort()
   }, SILENCE_MS / 6)
   const { offset, checksum } = slot.replica.cursor
-  const request = { table: { namespace, name }, slot: number, cursor: { offset: BigInt(offset), checksum } }
+  const cursor = { offset: BigInt(offset), checksum }
+  const request = { table: { namespace, name }, tableUid: uid, slot: number, cursor }
   try {
     const stream = parts
       .connect(address)

@@ -81,8 +81,8 @@ async function* subscribe(
   const { kafka, metrics, tails, context } = parts
   const { namespace = '', name = '' } = request.table ?? {}
   const { slot } = request
-  const table = await knownTable(parts.catalog, namespace, name, slot, signal)
-  const { topic } = table
+  const table = await knownTable(parts.catalog, request, signal)
+  const { topic, uid } = table
   const cursor = { offset: Number(request.cursor?.offset ?? -1n), checksum: request.cursor?.checksum ?? 0 }
   const check = await checkCursor(kafka, { topic, slot }, cursor)
   metrics.cursorChecks.inc({ outcome: check.kind === 'go-on' ? check.outcome : check.kind })
@@ -94,7 +94,7 @@ async function* subscribe(
     return
   }
   const start = check.kind === 'go-on' ? check.nextOffset : check.resumeOffset
-  const { tail, release } = tails.acquire(`${namespace}.${name}/${slot}`, start, {
+  const { tail, release } = tails.acquire(`${namespace}.${name}/${slot} ${uid}`, start, {
     topic,
     slot,
     kafka,
@@ -115,17 +115,24 @@ async function* subscribe(
 /** The table, waiting a moment for the catalog: a shard may hear of a new table before this ingester does. */
 async function knownTable(
   catalog: CatalogClient,
-  namespace: string,
-  name: string,
-  slot: number,
+  request: SubscribeRequest,
   signal: AbortSignal,
 ): Promise<TableView> {
-  const find = () => catalog.current()?.table(namespace, name)
+  const { namespace = '', name = '' } = request.table ?? {}
+  const { slot, tableUid } = request
+  // Whichever of the two catalogs is the older one: another table of this name has another log.
+  const find = () => {
+    const table = catalog.current()?.table(namespace, name)
+    return tableUid === '' || table?.uid === tableUid ? table : undefined
+  }
   const giveUp = AbortSignal.any([signal, AbortSignal.timeout(CATALOG_WAIT_MS)])
   while (find() === undefined && !giveUp.aborted) await catalogChanged(catalog, giveUp)
   const table = find()
   if (table === undefined)
-    throw new TrueNowError('TN_TABLE_UNKNOWN', `The catalog has no table ${namespace}.${name}.`)
+    throw new TrueNowError(
+      'TN_TABLE_UNKNOWN',
+      `The catalog has no table ${namespace}.${name}${tableUid === '' ? '' : ` with uid ${tableUid}`}.`,
+    )
   if (slot >= table.definition.slots) {
     const message = `Slot ${slot} of ${namespace}.${name} does not exist; it has ${table.definition.slots}.`
     throw new TrueNowError('TN_REQUEST_INVALID', message)
@@ -172,7 +179,7 @@ function progressOf(
   key: string,
   tail: Readonly<{ nextOffset: number; endOffset: number; fetchedAtUs: number; subscribers: number }>,
 ) {
-  const [, namespace = '', name = '', slot = ''] = /^(.*)\.(.*)\/(\d+)$/.exec(key) ?? []
+  const [, namespace = '', name = '', slot = ''] = /^(.*)\.(.*)\/(\d+) /.exec(key) ?? []
   return {
     table: { namespace, name },
     slot: Number(slot),

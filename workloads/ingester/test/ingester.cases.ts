@@ -275,6 +275,11 @@ export function ingesterCases(name: string, open: () => Promise<LogUnderTest>): 
     await assert.rejects(async () => void (await Array.fromAsync(wrong)), { code: 'TN_REQUEST_INVALID' })
     const unknown = client.subscribe({ table: { namespace: 'a', name: 'nothing' }, slot: 0 })
     await assert.rejects(async () => void (await Array.fromAsync(unknown)), { code: 'TN_TABLE_UNKNOWN' })
+    const anew = client.subscribe({ table: { namespace: 'a', name: 'b' }, slot: 0, tableUid: 'made anew' })
+    await assert.rejects(async () => void (await Array.fromAsync(anew)), {
+      code: 'TN_TABLE_UNKNOWN',
+      message: /uid made anew/,
+    })
     const { slots } = await client.getProgress({})
     assert.ok(slots.length >= 5)
     assert.ok(slots.every(({ table, position, endOffset }) => table?.name === 'b' && position < endOffset))
