@@ -16,12 +16,14 @@ function openStream(judge: Judge = asBlock) {
   const time = { ms: 1_000 }
   const clock = { nowUs: () => WALL_US + time.ms * 1_000, monotonicMs: () => time.ms }
   const leaving = new AbortController()
+  const log: KafkaRecord[] = []
   let take: Take | undefined
   const kafka: Partial<KafkaPort> = {
     followPartition: (_position, taken, signal) => {
       take = taken
       return new Promise((resolve) => signal.addEventListener('abort', () => resolve()))
     },
+    readRecord: async (_topic, _slot, offset) => log[offset],
   }
   const parts = { kafka: kafka as KafkaPort, clock, topic: 't', slot: 0, judge }
   const tail = new SlotTail({ ...parts, bytesMax: 1 << 20, onBytes: () => {} }, 0)
@@ -29,14 +31,13 @@ function openStream(judge: Judge = asBlock) {
   const check = { kind: 'go-on', nextOffset: 0, outcome: 'origin' } as const
   const cursor = { offset: -1, checksum: 0 }
   const stream = streamSlot({ ...parts, metrics, tail }, cursor, check, leaving.signal)
-  let written = 0
   /** One fetch answers with so many records, up to the end of the log, at this moment. */
   const answer = async (count: number) => {
-    const records = Array.from({ length: count }, (_, at): KafkaRecord => {
-      return { offset: written + at, timestampMs: 1, headers: {}, value: Buffer.from([at]) }
-    })
-    written += count
-    await take?.(records, { nextOffset: written, endOffset: written, fetchedAtMs: time.ms })
+    const first = log.length
+    for (let offset = first; offset < first + count; offset++)
+      log.push({ offset, timestampMs: 1, headers: {}, value: Buffer.from([offset & 255]) })
+    const place = { nextOffset: log.length, endOffset: log.length, fetchedAtMs: time.ms }
+    await take?.(log.slice(first), place)
   }
   const close = async () => {
     leaving.abort()
@@ -89,14 +90,15 @@ test('law: a heartbeat covers exactly what was sent before it, whatever came mea
     await answer(1)
     let sent = -1n
     for (const count of answers) {
-      const event = await next()
+      const coming = next() // It stands before or behind an event, or waits for the answer below.
+      time.ms += 1_000
+      await answer(count)
+      const event = await coming
       if (event?.case === 'block') {
         assert.equal(event.value.offset, sent + 1n)
         sent += 1n
       }
       if (event?.case === 'heartbeat') assert.equal(event.value.position, sent)
-      time.ms += 1_000
-      await answer(count)
     }
     await close()
   })
