@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict'
-import { create } from '@bufbuild/protobuf'
 import type { CatalogClient } from '@truenow/chassis/catalog-client.ts'
-import { viewOfCatalog } from '@truenow/chassis/catalog-view.ts'
 import { systemClock } from '@truenow/chassis/clock.ts'
 import { loadConfig } from '@truenow/chassis/config.ts'
 import { createGrpcClient } from '@truenow/chassis/grpc-client.ts'
 import type { KafkaPort } from '@truenow/chassis/kafka-port.ts'
 import { createLog } from '@truenow/chassis/log.ts'
+import { createStaticCatalog } from '@truenow/chassis/testing/static-catalog.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
-import { CatalogSnapshotSchema } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { Ingest } from '@truenow/contracts/gen/truenow/v1/ingest_pb.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { BLOCK_BYTES_MAX, blockMismatch, decodeBlock } from '@truenow/contracts/wire/block-v1.ts'
 import { valueAt } from '@truenow/contracts/wire/column.ts'
+import { eventsTable } from '@truenow/kernels/ingest/testing/events-table.ts'
 import { Registry } from 'prom-client'
 import { GatewayConfig } from '../src/config.ts'
 import { startGateway } from '../src/role.ts'
@@ -33,26 +32,10 @@ export type Failure = Readonly<{
 
 export const SLOTS = 4
 export const table: TableDefinition = {
-  namespace: 'production',
-  name: 'events',
+  ...eventsTable,
   version: 2,
-  columns: [
-    { name: 'region', type: 'string', nullable: false },
-    { name: 'note', type: 'string', nullable: true },
-    { name: 'items', type: 'int64', nullable: true },
-    { name: 'revenue', type: 'float64', nullable: true },
-    { name: 'paid', type: 'bool', nullable: true },
-  ],
-  timeColumn: 'event_time_us',
-  idColumn: 'event_id',
-  partitionBy: ['region'],
+  columns: eventsTable.columns.filter(({ name }) => name !== 'shipped_us'),
   slots: SLOTS,
-  retentionUs: 3_600_000_000,
-  allowedLatenessUs: 0,
-  dedupWindowUs: 0,
-  maxFutureSkewUs: 60_000_000,
-  idleTimeoutUs: 0,
-  onMemoryFull: 'Evict',
 }
 
 /** A door in front of the log: closed, appends wait behind it; broken, they fail as if no broker had answered. */
@@ -79,22 +62,12 @@ function doorBefore(kafka: KafkaPort) {
   }
 }
 
-function catalogOf(topic: string): CatalogClient {
-  const view = viewOfCatalog(
-    create(CatalogSnapshotSchema, {
-      revision: 1n,
-      catalogId: 'c',
-      tables: [{ topic, versionsJson: [JSON.stringify(table)] }],
-    }),
-  )
-  return {
-    current: () => view,
-    onChange: () => () => {},
-    whenReady: async () => view,
-    ageMs: () => 0,
-    close: async () => {},
-  }
-}
+const catalogOf = (topic: string): CatalogClient =>
+  createStaticCatalog({
+    revision: 1n,
+    catalogId: 'c',
+    tables: [{ topic, versionsJson: [JSON.stringify(table)] }],
+  }).client
 
 let topics = 0
 

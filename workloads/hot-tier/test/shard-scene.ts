@@ -3,16 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
-import type { CatalogClient } from '@truenow/chassis/catalog-client.ts'
-import { type CatalogView, viewOfCatalog } from '@truenow/chassis/catalog-view.ts'
 import { systemClock } from '@truenow/chassis/clock.ts'
 import { loadConfig } from '@truenow/chassis/config.ts'
 import { type Client, createGrpcClient } from '@truenow/chassis/grpc-client.ts'
 import { createLog } from '@truenow/chassis/log.ts'
+import { createStaticCatalog } from '@truenow/chassis/testing/static-catalog.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import {
   type Catalog,
-  CatalogSnapshotSchema,
   type RegisterShardRequestSchema,
   RegisterShardResponseSchema,
   type ReportShardRequestSchema,
@@ -140,47 +138,30 @@ type Placement = Readonly<{
 /** A catalog of one table that a test sets by hand. */
 export function createCatalogInHand(first: Placement = {}) {
   let revision = 0n
-  const viewOf = (placement: Placement) => {
+  const snapshotOf = (placement: Placement) => {
     const { epoch = 5, incarnation = 1, state = SERVING, slots = [0, 1], versions = [definition] } = placement
     revision += 1n
-    return viewOfCatalog(
-      create(CatalogSnapshotSchema, {
-        revision,
-        catalogId: 'c',
-        replicationFactor: 1,
-        shards: [{ shard: 0, incarnation: BigInt(incarnation), address: 'self:1' }],
-        tables: [
-          {
-            topic: 't',
-            uid: placement.uid ?? 'u',
-            versionsJson: versions.map((version) => JSON.stringify(version)),
-            slots: slots.map((slot) => ({
-              slot,
-              epoch: BigInt(epoch),
-              replicas: [{ shard: 0, incarnation: BigInt(incarnation), state }],
-            })),
-          },
-        ],
-      }),
-    )
+    return {
+      revision,
+      catalogId: 'c',
+      replicationFactor: 1,
+      shards: [{ shard: 0, incarnation: BigInt(incarnation), address: 'self:1' }],
+      tables: [
+        {
+          topic: 't',
+          uid: placement.uid ?? 'u',
+          versionsJson: versions.map((version) => JSON.stringify(version)),
+          slots: slots.map((slot) => ({
+            slot,
+            epoch: BigInt(epoch),
+            replicas: [{ shard: 0, incarnation: BigInt(incarnation), state }],
+          })),
+        },
+      ],
+    }
   }
-  let view: CatalogView = viewOf(first)
-  const listeners = new Set<(view: CatalogView) => void>()
-  const client: CatalogClient = {
-    current: () => view,
-    onChange: (listener) => {
-      listeners.add(listener)
-      return () => void listeners.delete(listener)
-    },
-    whenReady: async () => view,
-    ageMs: () => 0,
-    close: async () => {},
-  }
-  const set = (placement: Placement) => {
-    view = viewOf(placement)
-    for (const listener of listeners) listener(view)
-  }
-  return { client, set }
+  const { client, set } = createStaticCatalog(snapshotOf(first))
+  return { client, set: (placement: Placement) => set(snapshotOf(placement)) }
 }
 
 /** Shard 0 with all that it meets in memory; what a test does not give is made anew. */

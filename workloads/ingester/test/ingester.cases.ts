@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { create } from '@bufbuild/protobuf'
-import type { CatalogClient } from '@truenow/chassis/catalog-client.ts'
-import { type CatalogView, viewOfCatalog } from '@truenow/chassis/catalog-view.ts'
 import { systemClock } from '@truenow/chassis/clock.ts'
 import { loadConfig } from '@truenow/chassis/config.ts'
 import { type Client, createGrpcClient } from '@truenow/chassis/grpc-client.ts'
 import type { KafkaPort } from '@truenow/chassis/kafka-port.ts'
 import { createLog } from '@truenow/chassis/log.ts'
 import type { RunningRole } from '@truenow/chassis/running-role.ts'
-import { CatalogSnapshotSchema } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { createStaticCatalog } from '@truenow/chassis/testing/static-catalog.ts'
 import { BlockStream, type SubscribeEvent } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { encodeBlock } from '@truenow/contracts/wire/block-v1.ts'
@@ -54,36 +51,18 @@ function blockOf(first: number, rows = 1, version = 1): Buffer {
 
 /** A catalog that the test holds in its hand. */
 function catalogInHand(topic: string) {
-  const listeners = new Set<(view: CatalogView) => void>()
-  const viewOf = (versions: number) =>
-    viewOfCatalog(
-      create(CatalogSnapshotSchema, {
-        revision: BigInt(versions),
-        catalogId: 'c',
-        tables: [
-          {
-            topic,
-            versionsJson: Array.from({ length: versions }, (_, at) => JSON.stringify(definition(at + 1))),
-          },
-        ],
-      }),
-    )
-  let view = viewOf(1)
-  const client: CatalogClient = {
-    current: () => view,
-    onChange: (listener) => {
-      listeners.add(listener)
-      return () => void listeners.delete(listener)
-    },
-    whenReady: async () => view,
-    ageMs: () => 0,
-    close: async () => {},
-  }
-  const setVersions = (versions: number) => {
-    view = viewOf(versions)
-    for (const listener of [...listeners]) listener(view)
-  }
-  return { client, setVersions }
+  const snapshotOf = (versions: number) => ({
+    revision: BigInt(versions),
+    catalogId: 'c',
+    tables: [
+      {
+        topic,
+        versionsJson: Array.from({ length: versions }, (_, at) => JSON.stringify(definition(at + 1))),
+      },
+    ],
+  })
+  const { client, set } = createStaticCatalog(snapshotOf(1))
+  return { client, setVersions: (versions: number) => set(snapshotOf(versions)) }
 }
 
 /** What the ingester promises its subscribers, over the log in memory and over real Kafka. */

@@ -2,13 +2,13 @@ import type { CachePort } from '@truenow/chassis/cache-port.ts'
 import { systemClock } from '@truenow/chassis/clock.ts'
 import { loadConfig } from '@truenow/chassis/config.ts'
 import { createLog } from '@truenow/chassis/log.ts'
+import { createStaticCatalog } from '@truenow/chassis/testing/static-catalog.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { Registry } from 'prom-client'
 import { QueryConfig } from '../src/config.ts'
 import type { Row } from './brute-force-partial.ts'
 import { createFakeShard } from './fake-shard.ts'
-import { createStaticCatalog } from './static-catalog.ts'
 
 /** The quickstart's table, as every test of the query role has it. */
 export const EVENTS: TableDefinition = {

@@ -4,6 +4,7 @@ import { create } from '@bufbuild/protobuf'
 import { loadConfig } from '@truenow/chassis/config.ts'
 import { createGrpcClient } from '@truenow/chassis/grpc-client.ts'
 import { createLog } from '@truenow/chassis/log.ts'
+import { createStaticCatalog } from '@truenow/chassis/testing/static-catalog.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import {
   GetSlotsResponseSchema,
@@ -15,7 +16,6 @@ import { SlotHealth, Watermark } from '@truenow/contracts/gen/truenow/v1/waterma
 import { Registry } from 'prom-client'
 import { WatermarkConfig } from '../src/config.ts'
 import { startWatermark } from '../src/role.ts'
-import { createStaticCatalog } from './static-catalog.ts'
 
 const SLOTS = 2
 const REPLICAS = [0, 1]

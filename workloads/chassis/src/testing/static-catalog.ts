@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
-import type { CatalogClient } from '@truenow/chassis/catalog-client.ts'
-import { type CatalogView, viewOfCatalog } from '@truenow/chassis/catalog-view.ts'
 import { CatalogSnapshotSchema } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import type { CatalogClient } from '../catalog-client.ts'
+import { type CatalogView, viewOfCatalog } from '../catalog-view.ts'
 
 type Snapshot = MessageInitShape<typeof CatalogSnapshotSchema>
 
@@ -24,7 +24,7 @@ export function createStaticCatalog(first?: Snapshot) {
     client,
     set(snapshot: Snapshot): void {
       view = viewOf(snapshot)
-      for (const listener of listeners) listener(view)
+      for (const listener of [...listeners]) listener(view)
     },
   }
 }
