@@ -12,7 +12,7 @@ import { checkCursor } from './check-cursor.ts'
 import type { IngesterConfig } from './config.ts'
 import { judgeRecord } from './judge-record.ts'
 import { createIngesterMetrics, type IngesterMetrics } from './metrics.ts'
-import type { Judge } from './slot-tail.ts'
+import type { Judge, SlotTail } from './slot-tail.ts'
 import { createSlotTails, type SlotTails } from './slot-tails.ts'
 import { rewrittenEvent, type StreamEvent, streamSlot } from './stream-slot.ts'
 
@@ -58,7 +58,7 @@ export async function startIngester(
   const grpc = createGrpcServer({ role: 'ingester', log, registry, health })
   grpc.add(BlockStream, {
     subscribe: (request, { signal }) => subscribe(parts, request, signal),
-    getProgress: async () => ({ slots: [...tails.all()].map(([key, tail]) => progressOf(key, tail)) }),
+    getProgress: async () => ({ slots: Array.from(tails.all(), progressOf) }),
   })
   const grpcPort = await grpc.listen(config.TRUENOW_HOST, config.TRUENOW_GRPC_PORT)
   shutdown.onClose('grpc', grpc.close)
@@ -95,6 +95,7 @@ async function* subscribe(
   }
   const start = check.kind === 'go-on' ? check.nextOffset : check.resumeOffset
   const { tail, release } = tails.acquire(`${namespace}.${name}/${slot} ${uid}`, start, {
+    table: { namespace, name },
     topic,
     slot,
     kafka,
@@ -175,17 +176,11 @@ function catalogChanged(catalog: CatalogClient, signal: AbortSignal): Promise<vo
   })
 }
 
-function progressOf(
-  key: string,
-  tail: Readonly<{ nextOffset: number; endOffset: number; fetchedAtUs: number; subscribers: number }>,
-) {
-  const [, namespace = '', name = '', slot = ''] = /^(.*)\.(.*)\/(\d+) /.exec(key) ?? []
-  return {
-    table: { namespace, name },
-    slot: Number(slot),
-    position: BigInt(tail.nextOffset - 1),
-    endOffset: BigInt(tail.endOffset),
-    fetchedAtUs: BigInt(tail.fetchedAtUs),
-    subscribers: tail.subscribers,
-  }
-}
+const progressOf = ({ table, slot, nextOffset, endOffset, fetchedAtUs, subscribers }: SlotTail) => ({
+  table,
+  slot,
+  position: BigInt(nextOffset - 1),
+  endOffset: BigInt(endOffset),
+  fetchedAtUs: BigInt(fetchedAtUs),
+  subscribers,
+})

@@ -20,6 +20,8 @@ export type Judge = (
 export type TailParts = Readonly<{
   kafka: KafkaPort
   clock: Clock
+  /** Whose log it is, for progress. */
+  table: Readonly<{ namespace: string; name: string }>
   topic: string
   slot: number
   judge: Judge
@@ -34,6 +36,8 @@ const VERIFY_PERIOD_MS = 10_000
  * pull: one that is slow falls behind the kept records, reads Kafka on its own, and delays nobody.
  */
 export class SlotTail {
+  readonly table: TailParts['table']
+  readonly slot: number
   /** Next offset that the follower will hand over. */
   nextOffset: number
   endOffset: number
@@ -55,6 +59,8 @@ export class SlotTail {
 
   constructor(parts: TailParts, nextOffset: number) {
     this.parts = parts
+    this.table = parts.table
+    this.slot = parts.slot
     this.nextOffset = nextOffset
     this.endOffset = nextOffset
     this.keptFrom = nextOffset

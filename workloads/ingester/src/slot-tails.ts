@@ -8,9 +8,9 @@ export type SlotTails = Readonly<{
   acquire: (
     key: string,
     nextOffset: number,
-    parts: Pick<TailParts, 'topic' | 'slot' | 'judge' | 'kafka'>,
+    parts: Pick<TailParts, 'table' | 'topic' | 'slot' | 'judge' | 'kafka'>,
   ) => Readonly<{ tail: SlotTail; release: () => void }>
-  all: () => ReadonlyMap<string, SlotTail>
+  all: () => Iterable<SlotTail>
   close: () => Promise<void>
 }>
 
@@ -36,7 +36,7 @@ export function createSlotTails(context: RoleContext, metrics: IngesterMetrics, 
     }
   }, SWEEP_MS)
   return {
-    all: () => tails,
+    all: () => tails.values(),
     acquire: (key, nextOffset, parts) => {
       let tail = tails.get(key)
       if (tail === undefined || tail.failure !== undefined) {

@@ -26,7 +26,10 @@ function openStream(judge: Judge = asBlock) {
     readRecord: async (_topic, _slot, offset) => log[offset],
   }
   const parts = { kafka: kafka as KafkaPort, clock, topic: 't', slot: 0, judge }
-  const tail = new SlotTail({ ...parts, bytesMax: 1 << 20, onBytes: () => {} }, 0)
+  const tail = new SlotTail(
+    { ...parts, table: { namespace: 'a', name: 'b' }, bytesMax: 1 << 20, onBytes: () => {} },
+    0,
+  )
   const metrics = createIngesterMetrics(new Registry())
   const check = { kind: 'go-on', nextOffset: 0, outcome: 'origin' } as const
   const cursor = { offset: -1, checksum: 0 }
