@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import kafkajs, { type Kafka } from 'kafkajs'
+import { clusterFactory } from './kafka-cluster-factory.ts'
 
 const { KafkaJSProtocolError } = kafkajs
 
@@ -82,17 +83,11 @@ const BatchOfConsumer = require('kafkajs/src/consumer/batch.js') as BatchClass
 
 /** A connection pool of its own: long polls must not stand in front of other requests on one connection. */
 export function createCluster(kafka: Kafka): KafkaCluster {
-  const hidden = Object.getOwnPropertySymbols(kafka).find(
-    ({ description }) => description === 'private:Kafka:createCluster',
-  )
-  const create = hidden === undefined ? undefined : (kafka as unknown as Record<symbol, unknown>)[hidden]
-  if (typeof create !== 'function')
-    throw new Error('kafkajs has changed: its cluster factory is not where 2.2.4 had it.')
-  return create({
+  return clusterFactory<KafkaCluster>(kafka).create({
     metadataMaxAge: 60_000,
     allowAutoTopicCreation: false,
     isolationLevel: READ_COMMITTED,
-  }) as KafkaCluster
+  })
 }
 
 /**

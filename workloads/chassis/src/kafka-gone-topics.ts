@@ -1,4 +1,5 @@
 import kafkajs, { type Kafka } from 'kafkajs'
+import { clusterFactory } from './kafka-cluster-factory.ts'
 
 const { KafkaJSProtocolError } = kafkajs
 
@@ -13,8 +14,6 @@ type Cluster = {
   refreshMetadata: () => Promise<void>
   refreshMetadataIfNecessary: () => Promise<void>
 }
-type Factory = (options: Readonly<Record<string, unknown>>) => Cluster
-const CREATE_CLUSTER = 'private:Kafka:createCluster'
 
 /**
  * Lets every client of `kafka` outlive a deleted topic. kafkajs fails a whole refresh of metadata when one topic of it is
@@ -23,14 +22,8 @@ const CREATE_CLUSTER = 'private:Kafka:createCluster'
  * never was there fails as before. Costs one request a known topic, in that case alone.
  */
 export function surviveGoneTopics(kafka: Kafka): Kafka {
-  const inside = kafka as unknown as Record<symbol, unknown>
-  const hidden = Object.getOwnPropertySymbols(inside).find(
-    ({ description }) => description === CREATE_CLUSTER,
-  )
-  const create = hidden === undefined ? undefined : inside[hidden]
-  if (hidden === undefined || typeof create !== 'function')
-    throw new Error('kafkajs has changed: its cluster factory is not where 2.2.4 had it.')
-  inside[hidden] = (options: Parameters<Factory>[0]) => surviving((create as Factory)(options))
+  const { create, replace } = clusterFactory<Cluster>(kafka)
+  replace((options) => surviving(create(options)))
   return kafka
 }
 
