@@ -5,14 +5,16 @@ import { heldByAnother } from './held-by-another.ts'
 import {
   KubernetesError,
   type KubernetesPort,
+  type ObjectKey,
   type Resource,
   type Stored,
 } from './kubernetes/kubernetes-port.ts'
-import { CLUSTERS, TABLES } from './kubernetes/resources.ts'
+import { LEASES, type Lease } from './kubernetes/lease-record.ts'
+import { listAll } from './kubernetes/list-all.ts'
+import { storeKey } from './kubernetes/object-store.ts'
+import { CLUSTERS, childResource, TABLES } from './kubernetes/resources.ts'
 import { releaseFinalizer } from './release-finalizer.ts'
 
-const DEPLOYMENTS: Resource = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' }
-const LEASES: Resource = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' }
 /** A leader that was asked to end releases its Lease within its grace period. */
 const RELEASE_TRIES_MAX = 60
 const RELEASE_PAUSE_MS = 500
@@ -34,22 +36,25 @@ export async function releaseAllFinalizers(
   }>,
 ): Promise<number> {
   const { namespace, deployment, lease, watchNamespaces } = operator
-  await kubernetes.mergePatch(DEPLOYMENTS, { namespace, name: deployment }, { spec: { replicas: 0 } })
+  const key = { namespace, name: deployment }
+  await kubernetes.mergePatch(childResource('Deployment'), key, { spec: { replicas: 0 } })
   await leaseReleased(kubernetes, { namespace, name: lease })
   const identity = `${namespace}/${lease}`
   const places = watchNamespaces.length === 0 ? [{}] : watchNamespaces.map((one) => ({ namespace: one }))
   let released = 0
   for (const place of places) {
-    const clusters = await listAll<TrueNowCluster>(kubernetes, CLUSTERS, place)
-    const foreign = new Set(clusters.filter((one) => heldByAnother(one, identity)).map(keyOf))
-    const tables = await listAll<Table>(kubernetes, TABLES, place)
+    const clusters = await listThere<TrueNowCluster>(kubernetes, CLUSTERS, place)
+    const foreign = new Set(
+      clusters.filter((one) => heldByAnother(one, identity)).map(({ metadata }) => storeKey(metadata)),
+    )
+    const tables = await listThere<Table>(kubernetes, TABLES, place)
     for (const table of tables) {
       const cluster = { namespace: table.metadata.namespace, name: table.spec.clusterRef.name }
-      if (foreign.has(keyOf({ metadata: cluster }))) continue
+      if (foreign.has(storeKey(cluster))) continue
       if (await release(kubernetes, TABLES, table)) released += 1
     }
     for (const cluster of clusters) {
-      if (foreign.has(keyOf(cluster))) continue
+      if (foreign.has(storeKey(cluster.metadata))) continue
       await giveUpClaim(kubernetes, cluster, identity)
       if (await release(kubernetes, CLUSTERS, cluster)) released += 1
     }
@@ -57,17 +62,10 @@ export async function releaseAllFinalizers(
   return released
 }
 
-const keyOf = ({ metadata }: { metadata: { namespace: string; name: string } }): string =>
-  `${metadata.namespace}/${metadata.name}`
-
-async function leaseReleased(
-  kubernetes: KubernetesPort,
-  key: Readonly<{ namespace: string; name: string }>,
-): Promise<void> {
-  type Lease = Stored & { spec?: { holderIdentity?: string } }
+async function leaseReleased(kubernetes: KubernetesPort, key: ObjectKey): Promise<void> {
   for (let tries = 0; tries < RELEASE_TRIES_MAX; tries++) {
     const lease = await kubernetes.get<Lease>(LEASES, key)
-    if ((lease?.spec?.holderIdentity ?? '') === '') return
+    if ((lease?.spec.holderIdentity ?? '') === '') return
     await delay(RELEASE_PAUSE_MS)
   }
 }
@@ -95,24 +93,16 @@ async function giveUpClaim(
 }
 
 /** A namespace that is gone took its Role with it: nothing is there to be released. */
-async function listAll<Kind extends Stored>(
+async function listThere<Kind extends Stored>(
   kubernetes: KubernetesPort,
   resource: Resource,
   place: Readonly<{ namespace?: string }>,
-): Promise<Kind[]> {
-  const found: Kind[] = []
-  let continueToken = ''
-  do {
-    try {
-      const more = continueToken === '' ? {} : { continueToken }
-      const page = await kubernetes.list<Kind>(resource, { ...place, limit: 500, ...more })
-      found.push(...page.items)
-      continueToken = page.continueToken
-    } catch (error) {
-      if (place.namespace === undefined || !(error instanceof KubernetesError)) throw error
-      if (error.status !== 403 && error.status !== 404) throw error
-      return found
-    }
-  } while (continueToken !== '')
-  return found
+): Promise<readonly Kind[]> {
+  try {
+    return (await listAll<Kind>(kubernetes, resource, place)).objects
+  } catch (error) {
+    const isGone = error instanceof KubernetesError && (error.status === 403 || error.status === 404)
+    if (place.namespace === undefined || !isGone) throw error
+    return []
+  }
 }

@@ -3,8 +3,6 @@ import { listAll } from './kubernetes/list-all.ts'
 import { TABLES } from './kubernetes/resources.ts'
 import type { OperatorContext } from './operator-context.ts'
 
-const TABLES_MAX = 100_000
-
 /**
  * Is no Table of this uid left in the namespace. Asked of the API server itself, with a consistent read: the cache of a new
  * leader may be older than what the last one told the control plane, and a table that is taken for lost stops answering.
@@ -17,7 +15,6 @@ export async function tableIsGone(
 ): Promise<boolean> {
   const isIt = ({ metadata }: Table) => metadata.uid === uid
   if (tables.all().some(isIt)) return false
-  const { signal } = new AbortController()
-  const { objects } = await listAll<Table>(kubernetes, TABLES, { namespace, signal }, TABLES_MAX)
+  const { objects } = await listAll<Table>(kubernetes, TABLES, { namespace })
   return !objects.some(isIt)
 }

@@ -8,6 +8,7 @@ import { systemClock } from '@truenow/chassis/clock.ts'
 import type { Log } from '@truenow/chassis/log.ts'
 import { Registry } from 'prom-client'
 import { createKubernetesClient } from '../src/kubernetes/kubernetes-client.ts'
+import { createKubernetesMetrics } from '../src/kubernetes/kubernetes-metrics.ts'
 import { json, startStub } from './kubernetes-stub.ts'
 
 const SERVICES = { apiVersion: 'v1', kind: 'Service', plural: 'services' }
@@ -29,8 +30,9 @@ test('createKubernetesClient: the token of the ServiceAccount is read again as i
   const stub = await startStub((_, response) => json(response, 200, {}))
   writeFileSync(tokenFile, 'one\n')
   const registry = new Registry()
+  const metrics = createKubernetesMetrics(registry)
   const kubeConfig = kubeConfigOf(`${stub.baseUrl}/behind/a/path/`, tokenFile)
-  const client = await createKubernetesClient({ log, clock: systemClock, registry, kubeConfig })
+  const client = await createKubernetesClient({ log, clock: systemClock, metrics, kubeConfig })
   t.after(async () => {
     await client.close()
     await stub.close()

@@ -12,6 +12,7 @@ import { createObjectStore } from '../src/kubernetes/object-store.ts'
 import { CHILD_RESOURCES, PODS } from '../src/kubernetes/resources.ts'
 import { createOperatorMetrics } from '../src/metrics.ts'
 import type { OperatorContext } from '../src/operator-context.ts'
+import { tableSpec as anyTableSpec } from '../src/testing/any-table.ts'
 import { operandsWhileLeading, portWhileLeading } from '../src/while-leading.ts'
 import { createMemoryControlPlane } from './memory-control-plane.ts'
 import { createMemoryKubernetes, type MemoryObject } from './memory-kubernetes.ts'
@@ -36,22 +37,13 @@ export const clusterSpec = (more: Partial<TrueNowClusterSpec> = {}): TrueNowClus
   controlPlane: { replicas: 1 },
   ...more,
 })
+/** Named by its object, so that several may be made. */
+const { name: _, ...namelessTableSpec } = anyTableSpec
 export const tableSpec = (more: Partial<TableSpec> = {}): TableSpec => ({
-  clusterRef: { name: 'demo' },
-  namespace: 'production',
+  ...namelessTableSpec,
   columns: [{ name: 'user_id', type: 'string', nullable: false }],
-  timeColumn: 'event_time_us',
-  idColumn: 'event_id',
   partitionBy: ['user_id'],
   slots: 4,
-  retention: '1h',
-  allowedLateness: '10s',
-  dedupWindow: '10m',
-  maxFutureSkew: '1m',
-  idleTimeout: '1s',
-  onMemoryFull: 'Evict',
-  source: { gateway: {} },
-  deletionPolicy: 'Retain',
   ...more,
 })
 

@@ -1,6 +1,6 @@
 import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
-import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { Judgement } from './judgement.ts'
+import { servingReplicas } from './serving-replicas.ts'
 
 /** Tables named in one message. */
 const NAMED_MAX = 3
@@ -13,12 +13,7 @@ export function clusterAvailable(placement: GetPlacementResponse | undefined): J
     return { type, status: 'Unknown', reason: 'PlacementUnknown', message }
   }
   const unread = placement.catalog.tables.flatMap(({ topic, slots }) => {
-    const without = slots.filter(
-      ({ replicas }) =>
-        !replicas.some(
-          ({ state, shard }) => state === ReplicaState.SERVING && !placement.silentShards.includes(shard),
-        ),
-    )
+    const without = slots.filter((slot) => servingReplicas(slot, placement) === 0)
     return without.length === 0 ? [] : [`${topic}: slots ${without.map(({ slot }) => slot).join(', ')}`]
   })
   if (unread.length === 0)

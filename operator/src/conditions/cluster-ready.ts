@@ -1,7 +1,7 @@
 import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
-import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { RoleState } from '../workloads.ts'
 import type { Judgement } from './judgement.ts'
+import { servingReplicas } from './serving-replicas.ts'
 
 const NEEDED = ['SpecValid', 'Synced', 'OperandReachable', 'Available']
 
@@ -43,14 +43,9 @@ export function clusterReady(
 }
 
 function underReplicated(placement: GetPlacementResponse | undefined): number {
-  const factor = placement?.catalog?.replicationFactor ?? 0
-  return (placement?.catalog?.tables ?? [])
+  if (placement?.catalog === undefined) return 0
+  const { tables, replicationFactor } = placement.catalog
+  return tables
     .flatMap(({ slots }) => slots)
-    .filter(
-      ({ replicas }) =>
-        replicas.filter(
-          ({ state, shard }) =>
-            state === ReplicaState.SERVING && placement?.silentShards.includes(shard) !== true,
-        ).length < factor,
-    ).length
+    .filter((slot) => servingReplicas(slot, placement) < replicationFactor).length
 }

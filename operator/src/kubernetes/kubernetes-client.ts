@@ -3,8 +3,7 @@ import type { RequestOptions } from 'node:https'
 import type { KubeConfig } from '@kubernetes/client-node'
 import type { Clock } from '@truenow/chassis/clock.ts'
 import type { Log } from '@truenow/chassis/log.ts'
-import type { Registry } from 'prom-client'
-import { createKubernetesMetrics, type KubernetesMetrics } from './kubernetes-metrics.ts'
+import type { KubernetesMetrics } from './kubernetes-metrics.ts'
 import { KubernetesError, type KubernetesPort } from './kubernetes-port.ts'
 import { createKubernetesRequests } from './kubernetes-requests.ts'
 import { type Connection, createUndiciSend } from './undici-send.ts'
@@ -23,14 +22,12 @@ export async function createKubernetesClient(
     requestsPerSecondMax?: number
     log: Log
     clock: Clock
-    /** Where metrics go, unless `metrics` were made already: the same registry takes them once. */
-    registry?: Registry
     metrics?: KubernetesMetrics
     kubeConfig?: KubeConfig
     random?: () => number
   }>,
 ): Promise<KubernetesPort> {
-  const { requestTimeoutMs, requestsPerSecondMax, log, clock, registry, random = Math.random } = options
+  const { requestTimeoutMs, requestsPerSecondMax, log, clock, metrics, random = Math.random } = options
   const kubeConfig = options.kubeConfig ?? (await loadKubeConfig())
   const server = kubeConfig.getCurrentCluster()?.server
   if (server === undefined)
@@ -45,7 +42,7 @@ export async function createKubernetesClient(
     close,
     clock,
     random,
-    metrics: options.metrics ?? (registry === undefined ? undefined : createKubernetesMetrics(registry)),
+    metrics,
     ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
     ...(requestsPerSecondMax === undefined ? {} : { requestsPerSecondMax }),
   })

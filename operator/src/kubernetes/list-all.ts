@@ -2,6 +2,8 @@ import type { KubernetesPort, Resource, Stored } from './kubernetes-port.ts'
 import { tooMany } from './object-store.ts'
 
 const PAGE_OBJECTS_MAX = 500
+/** What one list holds in memory where its asker names no bound of its own. */
+const OBJECTS_MAX = 100_000
 
 /**
  * Every object, page by page, as of one moment: no version is asked for, so the API server answers from a quorum and never
@@ -11,8 +13,8 @@ const PAGE_OBJECTS_MAX = 500
 export async function listAll<Kind extends Stored>(
   port: KubernetesPort,
   resource: Resource,
-  of: Readonly<{ namespace?: string; labelSelector?: string; signal: AbortSignal }>,
-  objectsMax: number,
+  of: Readonly<{ namespace?: string; labelSelector?: string; signal?: AbortSignal }>,
+  objectsMax: number = OBJECTS_MAX,
 ): Promise<Readonly<{ objects: readonly Kind[]; resourceVersion: string }>> {
   const objects: Kind[] = []
   let resourceVersion: string | undefined
