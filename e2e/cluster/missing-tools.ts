@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { binariesDirectory } from './binaries/binaries-directory.ts'
-import { goSuffices, goVersion } from './binaries/go-version.ts'
+import { goNeeded, goSuffices, goVersion } from './binaries/go-version.ts'
 import { kafkaDirectory } from './images/kafka-directory.ts'
 import { runCommand } from './run-command.ts'
 
@@ -21,9 +21,7 @@ export type Tools = Readonly<{
 export function missingTools(tools: Tools): string | undefined {
   const { go, binariesCached, javaProblem, maven, kafkaCached } = tools
   const missing = [
-    ...(binariesCached || goSuffices(go)
-      ? []
-      : [`Go 1.24 or newer, to build Kubernetes: found ${go || 'none'}`]),
+    ...(binariesCached || goSuffices(go) ? [] : [`${goNeeded}, to build Kubernetes: found ${go || 'none'}`]),
     ...(javaProblem === undefined ? [] : [`a JDK 17 or newer, for Kafka: ${javaProblem}`]),
     ...(kafkaCached || maven ? [] : ['Maven, to fetch Kafka: no mvn on PATH']),
   ]

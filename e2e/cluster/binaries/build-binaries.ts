@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } f
 import { dirname, join } from 'node:path'
 import { mustRun } from '../run-command.ts'
 import { binariesDirectory, binaryPackages } from './binaries-directory.ts'
-import { goSuffices, goVersion } from './go-version.ts'
+import { goNeeded, goSuffices, goVersion } from './go-version.ts'
 import { kubernetesVersion } from './kubernetes-version.ts'
 
 /**
@@ -37,6 +37,6 @@ async function requireGo(): Promise<void> {
   const version = await goVersion()
   if (goSuffices(version)) return
   throw new Error(
-    `Go 1.24 or newer is needed to build Kubernetes, found ${version || 'none'}; install it and put it on PATH`,
+    `${goNeeded} is needed to build Kubernetes, found ${version || 'none'}; install it and put it on PATH`,
   )
 }

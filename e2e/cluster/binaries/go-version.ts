@@ -2,6 +2,8 @@ import { runCommand } from '../run-command.ts'
 
 /** The modules of Kubernetes 1.34 ask for it in their go.mod. */
 const goMinorMin = 24
+/** For people. */
+export const goNeeded = `Go 1.${goMinorMin} or newer`
 
 /** Such as `go1.24.3`; empty where no Go is on PATH. */
 export async function goVersion(): Promise<string> {

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs, promisify } from 'node:util'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { startDev } from '../src/start-dev.ts'
 
 const SEEN_MS_MAX = 20_000
@@ -17,24 +18,13 @@ async function commandsOf(gateway: string, query: string): Promise<readonly stri
   const script = block.replaceAll('localhost:8088', gateway).replaceAll('localhost:8081', query)
   return script.split(/^(?=curl )/m)
 }
-/** What the shell makes of a command's arguments; a machine that runs tests need not have curl. */
-const ECHO = `curl() { '${process.execPath}' -p 'JSON.stringify(process.argv.slice(1))' -- "$@"; }\n`
+/** A machine that runs tests need not have curl, so the tests of the README bring what it uses of it. */
+const standIn = fileURLToPath(new URL('../../../e2e/curl-stand-in.ts', import.meta.url))
+const CURL = `curl() { '${process.execPath}' '${standIn}' "$@"; }\n`
 
 async function run(command = '') {
-  const { stdout } = await promisify(execFile)('sh', ['-c', ECHO + command])
-  const { values, positionals } = parseArgs({
-    args: JSON.parse(stdout),
-    allowPositionals: true,
-    options: {
-      silent: { type: 'boolean', short: 's' },
-      header: { type: 'string', short: 'H' },
-      data: { type: 'string', short: 'd' },
-    },
-  })
-  const [name = '', value = ''] = values.header?.split(': ') ?? []
-  const request = { method: 'POST', headers: { [name]: value }, body: values.data ?? '' }
-  const response = await fetch(`http://${positionals[0]}`, request)
-  return JSON.parse(await response.text())
+  const { stdout } = await promisify(execFile)('sh', ['-c', CURL + command])
+  return JSON.parse(stdout)
 }
 
 test('README: what it shows for `make dev` does what it says, word for word', async () => {
