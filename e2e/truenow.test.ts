@@ -171,7 +171,7 @@ test('Redis stopped: slower, never wrong, nothing failed or partial', async () =
     await redis(0)
     await kubectl(cluster, ['-n', namespace, ...gone])
   }
-  const calmMs = { before: 6_000, after: 6_000 }
+  const calmMs = { before: 8_000, after: 6_000 }
   const result = await runSampler(cluster, 'redis-stopped', stop, { cache: 'half', calmMs }).finally(() =>
     redis(1),
   )

@@ -7,9 +7,10 @@ import { readLog } from './read-log.ts'
 /*
  * The sampler: writes at least `--rate` events a second and asks at least 10 questions a second over all slots, until its
  * standard input ends; then reads the log and judges every answer at its own positions. Prints one JSON line. With
- * `--cache off` every answer is computed; with `--cache half` every second question may be answered from Redis, and is asked
- * again so that it can be: a kept result stands at positions like any other, so the judge need not know. It runs where
- * Services and brokers are reachable by name, that is inside the cluster's network.
+ * `--cache off` every answer is computed; with `--cache half` every second question may be answered from Redis, and the
+ * writers fall silent for a moment now and then, because a kept answer is given only while nothing new was applied: a
+ * kept result stands at positions like any other, so the judge need not know. It runs where Services and brokers are
+ * reachable by name, that is inside the cluster's network.
  */
 const { values: options } = parseArgs({
   options: {
@@ -39,7 +40,9 @@ if (options.cache !== 'off' && options.cache !== 'half')
 const BATCH_EVENTS = 100
 /** 12.5 a second: a quarter above what a judgement needs. */
 const QUERY_PERIOD_MS = 80
-const CACHED_REPETITIONS = 3
+/** With `--cache half` the writers are silent at the start of every period, and make up for it in the rest. */
+const QUIET_PERIOD_MS = 2_000
+const QUIET_MS = 600
 const QUERIES_OPEN_MAX = 64
 const PLACES = { id: 0, time: 1, region: 2, revenue: 6, items: 7 }
 /** Answers are asked up to a little before now, so that a healthy table can be complete: lateness plus a second. */
@@ -50,6 +53,8 @@ const stopping = new AbortController()
 process.stdin.on('end', () => stopping.abort()).resume()
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)))
 const nowUs = () => Date.now() * 1_000
+/** What is left of a silence, 0 outside. */
+const quietLeftMs = () => Math.max(0, QUIET_MS - ((performance.now() - startedMs) % QUIET_PERIOD_MS))
 
 let written = 0
 let nextId = 0
@@ -58,6 +63,7 @@ let nextId = 0
 async function write(writer: number, writers: number): Promise<void> {
   const periodMs = (BATCH_EVENTS * writers * 1_000) / Number(options.rate)
   for (let turn = 0; !stopping.signal.aborted; turn++) {
+    if (options.cache === 'half') await sleep(quietLeftMs())
     const batch: LoadEvent[] = [
       ...generateEvents({
         seed: Number(options.seed) * 1_000_003 + nextId,
@@ -117,12 +123,11 @@ async function ask(range: Range, cached: boolean): Promise<void> {
   }
 }
 
-/**
- * The same question again at once: a kept answer is given only while nothing new was applied, and only to a query pod that
- * read the same replicas, so one repetition may well miss.
- */
+/** The same question again, as long as the writers are silent: the first of these that Redis can answer ends it. */
 async function askRepeatedly(range: Range): Promise<void> {
-  for (let time = 0; time < CACHED_REPETITIONS && !stopping.signal.aborted; time++) await ask(range, true)
+  const hits = cache.hits
+  do await ask(range, true)
+  while (cache.hits === hits && quietLeftMs() > 0 && !stopping.signal.aborted)
 }
 
 async function askAll(): Promise<void> {
