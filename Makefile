@@ -7,7 +7,7 @@ export NODE_OPTIONS := --disable-warning=ExperimentalWarning --disable-warning=T
 INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -c1-16)
 
 .DEFAULT_GOAL := help
-.PHONY: help may-up up down dev test check unit integration e2e image generate install bench-decode
+.PHONY: help may-up up down dev test check unit integration e2e image generate install bench-decode bench-kernels
 
 help: ## Print every target with what it does
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,8 +50,11 @@ e2e: $(INSTALLED) ## End-to-end tests on a local Kubernetes of their own
 image: $(INSTALLED) ## Build the TrueNow image as an OCI archive without Docker
 	@node e2e/cluster/main.ts image
 
-generate: $(INSTALLED) ## Write what is generated: messages, CRDs, chart CRDs and RBAC, quickstart, reference docs
+generate: $(INSTALLED) ## Write what is generated: messages, kernels, CRDs, chart CRDs and RBAC, quickstart, reference docs
 	@node e2e/generate.ts
 
 bench-decode: $(INSTALLED) ## Gateway: bytes to columns beside JSON.parse
 	@node workloads/gateway/src/decode-events.bench.ts
+
+bench-kernels: $(INSTALLED) ## Hot tier: WebAssembly kernels beside their TypeScript twins, 20 M rows
+	@node workloads/kernels/src/simd/kernels.bench.ts

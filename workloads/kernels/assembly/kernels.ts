@@ -1,0 +1,27 @@
+/** The module's interface: what is exported here is an export of kernels.wasm (src/simd/kernels.ts says what each does). */
+export { selectF64, selectF64Between, selectU32Between } from './select-values'
+export {
+  selectCodeEqual8,
+  selectCodeEqual16,
+  selectCodeEqual32,
+  selectCodeIn8,
+  selectCodeIn16,
+  selectCodeIn32,
+} from './select-codes'
+export { bitmapFill, bitmapAnd, bitmapOr, bitmapNot, bitmapCount, bitmapRows } from './bitmaps'
+export { sumF64 } from './sum-f64'
+export { sumI64 } from './sum-i64'
+export { minMaxF64 } from './min-max-f64'
+export {
+  groupInit8,
+  groupInit16,
+  groupInit32,
+  groupExtend8,
+  groupExtend16,
+  groupExtend32,
+  groupTimesInit,
+  groupTimesExtend,
+} from './group-numbers'
+export { groupCount, groupSumF64, groupSumI64, groupMinMaxF64 } from './group-aggregates'
+export { countBy8, sumF64By8, groupSumF64Few } from './few-groups'
+export { numberKeys, rehashKeys, pairKeys } from './number-keys'

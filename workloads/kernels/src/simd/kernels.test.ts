@@ -1,0 +1,345 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import {
+  FEW_GROUPS_SCRATCH_BYTES,
+  KERNEL_COMPARE,
+  KEY_CELL_BYTES,
+  type KernelCompare,
+  type Kernels,
+} from './kernels.ts'
+import { loadKernels } from './load-kernels.ts'
+import { referenceKernels } from './reference-kernels.ts'
+
+/*
+ * Every kernel against its twin, bit for bit over the whole memory: each runs over its own copy of the same bytes, and
+ * afterwards the memories must be equal everywhere but in what the call leaves undefined. So a write outside an output
+ * is found as well: the memory around it holds random bytes, which both must leave alone.
+ */
+const ROWS_MAX = 3_000
+const PAGES = 16
+const makeMemory = (): WebAssembly.Memory =>
+  new WebAssembly.Memory({ initial: PAGES, maximum: 65_536, shared: true })
+const memories = [makeMemory(), makeMemory()] as const
+const [ours, twin] = [loadKernels(memories[0]), referenceKernels(memories[1])]
+
+/** A random layout in one memory: blocks at multiples of 16, with gaps between them, over random bytes. */
+class Arena {
+  readonly bytes: Uint8Array<SharedArrayBuffer>
+  #next: number
+  #gap: number
+  #state: number
+  constructor(seed: number) {
+    this.bytes = new Uint8Array(memories[0].buffer as SharedArrayBuffer)
+    this.#state = seed | 1
+    this.#gap = 16 * (1 + (seed & 3))
+    this.#next = 16 * (1 + ((seed >>> 2) & 63))
+    const words = new Uint32Array(memories[0].buffer, 0, 1 << 16)
+    for (let index = 0; index < words.length; index++) words[index] = this.random()
+  }
+  /** xorshift32: the bytes between and behind the columns. */
+  random(): number {
+    this.#state ^= this.#state << 13
+    this.#state ^= this.#state >>> 17
+    this.#state ^= this.#state << 5
+    return this.#state >>> 0
+  }
+  /** Below `limit`. */
+  below(limit: number): number {
+    return Math.floor((this.random() / 2 ** 32) * limit)
+  }
+  place(bytes: number): number {
+    const at = this.#next
+    this.#next += Math.ceil(bytes / 16) * 16 + this.#gap
+    assert.ok(this.#next < PAGES * 65_536, 'the test memory is too small')
+    return at
+  }
+  f64(n: number, value: (row: number) => number): number {
+    const at = this.place(n * 8)
+    new Float64Array(this.bytes.buffer, at, n).forEach((_, row, all) => {
+      all[row] = value(row)
+    })
+    return at
+  }
+  codes(width: 8 | 16 | 32, n: number, value: (row: number) => number): number {
+    const at = this.place((n * width) / 8)
+    const { buffer } = this.bytes
+    const all =
+      width === 8
+        ? new Uint8Array(buffer, at, n)
+        : width === 16
+          ? new Uint16Array(buffer, at, n)
+          : new Uint32Array(buffer, at, n)
+    for (let row = 0; row < n; row++) all[row] = value(row)
+    return at
+  }
+  /** Clear up to its padding; `share` of 8 of the rows are set, clustered by bytes when `share` is 9. */
+  bitmap(n: number, share: number): number {
+    const size = Math.ceil(n / 128) * 16
+    const at = this.place(size)
+    this.bytes.fill(0, at, at + size)
+    for (let row = 0; row < n; row++) {
+      const set = share === 9 ? ((row >>> 7) ^ (row >>> 9)) & 1 : this.below(8) < share
+      if (set) this.bytes[at + (row >>> 3)]! |= 1 << (row & 7)
+    }
+    return at
+  }
+  /** 0 = absent for share 10. */
+  selection(n: number, share: number): number {
+    return share === 10 ? 0 : this.bitmap(n, share)
+  }
+}
+
+/** Runs `call` over both memories; `undefinedBytes` names what the two may leave differently. */
+function bothAgree(
+  arena: Arena,
+  call: (kernels: Kernels) => number | undefined,
+  undefinedBytes: (result: number) => ReadonlyArray<readonly [at: number, bytes: number]> = () => [],
+): number | undefined {
+  const theirs = new Uint8Array(memories[1].buffer)
+  theirs.set(arena.bytes)
+  const results = [call(ours), call(twin)]
+  assert.equal(results[0], results[1], 'returned')
+  for (const [at, bytes] of undefinedBytes(results[0] ?? 0)) {
+    arena.bytes.fill(0, at, at + bytes)
+    theirs.fill(0, at, at + bytes)
+  }
+  const [a, b] = [
+    Buffer.from(memories[0].buffer as ArrayBuffer),
+    Buffer.from(memories[1].buffer as ArrayBuffer),
+  ]
+  if (!a.equals(b)) {
+    const at = a.findIndex((byte, index) => byte !== b[index])
+    assert.fail(`the memories differ from byte ${at} on: ${a.subarray(at & ~7, (at & ~7) + 24).toString('hex')}
+      against ${b.subarray(at & ~7, (at & ~7) + 24).toString('hex')}`)
+  }
+  return results[0]
+}
+
+const rows = fc.oneof(fc.integer({ min: 0, max: 140 }), fc.integer({ min: 0, max: ROWS_MAX }))
+const seed = fc.integer({ min: 1, max: 2 ** 31 - 1 })
+const share = fc.integer({ min: 0, max: 10 })
+/** How values are spread: alike, integers, many exponents, single giants, up to overflow, all zeros of both signs. */
+const spread = fc.constantFrom('decimals', 'exponents', 'giant', 'overflow', 'zeros', 'shrinking')
+
+function someValue(arena: Arena, how: string, row: number): number {
+  const sign = arena.below(2) === 0 ? 1 : -1
+  if (how === 'zeros') return sign * 0
+  const value = (sign * arena.random()) / 1_000
+  if (how === 'exponents') return value * 2 ** (arena.below(200) - 100)
+  if (how === 'giant' && arena.below(700) === 0) return value * 1e200
+  if (how === 'overflow') return sign * Number.MAX_VALUE * (arena.below(4) / 4)
+  if (how === 'shrinking') return value * 2 ** -(row >>> 5)
+  return value
+}
+
+function property(name: string, ...body: Parameters<typeof check>): void {
+  test(`kernels: ${name}`, () => check(...body))
+}
+function check(run: (arena: Arena, n: number, share: number, how: string) => void): void {
+  fc.assert(
+    fc.property(seed, rows, share, spread, (start, n, part, how) => run(new Arena(start), n, part, how)),
+    { numRuns: 150 },
+  )
+}
+
+property('select f64', (arena, n, _, how) => {
+  const values = arena.f64(n, (row) => (arena.below(3) === 0 ? 7 : someValue(arena, how, row)))
+  const out = arena.place(Math.ceil(n / 128) * 16)
+  for (const op of Object.values(KERNEL_COMPARE) as KernelCompare[]) {
+    bothAgree(arena, (k) => k.selectF64(op, values, n, 7, out) as undefined)
+  }
+  bothAgree(arena, (k) => k.selectF64Between(values, n, -1_000_000, 7, out) as undefined)
+  bothAgree(arena, (k) => k.selectF64Between(values, n, 7, 8, out) as undefined)
+})
+
+property('select u32 between', (arena, n) => {
+  const offsets = arena.codes(32, n, () => arena.random())
+  const out = arena.place(Math.ceil(n / 128) * 16)
+  const [low, high] = [arena.random(), arena.random()]
+  for (const [from, to] of [
+    [low, high],
+    [0, high],
+    [low, 0xffff_ffff],
+    [0, 0xffff_ffff],
+  ] as const) {
+    bothAgree(arena, (k) => k.selectU32Between(offsets, n, from, to, out) as undefined)
+  }
+})
+
+property('select codes', (arena, n) => {
+  const verdicts = arena.codes(8, 256, () => arena.below(2))
+  const out = arena.place(Math.ceil(n / 128) * 16)
+  for (const width of [8, 16, 32] as const) {
+    const codes = arena.codes(width, n, () => arena.below(arena.below(2) === 0 ? 4 : 256))
+    const code = arena.below(4)
+    bothAgree(arena, (k) => k[`selectCodeEqual${width}`](codes, n, code, out) as undefined)
+    bothAgree(arena, (k) => k[`selectCodeEqual${width}`](codes, n, code + 65_536, out) as undefined)
+    bothAgree(arena, (k) => k[`selectCodeIn${width}`](codes, n, verdicts, out) as undefined)
+  }
+})
+
+property('bitmaps', (arena, n, part) => {
+  const [a, b] = [arena.bitmap(n, Math.min(part, 9)), arena.bitmap(n, 4)]
+  const out = arena.place(Math.ceil(n / 128) * 16)
+  const list = arena.place(n * 4)
+  bothAgree(arena, (k) => k.bitmapFill(n, out) as undefined)
+  bothAgree(arena, (k) => k.bitmapAnd(a, b, n, out) as undefined)
+  bothAgree(arena, (k) => k.bitmapOr(a, b, n, out) as undefined)
+  bothAgree(arena, (k) => k.bitmapNot(a, n, out) as undefined)
+  const count = bothAgree(arena, (k) => k.bitmapCount(out, n))
+  assert.equal(
+    bothAgree(arena, (k) => k.bitmapRows(out, n, list)),
+    count,
+  )
+})
+
+property('aggregates of f64', (arena, n, part, how) => {
+  const values = arena.f64(n, (row) => someValue(arena, how, row))
+  const selection = arena.selection(n, part)
+  const sum = arena.f64(3, () => 0)
+  const ends = arena.f64(3, (cell) => [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0][cell]!)
+  for (let chunk = 0; chunk < 2; chunk++) {
+    bothAgree(arena, (k) => k.sumF64(values, n, selection, sum) as undefined)
+    bothAgree(arena, (k) => k.minMaxF64(values, n, selection, ends) as undefined)
+  }
+})
+
+const isSelected = (arena: Arena, selection: number, row: number): boolean =>
+  selection === 0 || ((arena.bytes[selection + (row >>> 3)]! >>> (row & 7)) & 1) === 1
+
+const anyInteger = (arena: Arena): number => {
+  const most = [10, 2 ** 33, Number.MAX_SAFE_INTEGER][arena.below(3)]!
+  return (
+    (arena.below(2) === 0 ? 1 : -1) *
+    (most - Math.floor((arena.random() / 2 ** 32) * Math.min(most, 2 ** 40)))
+  )
+}
+
+property('exact sums of integers', (arena, n, part) => {
+  const values = arena.f64(n, () => anyInteger(arena))
+  const selection = arena.selection(n, part)
+  const state = arena.f64(3, () => 0)
+  const groups = arena.codes(32, n, () => arena.below(9))
+  const states = arena.f64(27, () => 0)
+  bothAgree(arena, (k) => k.sumI64(values, n, selection, state) as undefined)
+  bothAgree(arena, (k) => k.sumI64(values, n, selection, state) as undefined)
+  bothAgree(arena, (k) => k.groupSumI64(values, groups, n, selection, states) as undefined)
+  // Both against integers without a limit.
+  const cells = new BigInt64Array(arena.bytes.buffer)
+  const total = (at: number) => (cells[at / 8]! << 32n) + cells[at / 8 + 1]!
+  let [wanted, count] = [0n, 0n]
+  for (let row = 0; row < n; row++) {
+    if (!isSelected(arena, selection, row)) continue
+    wanted += BigInt(new Float64Array(arena.bytes.buffer)[values / 8 + row]!)
+    count++
+  }
+  let byGroup = 0n
+  for (let group = 0; group < 9; group++) byGroup += total(states + 24 * group)
+  assert.equal(total(state), 2n * wanted)
+  assert.equal(cells[state / 8 + 2], 2n * count)
+  assert.equal(byGroup, wanted)
+})
+
+property('group numbers', (arena, n, part) => {
+  const translate = arena.codes(32, 256, () => arena.below(1_000))
+  const validity = arena.selection(n, part)
+  const out = arena.place(n * 4)
+  for (const width of [8, 16, 32] as const) {
+    const codes = arena.codes(width, n, () => arena.below(256))
+    bothAgree(arena, (k) => k[`groupInit${width}`](codes, validity, n, translate, 77, out) as undefined)
+    bothAgree(arena, (k) => k[`groupExtend${width}`](codes, validity, n, translate, 1, 78, out) as undefined)
+  }
+})
+
+property('group numbers of time', (arena, n) => {
+  const bucket = 1 + Math.floor(arena.below(2 ** 32) * [2 ** -20, 2 ** -10, 1, 2 ** 21][arena.below(4)]!)
+  const shift = Math.floor((arena.random() / 2 ** 32) * bucket)
+  const offsets = arena.codes(32, n, () => {
+    // Mostly beside a boundary, where a rounding would show.
+    const near = arena.below(1 + Math.floor(2 ** 32 / bucket)) * bucket - shift + arena.below(3) - 1
+    return near >= 0 && near < 2 ** 32 ? near : arena.random()
+  })
+  const out = arena.place(n * 4)
+  bothAgree(arena, (k) => k.groupTimesInit(offsets, n, shift, bucket, out) as undefined)
+  const [from, to] = [new Uint32Array(arena.bytes.buffer, offsets), new Uint32Array(arena.bytes.buffer, out)]
+  for (let row = 0; row < n; row++) {
+    assert.equal(BigInt(to[row]!), (BigInt(from[row]!) + BigInt(shift)) / BigInt(bucket))
+  }
+  bothAgree(arena, (k) => k.groupTimesExtend(offsets, n, shift, bucket, 31, out) as undefined)
+})
+
+property('aggregates by group', (arena, n, part, how) => {
+  const values = arena.f64(n, (row) => someValue(arena, how, row))
+  const groups = arena.codes(32, n, () => arena.below(arena.below(2) === 0 ? 3 : 500))
+  const selection = arena.selection(n, part)
+  const counts = arena.f64(500, () => 0)
+  const sums = arena.f64(1_500, () => 0)
+  const ends = arena.f64(1_500, (cell) => [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0][cell % 3]!)
+  bothAgree(arena, (k) => k.groupCount(groups, n, selection, counts) as undefined)
+  bothAgree(arena, (k) => k.groupSumF64(values, groups, n, selection, sums) as undefined)
+  bothAgree(arena, (k) => k.groupMinMaxF64(values, groups, n, selection, ends) as undefined)
+})
+
+property('few groups', (arena, n, part, how) => {
+  const values = arena.f64(n, (row) => someValue(arena, how, row))
+  const limit = [1, 8, 256][arena.below(3)]!
+  const codes = arena.codes(8, n, () => arena.below(limit))
+  const groups = arena.codes(32, n, (row) => arena.bytes[codes + row]!)
+  const selection = arena.selection(n, part)
+  const scratch = arena.place(FEW_GROUPS_SCRATCH_BYTES)
+  const skipped = () => [[scratch, FEW_GROUPS_SCRATCH_BYTES]] as const
+  const counts = arena.f64(256, () => 0)
+  const [states, same] = [arena.f64(768, () => 0), arena.f64(768, () => 0)]
+  for (let chunk = 0; chunk < 2; chunk++) {
+    bothAgree(arena, (k) => k.countBy8(codes, n, selection, counts, scratch) as undefined, skipped)
+    bothAgree(arena, (k) => k.sumF64By8(values, codes, n, selection, states, scratch) as undefined, skipped)
+    bothAgree(
+      arena,
+      (k) => k.groupSumF64Few(values, groups, n, selection, same, scratch) as undefined,
+      skipped,
+    )
+  }
+  assert.deepEqual(arena.bytes.slice(states, states + 6_144), arena.bytes.slice(same, same + 6_144))
+})
+
+property('numbers for keys, growing the table', (arena, n, part) => {
+  const spreadOfKeys = [5, 300, 2 ** 32][arena.below(3)]!
+  const [low, high] = [
+    arena.codes(32, n, () => arena.below(spreadOfKeys)),
+    arena.codes(32, n, () => arena.below(3)),
+  ]
+  const keys = arena.place(n * 8)
+  bothAgree(arena, (k) => k.pairKeys(low, high, n, keys) as undefined)
+  const selection = arena.selection(n, part)
+  const out = arena.codes(32, n, () => 0)
+  const used = arena.codes(32, 1, () => 0)
+  const tables = [16, 256, 8_192].map((cells) => [cells - 1, arena.place(cells * KEY_CELL_BYTES)] as const)
+  for (const [mask, at] of tables) arena.bytes.fill(0, at, at + (mask + 1) * KEY_CELL_BYTES)
+  let done = 0
+  for (const [step, [mask, table]] of tables.entries()) {
+    const [oldMask, oldTable] = tables[step - 1] ?? [0, 0]
+    if (step > 0) bothAgree(arena, (k) => k.rehashKeys(oldTable, oldMask, table, mask) as undefined)
+    // A call begins where a bitmap's word does: whole words that are done, are done again with equal numbers.
+    const from = done & ~127
+    const rest = selection === 0 ? 0 : selection + from / 8
+    const call = (k: Kernels) =>
+      k.numberKeys(keys + from * 8, n - from, rest, table, mask, used, out + from * 4)
+    const consumed = bothAgree(arena, call, (result) =>
+      Array.from({ length: n }, (_, row) => [out + row * 4, 4] as const).filter(
+        (_, row) => row >= from && (row >= from + result || !isSelected(arena, selection, row)),
+      ),
+    )!
+    done = from + consumed
+    if (done === n) break
+  }
+  assert.equal(done, n)
+  // Equal keys have equal numbers, in order of appearance.
+  const numbers = new Map<bigint, number>()
+  for (let row = 0; row < n; row++) {
+    if (!isSelected(arena, selection, row)) continue
+    const key = new BigUint64Array(arena.bytes.buffer)[keys / 8 + row]!
+    if (!numbers.has(key)) numbers.set(key, numbers.size)
+    assert.equal(new Uint32Array(arena.bytes.buffer)[out / 4 + row], numbers.get(key))
+  }
+})

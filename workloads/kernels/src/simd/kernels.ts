@@ -1,0 +1,210 @@
+/** A byte address in the memory that the kernels were made over, a multiple of 16. */
+export type Pointer = number
+/** A pointer that may be 0: absent. Without a selection every row counts, without a validity none is null. */
+export type OptionalPointer = number
+
+/**
+ * The hot loops of the hot tier over one shared memory: `load-kernels.ts` gives the WebAssembly form, and
+ * `reference-kernels.ts` the TypeScript twin with equal results, bit for bit (`kernels.test.ts`).
+ *
+ * Shapes: `n` rows, at most `KERNEL_ROWS_MAX`. A bitmap has bit r in byte r >> 3, least significant first, and is padded to
+ *         a multiple of 16 bytes; its bits from n on are zero in every output, and must be in every input. Inputs are
+ *         read up to 16 bytes beyond their end; outputs are written up to their end or their bitmap's padding.
+ *         Codes come as u8, u16 or u32: the number at the end of a name. Groups are u32 numbers from 0.
+ * Errors: none. A pointer, code or group outside what was passed reads or writes elsewhere in this memory, or traps at
+ *         its end: whoever calls checks once a batch. Float64 values are finite.
+ * Cost:   O(n) unless said otherwise; nothing is allocated.
+ */
+export type Kernels = SelectValueKernels &
+  SelectCodeKernels &
+  BitmapKernels &
+  AggregateKernels &
+  GroupNumberKernels &
+  GroupAggregateKernels &
+  FewGroupKernels &
+  KeyKernels
+
+/** Most rows in a call. */
+export const KERNEL_ROWS_MAX = 65_536
+/** Bytes of the `scratch` of `countBy8`, `sumF64By8` and `groupSumF64Few`; its content need not be kept or cleared. */
+export const FEW_GROUPS_SCRATCH_BYTES = 16_384
+/** Most groups of those three. */
+export const FEW_GROUPS_MAX = 256
+/** Bytes of a cell of a key table: key u64, number u32, full u32 (0 or 1). A new table is all zero. */
+export const KEY_CELL_BYTES = 16
+
+/** Relations of `selectF64`, numbered like the protocol's CompareOperator. */
+export const KERNEL_COMPARE = {
+  EQUAL: 1,
+  NOT_EQUAL: 2,
+  LESS: 3,
+  LESS_OR_EQUAL: 4,
+  GREATER: 5,
+  GREATER_OR_EQUAL: 6,
+} as const
+export type KernelCompare = (typeof KERNEL_COMPARE)[keyof typeof KERNEL_COMPARE]
+
+/** Selections by value: f64 columns and u32 time offsets → bitmap. */
+export type SelectValueKernels = Readonly<{
+  /** Rows whose value stands in relation `op` to `scalar`. */
+  selectF64: (op: KernelCompare, values: Pointer, n: number, scalar: number, out: Pointer) => void
+  /** Rows with low ≤ value < high. */
+  selectF64Between: (values: Pointer, n: number, low: number, high: number, out: Pointer) => void
+  /** Rows with low ≤ value ≤ high, unsigned. */
+  selectU32Between: (values: Pointer, n: number, low: number, high: number, out: Pointer) => void
+}>
+
+type SelectEqual = (codes: Pointer, n: number, code: number, out: Pointer) => void
+type SelectIn = (codes: Pointer, n: number, verdicts: Pointer, out: Pointer) => void
+
+/** Selections by dictionary code → bitmap. `verdicts` is a byte, 0 or 1, per dictionary entry; 256 of them for u8 codes. */
+export type SelectCodeKernels = Readonly<{
+  /** Rows with this code. A code that the width cannot hold is found nowhere. */
+  selectCodeEqual8: SelectEqual
+  selectCodeEqual16: SelectEqual
+  selectCodeEqual32: SelectEqual
+  /** Rows whose code has verdict 1. */
+  selectCodeIn8: SelectIn
+  selectCodeIn16: SelectIn
+  selectCodeIn32: SelectIn
+}>
+
+/** Selection bitmaps among each other. `out` may be an input. */
+export type BitmapKernels = Readonly<{
+  /** Ones for n rows. */
+  bitmapFill: (n: number, out: Pointer) => void
+  bitmapAnd: (a: Pointer, b: Pointer, n: number, out: Pointer) => void
+  bitmapOr: (a: Pointer, b: Pointer, n: number, out: Pointer) => void
+  bitmapNot: (a: Pointer, n: number, out: Pointer) => void
+  /** How many bits are set. */
+  bitmapCount: (a: Pointer, n: number) => number
+  /** Writes the numbers of the set bits, ascending, as u32; returns how many. */
+  bitmapRows: (a: Pointer, n: number, out: Pointer) => number
+}>
+
+type Aggregate = (values: Pointer, n: number, selection: OptionalPointer, state: Pointer) => void
+
+/** Aggregates without groups: a chunk is added to a state of three 8-byte cells. */
+export type AggregateKernels = Readonly<{
+  /**
+   * State f64[3]: sum, compensation, count; the sum is sum + compensation. The same rows give the same bits.
+   * |error| ≤ 2^-53 |sum| + 2^-70 max|value| a chunk; a sum beyond float64 is infinite, its compensation 0.
+   */
+  sumF64: Aggregate
+  /** Values are integers below 2^53. State i64[3]: high, low, count; the sum is high · 2^32 + low, exact, 0 ≤ low < 2^32. */
+  sumI64: Aggregate
+  /** State f64[3]: min, max, count, from Infinity, -Infinity, 0 on. -0 is written as 0. */
+  minMaxF64: Aggregate
+}>
+
+type GroupInit = (
+  codes: Pointer,
+  validity: OptionalPointer,
+  n: number,
+  translate: Pointer,
+  nullCode: number,
+  out: Pointer,
+) => void
+type GroupExtend = (
+  codes: Pointer,
+  validity: OptionalPointer,
+  n: number,
+  translate: Pointer,
+  nullCode: number,
+  factor: number,
+  out: Pointer,
+) => void
+
+/** Group numbers from dictionary codes and time; `translate` is u32 per dictionary entry, `out` u32 a row. */
+export type GroupNumberKernels = Readonly<{
+  /** out = valid ? translate[code] : nullCode. */
+  groupInit8: GroupInit
+  groupInit16: GroupInit
+  groupInit32: GroupInit
+  /** out = out · factor + (valid ? translate[code] : nullCode), modulo 2^32. */
+  groupExtend8: GroupExtend
+  groupExtend16: GroupExtend
+  groupExtend32: GroupExtend
+  /** out = floor((offset + shift) / bucket): u32 offsets, integers 0 ≤ shift < bucket ≤ 2^53; exact. */
+  groupTimesInit: (offsets: Pointer, n: number, shift: number, bucket: number, out: Pointer) => void
+  /** out = out · factor + floor((offset + shift) / bucket), modulo 2^32. */
+  groupTimesExtend: (
+    offsets: Pointer,
+    n: number,
+    shift: number,
+    bucket: number,
+    factor: number,
+    out: Pointer,
+  ) => void
+}>
+
+type GroupAggregate = (
+  values: Pointer,
+  groups: Pointer,
+  n: number,
+  selection: OptionalPointer,
+  states: Pointer,
+) => void
+
+/** Aggregates by group number: state g is at states + 24 · g, three cells as without groups. */
+export type GroupAggregateKernels = Readonly<{
+  /** counts is f64 a group. */
+  groupCount: (groups: Pointer, n: number, selection: OptionalPointer, counts: Pointer) => void
+  /** f64[3]: sum, compensation, count; in row order. |error| ≤ 2^-53 |sum| + n² 2^-106 Σ|value|. */
+  groupSumF64: GroupAggregate
+  /** i64[3]: high, low, count; the sum is high · 2^32 + low, exact for 2^31 rows; low is signed and not normalised. */
+  groupSumI64: GroupAggregate
+  /** f64[3]: min, max, count. */
+  groupMinMaxF64: GroupAggregate
+}>
+
+/** The same for at most `FEW_GROUPS_MAX` groups, where waiting for the previous row's store would cost most. */
+export type FewGroupKernels = Readonly<{
+  /** Adds to counts f64[256] by u8 code. */
+  countBy8: (codes: Pointer, n: number, selection: OptionalPointer, counts: Pointer, scratch: Pointer) => void
+  /**
+   * Adds to states f64[3 · 256] by u8 code. With m the greatest |value| of 2,048 rows, a group's
+   * |error| ≤ 2^-53 |sum| + 2^-42 Σ min(|value|, 2^-29 m) a chunk: compensated, unless m dwarfs all values of a group,
+   * whose 2,048 rows are then summed plainly.
+   */
+  sumF64By8: (
+    values: Pointer,
+    codes: Pointer,
+    n: number,
+    selection: OptionalPointer,
+    states: Pointer,
+    scratch: Pointer,
+  ) => void
+  /** `sumF64By8` over u32 group numbers below `FEW_GROUPS_MAX`. */
+  groupSumF64Few: (
+    values: Pointer,
+    groups: Pointer,
+    n: number,
+    selection: OptionalPointer,
+    states: Pointer,
+    scratch: Pointer,
+  ) => void
+}>
+
+/** Numbers for 64-bit keys by an open-addressing table of a power of two of cells (`KEY_CELL_BYTES`). */
+export type KeyKernels = Readonly<{
+  /**
+   * out[row] = the number of the row's key, u32; equal keys have equal numbers, given from `used` (u32) on in order of
+   * appearance. Returns the rows done: fewer than n when a new key met a table that is 3/4 full; then `rehashKeys` into a
+   * larger one and go on from there. Rows that are not selected are skipped, their `out` is undefined.
+   * Keys compare by their bits: whoever keys float64 writes -0 as 0. O(n) expected.
+   */
+  numberKeys: (
+    keys: Pointer,
+    n: number,
+    selection: OptionalPointer,
+    table: Pointer,
+    capacityMask: number,
+    used: Pointer,
+    out: Pointer,
+  ) => number
+  /** Copies every cell into a larger, zeroed table. O(capacity). */
+  rehashKeys: (oldTable: Pointer, oldMask: number, newTable: Pointer, newMask: number) => void
+  /** out[row] = low[row] + high[row] · 2^32 as u64: one key of two u32. */
+  pairKeys: (low: Pointer, high: Pointer, n: number, out: Pointer) => void
+}>

@@ -1,0 +1,29 @@
+import { bitmaps } from './bitmaps.ts'
+import { fewGroups } from './few-groups.ts'
+import { groupAggregates } from './group-aggregates.ts'
+import { groupNumbers } from './group-numbers.ts'
+import type { Kernels } from './kernels.ts'
+import { memoryViews } from './memory-views.ts'
+import { minMaxF64 } from './min-max-f64.ts'
+import { numberKeys } from './number-keys.ts'
+import { selectCodes } from './select-codes.ts'
+import { selectValues } from './select-values.ts'
+import { sumF64 } from './sum-f64.ts'
+import { sumI64 } from './sum-i64.ts'
+
+/** The TypeScript twins of all kernels over `memory`: the reference that tests hold the WebAssembly form to. */
+export function referenceKernels(memory: WebAssembly.Memory): Kernels {
+  const views = memoryViews(memory)
+  return {
+    ...selectValues(views),
+    ...selectCodes(views),
+    ...bitmaps(views),
+    sumF64: sumF64(views),
+    sumI64: sumI64(views),
+    minMaxF64: minMaxF64(views),
+    ...groupNumbers(views),
+    ...groupAggregates(views),
+    ...fewGroups(views),
+    ...numberKeys(views),
+  }
+}
