@@ -88,8 +88,8 @@ export function groupTimesExtend(offsets: usize, n: i32, shift: f64, bucket: f64
 }
 
 /*
- * floor((offset + shift) / bucket) without a division a row. Below 2^32 a bucket: x = offset + shift < 2^33, and
- * (x + 1/2) / bucket is at least 1 / (2 · bucket) away from every integer, relatively 2^-34, far more than the two
+ * floor((offset + shift) / bucket) without a division a row. Below 2^32 a bucket: x = offset + shift < 2^50 + 2^32, and
+ * (x + 1/2) / bucket is at least 1 / (2 · bucket) away from every integer, relatively above 2^-52, more than the two
  * roundings of a multiplication by the reciprocal. So its floor is the quotient. From 2^32 on an offset crosses at most
  * one boundary, and a comparison answers. (bit patterns: 2^52 + k has k in its low 32 bits.)
  */

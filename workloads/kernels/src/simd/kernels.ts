@@ -125,7 +125,10 @@ export type GroupNumberKernels = Readonly<{
   groupExtend8: GroupExtend
   groupExtend16: GroupExtend
   groupExtend32: GroupExtend
-  /** out = floor((offset + shift) / bucket): u32 offsets, integers 0 ≤ shift < bucket ≤ 2^53; exact. */
+  /**
+   * out = floor((offset + shift) / bucket): u32 offsets, integers; exact, modulo 2^32. For buckets below 2^32:
+   * 0 ≤ shift < 2^50; from 2^32 to 2^53: 0 ≤ shift < bucket.
+   */
   groupTimesInit: (offsets: Pointer, n: number, shift: number, bucket: number, out: Pointer) => void
   /** out = out · factor + floor((offset + shift) / bucket), modulo 2^32. */
   groupTimesExtend: (
