@@ -1,5 +1,5 @@
 import { TrueNowError } from '../errors.ts'
-import type { Column, WireType } from './column.ts'
+import type { Codes, Column, WireType } from './column.ts'
 
 /*
  * Column batch v1: columns of equal length, side by side. Little-endian; every section starts at a multiple of 8
@@ -174,7 +174,7 @@ function encodeIntegers(values: Float64Array, rowCount: number): Payload {
   return { encoding: PLAIN, payload }
 }
 
-function encodeStrings(codes: Uint32Array, dictionary: readonly string[], rowCount: number): Buffer {
+function encodeStrings(codes: Codes, dictionary: readonly string[], rowCount: number): Buffer {
   const texts = dictionary.map((text) => Buffer.from(text, 'utf8'))
   const textBytes = texts.reduce((sum, text) => sum + text.length, 0)
   const width = codeWidth(dictionary.length)

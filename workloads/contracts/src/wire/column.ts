@@ -1,14 +1,16 @@
 /**
  * One column of a batch in memory. `validity`: one bit a row, least significant first, 1 = a value is there; absent =
  * no null. Values under a 0 bit are zero. int64 and timestamp are safe integers (|v| < 2^53) held as doubles.
+ * Codes are as wide as whoever made the column chose.
  */
 export type Column =
-  | Readonly<{ type: 'string'; codes: Uint32Array; dictionary: readonly string[]; validity?: Uint8Array }>
+  | Readonly<{ type: 'string'; codes: Codes; dictionary: readonly string[]; validity?: Uint8Array }>
   | Readonly<{ type: 'int64' | 'timestamp' | 'float64'; values: Float64Array; validity?: Uint8Array }>
   | Readonly<{ type: 'bool'; values: Uint8Array; validity?: Uint8Array }>
   | Readonly<{ type: 'id128'; values: Uint8Array; validity?: Uint8Array }>
   | Readonly<{ type: 'int128'; values: readonly bigint[]; validity?: Uint8Array }>
 
+export type Codes = Uint8Array | Uint16Array | Uint32Array
 export type WireType = Column['type']
 
 /** True where row `row` holds a value. */
