@@ -1,13 +1,16 @@
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import {
   type PartialQueryRequest,
+  type Plan,
   ReplicaState,
   type SlotRequest,
   SlotStatus,
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { encodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
-import { executePlan } from '@truenow/kernels/plan/execute-plan.ts'
-import type { RowSource } from '@truenow/kernels/plan/row-source.ts'
+import { type Executed, executePlan } from '@truenow/kernels/plan/execute-plan.ts'
+import { mergePartials } from '@truenow/kernels/plan/merge-partials.ts'
+import type { Cut, Pause } from '@truenow/kernels/plan/row-source.ts'
 import type { ShardSlot } from './shard-slot.ts'
 
 export type FindSlot = (namespace: string, name: string, slot: number) => ShardSlot | undefined
@@ -39,7 +42,7 @@ export async function executePartial(
       await slot.reached(Number(asked.atLeastOffset), waitMs, signal)
     }),
   )
-  const sources: RowSource[] = []
+  const cuts: Cut[] = []
   let definition: ShardSlot['table']['definition'] | undefined
   const answers = request.slots.map((asked) => {
     const slot = find(asked)
@@ -48,14 +51,53 @@ export async function executePartial(
     const judged = judge(asked, slot, shard)
     if (judged.status === SlotStatus.OK) {
       definition ??= slot.table.definitions.get(plan.tableVersion) ?? slot.table.definition
-      for (const source of slot.replica.cut(asked.slot)) sources.push(source)
+      cuts.push(slot.replica.cut(asked.slot))
     }
     return answerOf(asked, slot, judged)
   })
   if (definition === undefined)
     return { slots: answers, batch: new Uint8Array(0), rowsScanned: 0n, rowsMatched: 0n }
+  try {
+    const pause = pauses(nowMs, signal)
+    const { batch, rowsScanned, rowsMatched } = await executeOverArenas(plan, definition, cuts, pause)
+    return {
+      slots: answers,
+      batch: encodeColumnBatch(batch),
+      rowsScanned: BigInt(rowsScanned),
+      rowsMatched: BigInt(rowsMatched),
+    }
+  } finally {
+    for (const cut of cuts) cut.release()
+  }
+}
+
+/** Kernels see one arena: slots of another are run apart, and merged like those of another shard. */
+async function executeOverArenas(
+  plan: Plan,
+  definition: TableDefinition,
+  cuts: readonly Cut[],
+  pause: Pause,
+): Promise<Executed> {
+  const sources = cuts.flatMap((cut) => cut.sources)
+  const byArena = Map.groupBy(sources, ({ resident }) => resident?.chunk.arena)
+  if (byArena.size < 2) return executePlan(plan, definition, sources, pause)
+  const parts: Executed[] = []
+  for (const some of byArena.values()) parts.push(await executePlan(plan, definition, some, pause))
+  return {
+    batch: mergePartials(
+      plan,
+      definition,
+      parts.map(({ batch }) => batch),
+    ),
+    rowsScanned: parts.reduce((sum, { rowsScanned }) => sum + rowsScanned, 0),
+    rowsMatched: parts.reduce((sum, { rowsMatched }) => sum + rowsMatched, 0),
+  }
+}
+
+/** Gives the thread away whenever a slice is over. */
+function pauses(nowMs: () => number, signal: AbortSignal): Pause {
   let sliceSinceMs = nowMs()
-  const pause = () => {
+  return () => {
     if (signal.aborted) throw new TrueNowError('TN_SHUTTING_DOWN', 'The asker left.')
     if (nowMs() - sliceSinceMs < SLICE_MS) return undefined
     return new Promise<void>((resolve) =>
@@ -64,13 +106,6 @@ export async function executePartial(
         resolve()
       }),
     )
-  }
-  const { batch, rowsScanned, rowsMatched } = await executePlan(plan, definition, sources, pause)
-  return {
-    slots: answers,
-    batch: encodeColumnBatch(batch),
-    rowsScanned: BigInt(rowsScanned),
-    rowsMatched: BigInt(rowsMatched),
   }
 }
 

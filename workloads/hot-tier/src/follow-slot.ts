@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@truenow/chassis/grpc-client.ts'
 import type { PeerAddresses } from '@truenow/chassis/peer-addresses.ts'
 import type { RoleContext } from '@truenow/chassis/running-role.ts'
-import { TrueNowError } from '@truenow/contracts/errors.ts'
+import { type ErrorCode, TrueNowError } from '@truenow/contracts/errors.ts'
 import type { BlockStream } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
 import { rendezvous } from '@truenow/kernels/sharding/rendezvous.ts'
 import type { HotTierMetrics } from './metrics.ts'
@@ -83,7 +83,7 @@ async function subscribeOnce(
     for await (const { event } of stream) {
       if (event.case === 'block') await parts.mayApply(slot, signal)
       if (signal.aborted) return { reason: 'ended' }
-      const taken = await takeOnceKnown(slot, event, signal)
+      const taken = await takeOncePossible(slot, event, signal)
       heardAtMs = parts.context.clock.monotonicMs()
       parts.onTaken(slot)
       if (taken !== 'taken') return { reason: taken }
@@ -97,17 +97,29 @@ async function subscribeOnce(
   }
 }
 
-/** A block of a table version that the catalog here does not have yet stalls the slot, visibly, until it has. */
-async function takeOnceKnown(slot: ShardSlot, event: Parameters<ShardSlot['take']>[0], signal: AbortSignal) {
+/** Why a block cannot be taken yet, by the error that says so; the slot stalls, visibly, until it can. */
+const WAITS: Readonly<Partial<Record<ErrorCode, string>>> = {
+  TN_TABLE_UNKNOWN: 'TableVersionUnknown',
+  TN_MEMORY_FULL: 'ArenaFull',
+}
+const WAIT_MS = 100
+
+async function takeOncePossible(
+  slot: ShardSlot,
+  event: Parameters<ShardSlot['take']>[0],
+  signal: AbortSignal,
+) {
   for (;;) {
     try {
       const taken = slot.take(event)
-      if (slot.stalledReason.startsWith('TableVersionUnknown')) slot.stalledReason = ''
+      if (Object.values(WAITS).some((reason) => slot.stalledReason.startsWith(reason)))
+        slot.stalledReason = ''
       return taken
     } catch (error) {
-      if (!(error instanceof TrueNowError) || error.code !== 'TN_TABLE_UNKNOWN' || signal.aborted) throw error
-      slot.stalledReason = `TableVersionUnknown: ${error.message}`
-      await sleep(100, undefined, { signal }).catch(() => {})
+      const reason = error instanceof TrueNowError ? WAITS[error.code] : undefined
+      if (reason === undefined || signal.aborted) throw error
+      slot.stalledReason = `${reason}: ${(error as Error).message}`
+      await sleep(WAIT_MS, undefined, { signal }).catch(() => {})
     }
   }
 }

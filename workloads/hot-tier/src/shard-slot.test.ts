@@ -38,7 +38,7 @@ function scene(versions: readonly (typeof VERSIONS)[0][] = VERSIONS) {
     }),
     metrics: createHotTierMetrics(new Registry()),
     clock: { nowUs: () => time.nowUs, monotonicMs: () => 0 },
-    restored: undefined,
+    replica: new SlotReplica(first),
   })
   return { slot, time, table }
 }

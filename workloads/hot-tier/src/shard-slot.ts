@@ -4,7 +4,7 @@ import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { SubscribeEvent } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
 import { blockMismatch, decodeBlock } from '@truenow/contracts/wire/block-v1.ts'
-import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
+import type { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 
@@ -51,7 +51,7 @@ export class ShardSlot {
       snapshots: SnapshotStore
       metrics: HotTierMetrics
       clock: Clock
-      restored: SlotReplica | undefined
+      replica: SlotReplica
     }>,
   ) {
     this.key = parts.key
@@ -60,7 +60,7 @@ export class ShardSlot {
     this.snapshots = parts.snapshots
     this.metrics = parts.metrics
     this.clock = parts.clock
-    this.replica = parts.restored ?? new SlotReplica(firstVersion(parts.table))
+    this.replica = parts.replica
   }
 
   get isServing(): boolean {
@@ -74,7 +74,7 @@ export class ShardSlot {
 
   /**
    * Folds one event of the stream in, whole or not at all. Errors: TN_TABLE_UNKNOWN while a block's table version is not
-   * known here; TN_BLOCK_CORRUPT for what the way here garbled.
+   * known here, TN_MEMORY_FULL while there is no room for its rows; TN_BLOCK_CORRUPT for what the way here garbled.
    */
   take(event: SubscribeEvent['event']): Taken {
     this.progressedAtUs = this.clock.nowUs()
@@ -184,7 +184,7 @@ export class ShardSlot {
 }
 
 /** The oldest version: an empty slot has seen none, and the log raises it. */
-function firstVersion({ definitions, definition }: TableView): TableView['definition'] {
+export function firstVersion({ definitions, definition }: TableView): TableView['definition'] {
   return definitions.get(Math.min(...definitions.keys())) ?? definition
 }
 

@@ -2,9 +2,13 @@ import { join } from 'node:path'
 import type { CatalogView, TableView } from '@truenow/chassis/catalog-view.ts'
 import type { RoleContext } from '@truenow/chassis/running-role.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import type { Arena } from '@truenow/kernels/columns/arena.ts'
+import { TextPools } from '@truenow/kernels/columns/text-pool.ts'
+import { type ReplicaMemory, SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
+import { createArenas } from './create-arenas.ts'
 import { type FollowParts, followSlot } from './follow-slot.ts'
 import type { HotTierMetrics } from './metrics.ts'
-import { type Assignment, assignmentOf, ShardSlot } from './shard-slot.ts'
+import { type Assignment, assignmentOf, firstVersion, ShardSlot } from './shard-slot.ts'
 import { SnapshotStore } from './snapshot-store.ts'
 import type { WriteFile } from './write-durably.ts'
 
@@ -30,6 +34,8 @@ type Held = Readonly<{
 }>
 
 const HOUSEKEEPING_MS = 100
+/** An arena this full lets its oldest buckets go, so that blocks and queries find room. */
+const ARENA_FULL_SHARE = 0.9
 
 /** The replicas of this shard: opened and dropped as the catalog says, within one memory budget, snapshot one at a time. */
 export class Shard {
@@ -39,9 +45,11 @@ export class Shard {
   private identity: Readonly<{ catalogId: string; incarnation: number }> | undefined
   private timer: NodeJS.Timeout | undefined
   private bytes = 0
+  private readonly memories: ReadonlyArray<Readonly<{ arena: Arena; texts: Map<string, TextPools> }>>
 
   constructor(parts: ShardParts) {
     this.parts = parts
+    this.memories = createArenas(parts.residentBytesMax).map((arena) => ({ arena, texts: new Map() }))
     parts.metrics.residentBytesMax.set(parts.residentBytesMax)
   }
 
@@ -96,7 +104,10 @@ export class Shard {
     const all = [...this.held.values()]
     for (const { stop } of all) stop.abort()
     await Promise.all(all.map(({ following }) => following))
-    for (const { slot } of all) this.snapshot(slot)
+    for (const { slot } of all) {
+      this.snapshot(slot)
+      slot.replica.free()
+    }
     this.held.clear()
   }
 
@@ -114,7 +125,8 @@ export class Shard {
     const { catalogId, incarnation } = this.identity as NonNullable<typeof this.identity>
     const directory = join(this.parts.dataDirectory, 'slots', `${namespace}.${name}`, String(number))
     const identity = { catalogId, incarnation, table: `${namespace}.${name}`, uid, slot: number }
-    const snapshots = new SnapshotStore(directory, identity, this.parts.writeFile)
+    const memory = this.memoryOf(uid)
+    const snapshots = new SnapshotStore(directory, identity, this.parts.writeFile, memory)
     const restored = snapshots.restore((file, why) => {
       metrics.snapshots.inc({ outcome: 'refused' })
       context.log.warn({ file, why }, 'a snapshot was refused')
@@ -128,7 +140,7 @@ export class Shard {
       snapshots,
       metrics,
       clock: context.clock,
-      restored,
+      replica: restored ?? new SlotReplica(firstVersion(table), memory),
     })
     const stop = new AbortController()
     const parts = {
@@ -151,6 +163,18 @@ export class Shard {
     // At once: the slot's next replica, of another table of the same name, writes to the same directory.
     if (forGood) this.removeSnapshots(held.slot)
     await held.following
+    held.slot.replica.free()
+  }
+
+  /** The emptiest arena, and the texts of the table there. */
+  private memoryOf(uid: string): ReplicaMemory {
+    const emptiest = this.memories.reduce((least, one) =>
+      one.arena.usedBytes < least.arena.usedBytes ? one : least,
+    )
+    for (const [name, pools] of emptiest.texts) if (pools.isUnused) emptiest.texts.delete(name)
+    const texts = emptiest.texts.get(uid) ?? new TextPools()
+    emptiest.texts.set(uid, texts)
+    return { arena: emptiest.arena, texts }
   }
 
   /** What cannot be removed is refused when it is met again: it names another table or incarnation. */
@@ -215,21 +239,30 @@ export class Shard {
   private keepBudget(): void {
     const slots = this.slots()
     const measure = () => {
-      this.bytes = slots.reduce((sum, { replica }) => sum + replica.residentBytes, 0)
+      const pools = new Set(slots.map(({ replica }) => replica.texts))
+      const texts = [...pools].reduce((sum, { residentBytes }) => sum + residentBytes, 0)
+      this.bytes = slots.reduce((sum, { replica }) => sum + replica.residentBytes, texts)
     }
     measure()
-    while (this.bytes > this.parts.residentBytesMax) {
-      const candidates = slots.filter(
-        ({ replica }) => replica.definition.onMemoryFull === 'Evict' && replica.buckets.size > 1,
-      )
-      const oldestOf = ({ replica }: ShardSlot) =>
-        [...replica.buckets.values()].reduce((oldest, { startUs }) => Math.min(oldest, startUs), Infinity)
-      const [oldest] = candidates.toSorted((a, b) => oldestOf(a) - oldestOf(b))
-      if (oldest === undefined || !oldest.replica.evictOldest()) break
-      this.parts.metrics.evictions.inc()
-      measure()
+    while (this.bytes > this.parts.residentBytesMax && this.evictOldest(slots)) measure()
+    for (const { arena } of this.memories) {
+      const own = slots.filter(({ replica }) => replica.arena === arena)
+      while (arena.usedBytes > ARENA_FULL_SHARE * arena.bytesMax && this.evictOldest(own)) measure()
     }
     this.parts.metrics.residentBytes.set(this.bytes)
+  }
+
+  /** Frees the oldest bucket of these slots; false when none may leave. */
+  private evictOldest(slots: readonly ShardSlot[]): boolean {
+    const candidates = slots.filter(
+      ({ replica }) => replica.definition.onMemoryFull === 'Evict' && replica.buckets.size > 1,
+    )
+    const oldestOf = ({ replica }: ShardSlot) =>
+      [...replica.buckets.values()].reduce((oldest, { startUs }) => Math.min(oldest, startUs), Infinity)
+    const [oldest] = candidates.toSorted((a, b) => oldestOf(a) - oldestOf(b))
+    if (oldest === undefined || !oldest.replica.evictOldest()) return false
+    this.parts.metrics.evictions.inc()
+    return true
   }
 
   private count(): void {

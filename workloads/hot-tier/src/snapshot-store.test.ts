@@ -58,7 +58,7 @@ function foldAndWrite(store: SnapshotStore, records: readonly LogRecord[], perio
   }
 }
 const rowsOf = (replica: SlotReplica) =>
-  replica.cut(0).map(({ rowCount, rowNumbers, times }) => [[...rowNumbers.subarray(0, rowCount)], [...times.subarray(0, rowCount)]]) // biome-ignore format: one line
+  replica.cut(0).sources.map(({ rowCount, rowNumbers, times }) => [[...rowNumbers.subarray(0, rowCount)], [...times.subarray(0, rowCount)]]) // biome-ignore format: one line
 
 test('SnapshotStore: restarted at any cursors, also under memory pressure, a replica is as if it had never stopped', () => {
   fc.assert(

@@ -2,11 +2,16 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
-import type { Column } from '@truenow/contracts/wire/column.ts'
 import { decodeColumnBatch, encodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
 import { crc32c } from '@truenow/contracts/wire/crc32c.ts'
 import { RowBucket } from '@truenow/kernels/replica/row-bucket.ts'
-import { bucketKey, type EvictedBucket, SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
+import {
+  bucketKey,
+  type EvictedBucket,
+  type ReplicaMemory,
+  SlotReplica,
+} from '@truenow/kernels/replica/slot-replica.ts'
+import { bucketBatch, ROW_NUMBER } from './bucket-batch.ts'
 import { type WriteFile, writeDurably } from './write-durably.ts'
 
 /*
@@ -55,7 +60,6 @@ type Body = Readonly<{
 type Manifest = Readonly<{ file: string; body: Body }>
 const FORMAT = 2
 const MANIFESTS_KEPT = 2
-const ROW_NUMBER = '$row'
 
 /** The snapshots of one slot on the volume. One process at a time: whoever holds the slot. */
 export class SnapshotStore {
@@ -66,10 +70,19 @@ export class SnapshotStore {
   private number = 0
   private kept: Manifest[] = []
 
-  constructor(directory: string, identity: SnapshotIdentity, writeFile: WriteFile = writeDurably) {
+  private readonly memory: ReplicaMemory
+
+  /** Replicas that are restored live in `memory`; without one each has its own. */
+  constructor(
+    directory: string,
+    identity: SnapshotIdentity,
+    writeFile: WriteFile = writeDurably,
+    memory: ReplicaMemory = {},
+  ) {
     this.directory = directory
     this.identity = identity
     this.writeFile = writeFile
+    this.memory = memory
   }
 
   /** Offset of the newest snapshot; -1 = none. */
@@ -134,7 +147,7 @@ export class SnapshotStore {
       if (kept.length === MANIFESTS_KEPT) break
       try {
         const body = this.readManifest(file)
-        restored ??= this.load(body)
+        restored ??= this.loadWhole(body)
         kept.unshift({ file, body })
       } catch (error) {
         refuse(join(this.directory, file), (error as Error).message)
@@ -164,17 +177,14 @@ export class SnapshotStore {
   }
 
   private writeBucket(bucket: RowBucket, definition: TableDefinition, last: Body | undefined): BucketEntry {
-    const { startUs, endUs, changedAtOffset, digestA, digestB, evictedRows } = bucket
+    const { startUs, endUs, changedAtOffset, digest, evictedRows } = bucket
+    const [digestA, digestB] = [digest.a, digest.b]
     const before = last?.buckets.find(
       (entry) =>
         entry.startUs === startUs && entry.endUs === endUs && entry.changedAtOffset === changedAtOffset,
     )
     if (before !== undefined) return before
-    const source = bucket.source(0, definition)
-    const names = [definition.idColumn, definition.timeColumn, ...bucket.columnNames]
-    const columns = names.map((name) => ({ name, column: source.column(name) as Column }))
-    columns.push({ name: ROW_NUMBER, column: { type: 'int64', values: source.rowNumbers } })
-    const bytes = encodeColumnBatch({ rowCount: source.rowCount, columns })
+    const bytes = encodeColumnBatch(bucketBatch(bucket, definition))
     const file = `bucket-${startUs}-${endUs}-${changedAtOffset}.bin`
     this.writeFile(join(this.directory, file), bytes)
     return { file, checksum: crc32c(bytes), startUs, endUs, changedAtOffset, digestA, digestB, evictedRows }
@@ -203,8 +213,18 @@ export class SnapshotStore {
     return body
   }
 
-  private load(body: Body): SlotReplica {
-    const replica = new SlotReplica(body.definition)
+  private loadWhole(body: Body): SlotReplica {
+    const replica = new SlotReplica(body.definition, this.memory)
+    try {
+      this.load(body, replica)
+      return replica
+    } catch (error) {
+      replica.free() // Half of it may stand in the arena already.
+      throw error
+    }
+  }
+
+  private load(body: Body, replica: SlotReplica): void {
     replica.cursor = body.cursor
     replica.originOffset = body.originOffset
     replica.logTimeUs = body.logTimeUs
@@ -228,14 +248,13 @@ export class SnapshotStore {
       const times = new Float64Array(whole, count * 16, count).slice(skip)
       replica.ids.restore(entry.from + skip, words, times)
     }
-    for (const entry of body.buckets)
-      replica.buckets.set(bucketKey(entry.startUs, entry.endUs), this.loadBucket(entry, body.definition))
-    return replica
+    for (const entry of body.buckets) this.loadBucket(entry, replica)
   }
 
-  private loadBucket(entry: BucketEntry, definition: TableDefinition): RowBucket {
-    const { rowCount, columns } = decodeColumnBatch(this.readFile(entry))
-    const bucket = new RowBucket(entry.startUs, entry.endUs)
+  private loadBucket(entry: BucketEntry, { definition, arena, texts, buckets }: SlotReplica): void {
+    const { columns } = decodeColumnBatch(this.readFile(entry))
+    const bucket = new RowBucket(entry.startUs, entry.endUs, arena, texts)
+    buckets.set(bucketKey(entry.startUs, entry.endUs), bucket) // First: texts are kept for buckets that are held.
     const numbers = columns.at(-1)?.column
     if (columns.at(-1)?.name !== ROW_NUMBER || numbers?.type !== 'int64')
       throw corrupt(`${entry.file} lacks row numbers`)
@@ -243,14 +262,11 @@ export class SnapshotStore {
     const own = held
       .slice(2)
       .map(({ name, column }) => ({ name, type: column.type as 'string', nullable: true }))
-    const all = Uint32Array.from({ length: rowCount }, (_, row) => row)
     const asBlock = { columns: held.map(({ column }) => column) }
-    bucket.append(asBlock, { ...definition, columns: own }, all, rowCount, numbers.values)
+    const digest = { a: entry.digestA, b: entry.digestB }
+    bucket.restore(asBlock, { ...definition, columns: own }, numbers.values, digest)
     bucket.changedAtOffset = entry.changedAtOffset
-    bucket.digestA = entry.digestA
-    bucket.digestB = entry.digestB
     bucket.evictedRows = entry.evictedRows
-    return bucket
   }
 
   private readFile({ file, checksum }: FileEntry): Buffer {

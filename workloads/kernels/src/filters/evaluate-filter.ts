@@ -113,7 +113,8 @@ function judgeValues(comparison: Comparison, column: Column, rowCount: number, r
   }
 }
 
-function textTest({ operator, values }: Comparison): (text: string) => boolean {
+/** What a comparison says of a text that is there. */
+export function textTest({ operator, values }: Comparison): (text: string) => boolean {
   const texts = values.map((value) => String(scalarOf(value)))
   const [wanted = ''] = texts
   if (operator === CompareOperator.LIKE) return likePattern(wanted)
@@ -125,7 +126,8 @@ function textTest({ operator, values }: Comparison): (text: string) => boolean {
   return (text) => holds(compareText(text, wanted))
 }
 
-function numberTest({ operator, values }: Comparison): (number: number) => boolean {
+/** What a comparison says of a number (a boolean as 0 or 1) that is there. */
+export function numberTest({ operator, values }: Comparison): (number: number) => boolean {
   const numbers = values.map((value) => Number(scalarOf(value)))
   const [wanted = Number.NaN] = numbers
   if (operator === CompareOperator.IN) {
@@ -155,4 +157,4 @@ function signTest(operator: CompareOperator): (sign: number) => boolean {
   }
 }
 
-const scalarOf = (value: Value): string | number | bigint | boolean => value.kind.value ?? ''
+export const scalarOf = (value: Value): string | number | bigint | boolean => value.kind.value ?? ''

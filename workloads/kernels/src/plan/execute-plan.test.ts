@@ -15,7 +15,10 @@ import {
   encodeColumnBatch,
 } from '@truenow/contracts/wire/column-batch-v1.ts'
 import fc from 'fast-check'
-import { SlotReplica } from '../replica/slot-replica.ts'
+import { Arena } from '../columns/arena.ts'
+import { createPlainMemory } from '../columns/plain-memory.ts'
+import { TextPools } from '../columns/text-pool.ts'
+import { type ReplicaMemory, SlotReplica } from '../replica/slot-replica.ts'
 import { encodeRows, type LogRow } from '../replica/testing/encode-rows.ts'
 import { LOG_START_US, VERSIONS } from '../replica/testing/random-log.ts'
 import { executePlan } from './execute-plan.ts'
@@ -118,12 +121,22 @@ const anyPlan = fc
     }
   })
 
+/** Where rows are: a memory a replica (then their twins read several together), one of plain bytes, one of WebAssembly. */
+const sharedPlain = { arena: new Arena(createPlainMemory()), texts: new TextPools() }
+const wasmMemory = new WebAssembly.Memory({ initial: 1, maximum: 16_384, shared: true })
+const sharedWasm = { arena: new Arena(wasmMemory), texts: new TextPools() }
+const MEMORIES: Readonly<Record<string, () => ReplicaMemory>> = {
+  apart: () => ({}),
+  plain: () => sharedPlain,
+  wasm: () => sharedWasm,
+}
+
 /** Replicas of the slots, and all rows as records with their place in the log. */
-function folded(blocks: readonly Block[]) {
+function folded(blocks: readonly Block[], memory: () => ReplicaMemory = () => sharedWasm) {
   const replicas = new Map<number, SlotReplica>()
   const rows: Row[] = []
   for (const [offset, { slot, old, rows: own }] of blocks.entries()) {
-    const replica = replicas.get(slot) ?? new SlotReplica(before)
+    const replica = replicas.get(slot) ?? new SlotReplica(before, memory())
     replicas.set(slot, replica)
     const definition = old ? before : after
     for (const [index, { id, timeUs, values }] of own.entries()) {
@@ -221,42 +234,51 @@ function aggregated(name: AggregateFunction, column: string, members: readonly R
 const nearest = (sum: bigint, count: number) =>
   Number(sum / BigInt(count)) + Number(sum % BigInt(count)) / count
 
-test('executePlan, merge and finalize: equal a recount, for any rows, blocks, slots, shards and plans', async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      anyBlocks,
-      anyPlan,
-      fc.array(fc.nat(2), { minLength: SLOTS, maxLength: SLOTS }),
-      async (blocks, { plan, bound }, shardOf) => {
-        // biome-ignore format: one line
-        const { replicas, rows } = folded(blocks)
-        const expected = bruteForce(plan, bound, rows)
-        const cuts = [...replicas].map(([slot, replica]) => ({
-          shard: shardOf[slot],
-          sources: replica.cut(slot),
-        }))
-        const sources = cuts.flatMap((cut) => cut.sources)
-        assert.deepEqual(final(plan, await partial(plan, sources)), expected, 'at once')
-        const parts = await Promise.all(
-          [2, 0, 1].map((shard) =>
-            partial(
-              plan,
-              cuts.flatMap((cut) => (cut.shard === shard ? cut.sources : [])),
+for (const [where, memory] of Object.entries(MEMORIES)) {
+  test(`executePlan, merge and finalize over memory ${where}: equal a recount, for any rows, blocks, slots, shards and plans`, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        anyBlocks,
+        anyPlan,
+        fc.array(fc.nat(2), { minLength: SLOTS, maxLength: SLOTS }),
+        async (blocks, { plan, bound }, shardOf) => {
+          const { replicas, rows } = folded(blocks, memory)
+          const expected = bruteForce(plan, bound, rows)
+          const cuts = [...replicas].map(([slot, replica]) => ({
+            shard: shardOf[slot],
+            cut: replica.cut(slot),
+          }))
+          // What the cuts read stays, whatever becomes of the replicas.
+          for (const replica of replicas.values()) replica.free()
+          const sources = cuts.flatMap(({ cut }) => cut.sources)
+          assert.deepEqual(final(plan, await partial(plan, sources)), expected, 'at once')
+          const parts = await Promise.all(
+            [2, 0, 1].map((wanted) =>
+              partial(
+                plan,
+                cuts.flatMap(({ shard, cut }) => (shard === wanted ? cut.sources : [])),
+              ),
             ),
-          ),
-        )
-        assert.deepEqual(
-          final(plan, overTheWire(mergePartials(plan, after, parts))),
-          expected,
-          'merged at once',
-        )
-        const nested = mergePartials(plan, after, parts.slice(1))
-        assert.deepEqual(final(plan, mergePartials(plan, after, [overTheWire(nested), ...parts.slice(0, 1)])), expected, 'merged in a tree') // biome-ignore format: one line
-      },
-    ),
-    { numRuns: 200 },
-  )
-})
+          )
+          assert.deepEqual(
+            final(plan, overTheWire(mergePartials(plan, after, parts))),
+            expected,
+            'merged at once',
+          )
+          const nested = mergePartials(plan, after, parts.slice(1))
+          assert.deepEqual(final(plan, mergePartials(plan, after, [overTheWire(nested), ...parts.slice(0, 1)])), expected, 'merged in a tree') // biome-ignore format: one line
+          for (const { cut } of cuts) cut.release()
+          assert.deepEqual(
+            [sharedPlain.arena.usedBytes, sharedWasm.arena.usedBytes],
+            [0, 0],
+            'all memory came back',
+          )
+        },
+      ),
+      { numRuns: 150 },
+    )
+  })
+}
 
 test('executePlan: counts what it reads and what it keeps, and lets others go on between two sources', async () => {
   const row = (timeUs: number, id: string): LogRow => ({ id, timeUs, values: ['eu', 1, 1, true] })
@@ -265,7 +287,7 @@ test('executePlan: counts what it reads and what it keeps, and lets others go on
     { slot: 1, old: true, rows: [row(LOG_START_US + 1, 'c')] },
     { slot: 2, old: true, rows: [row(LOG_START_US + HOUR_US, 'd')] },
   ])
-  const sources = [...replicas].flatMap(([slot, replica]) => replica.cut(slot))
+  const sources = [...replicas].flatMap(([slot, replica]) => replica.cut(slot).sources)
   const plan = create(PlanSchema, {
     startUs: BigInt(LOG_START_US + 1),
     endUs: BigInt(LOG_START_US + HOUR_US),
@@ -287,7 +309,7 @@ test('executePlan: newest rows read no bucket that is older than what they have'
     rows: [{ id: `${minute}`, timeUs: LOG_START_US + minute * 60_000_000, values: ['eu', 1, 1, true] }],
   }))
   const { replicas } = folded(blocks)
-  const sources = [...replicas].flatMap(([slot, replica]) => replica.cut(slot))
+  const sources = [...replicas].flatMap(([slot, replica]) => replica.cut(slot).sources)
   const plan = create(PlanSchema, {
     startUs: 0n,
     endUs: BigInt(LOG_START_US + HOUR_US),
@@ -314,7 +336,10 @@ test('groups beyond the limit are an error with its name, on a shard and where p
         value: { keys: [columnKey('region')], aggregates: [{ function: COUNT, column: '' }], groupsMax },
       },
     })
-  const [one, two] = [...replicas].map(([slot, replica]) => replica.cut(slot)) as [RowSource[], RowSource[]]
+  const [one, two] = [...replicas].map(([slot, replica]) => replica.cut(slot).sources) as [
+    RowSource[],
+    RowSource[],
+  ]
   const limit = { code: 'TN_QUERY_LIMIT', details: { limit: 'QUERY_GROUPS_MAX', max: 2 } }
   await assert.rejects(partial(planOf(2), [...one, ...two]), limit)
   const parts = [await partial(planOf(2), one), await partial(planOf(2), two)]

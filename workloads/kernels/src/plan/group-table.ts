@@ -90,14 +90,14 @@ export class GroupTable {
 
   private grow(): void {
     const { groupsMax } = this.plan
-    if (groupsMax > 0 && this.groups > groupsMax) {
-      const message = `The query has more than ${groupsMax} groups (QUERY_GROUPS_MAX); group by fewer or coarser keys.`
-      throw new TrueNowError('TN_QUERY_LIMIT', message, {
-        details: { limit: 'QUERY_GROUPS_MAX', max: groupsMax },
-      })
-    }
+    if (groupsMax > 0 && this.groups > groupsMax) throw groupsLimitError(groupsMax)
     for (const accumulator of this.accumulators) accumulator.reserve(this.groups)
   }
+}
+
+export function groupsLimitError(max: number): TrueNowError {
+  const message = `The query has more than ${max} groups (QUERY_GROUPS_MAX); group by fewer or coarser keys.`
+  return new TrueNowError('TN_QUERY_LIMIT', message, { details: { limit: 'QUERY_GROUPS_MAX', max } })
 }
 
 /** Type of a column by name, the id (as text) and time columns included. */
@@ -112,7 +112,7 @@ export function typeOf(definition: TableDefinition, name: string): ColumnType {
   return column.type
 }
 
-function accumulatorOf(
+export function accumulatorOf(
   { function: aggregate, column }: AggregateCall,
   definition: TableDefinition,
 ): Accumulator {

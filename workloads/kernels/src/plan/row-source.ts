@@ -1,8 +1,10 @@
 import type { Column } from '@truenow/contracts/wire/column.ts'
+import type { Chunk } from '../columns/chunk.ts'
+import type { TextPools } from '../columns/text-pool.ts'
 
 /**
- * Rows of one slot in one time bucket, frozen at a cut. `column` answers undefined for a column that these rows do not
- * have (it came with a later table version): all null.
+ * Rows of one slot, frozen at a cut. `column` answers undefined for a column that these rows do not have (it came with a
+ * later table version): all null. Columns are views: they hold for as long as the cut does.
  */
 export type RowSource = Readonly<{
   slot: number
@@ -14,7 +16,20 @@ export type RowSource = Readonly<{
   /** Number of each row in the slot's log order. */
   rowNumbers: Float64Array
   column: (name: string) => Column | undefined
+  /** Where the rows stand, for kernels; absent for rows that are not in an arena. */
+  resident?: Resident
 }>
+
+/** A chunk at a cut: its first `rowCount` rows (of the source). Event times of 4 bytes count from `startUs`. */
+export type Resident = Readonly<{
+  chunk: Chunk
+  startUs: number
+  /** What the codes of string columns mean. */
+  pools: TextPools
+}>
+
+/** What a query reads, bucket by bucket, and nothing that comes later. Whoever takes a cut must release it, once. */
+export type Cut = Readonly<{ sources: readonly RowSource[]; release: () => void }>
 
 /** How long a scan may hold the thread before it lets others go on. */
 export type Pause = () => Promise<void> | undefined

@@ -1,162 +1,245 @@
-import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import {
+  ID_COLUMN_INDEX,
+  type TableDefinition,
+  TIME_COLUMN_INDEX,
+} from '@truenow/contracts/table-definition.ts'
 import type { Block } from '@truenow/contracts/wire/block-v1.ts'
 import type { Column } from '@truenow/contracts/wire/column.ts'
-import { GrowingColumn } from '../columns/growing-column.ts'
-import type { RowSource } from '../plan/row-source.ts'
+import type { Arena } from '../columns/arena.ts'
+import { CHUNK_ROWS_MAX, CHUNK_ROWS_MIN, Chunk, type RowRange } from '../columns/chunk.ts'
+import { type ChunkLayout, NARROW_TIMES, WIDE_TIMES, type Width } from '../columns/chunk-layout.ts'
+import type { TextPools } from '../columns/text-pool.ts'
+import { ChunkSource } from './chunk-source.ts'
+import { digestRows, emptyDigest, type RowDigest } from './row-digest.ts'
 
-/** Rows of one slot in one span [startUs, endUs) of event time, in log order. */
+const TWO_TO_32 = 2 ** 32
+const NUMBER_BYTES = 8
+/** Id, time, row number and the bits of validity, rounded up. */
+const ROW_BYTES_BESIDE_COLUMNS = 16 + 8 + 4 + 4
+
+/**
+ * Rows of one slot in one span [startUs, endUs) of event time, in log order: chunks of at most 65,536 rows. Only the last
+ * one is open; what a chunk holds never changes.
+ */
 export class RowBucket {
   readonly startUs: number
   readonly endUs: number
   rowCount = 0
-  timeUsMin = Number.POSITIVE_INFINITY
-  timeUsMax = Number.NEGATIVE_INFINITY
   /** Offset of the last record that changed it: its version. */
   changedAtOffset = -1
-  /** Order-dependent digest of all its rows, two words: equal rows in equal order give equal words. */
-  digestA = 0x811c9dc5
-  digestB = 0x9747b28c
+  /** Order-dependent digest of all its rows: equal rows in equal order give equal words. */
+  readonly digest = emptyDigest()
   /** Rows that the digest covers beyond those held: memory pressure took them. */
   evictedRows = 0
-  private ids = new Uint8Array(16 * 64)
-  private readonly times = new GrowingColumn('timestamp')
-  private readonly rowNumbers = new GrowingColumn('int64')
-  private readonly columns = new Map<string, GrowingColumn>()
+  private readonly arena: Arena
+  private readonly chunks: Chunk[] = []
+  private readonly texts: TextPools
+  private layout: ChunkLayout
 
-  constructor(startUs: number, endUs: number) {
+  constructor(startUs: number, endUs: number, arena: Arena, texts: TextPools) {
     this.startUs = startUs
     this.endUs = endUs
+    this.arena = arena
+    this.texts = texts
+    this.layout = endUs - startUs <= TWO_TO_32 ? NARROW_TIMES : WIDE_TIMES
   }
 
-  /** Appends rows `rows` of a block that follows `definition`; they are numbers `firstRowNumber`… in the slot's log order. */
+  /** Bytes that appending `rowCount` rows may ask the arena for, at most. */
+  bytesFor(rowCount: number, definition: TableDefinition): number {
+    const held = this.chunks.at(-1)?.rowCount ?? 0
+    const columns = Math.max(definition.columns.length, this.layout.columns.length)
+    // A chunk may be laid out anew for a column, a width and a bitmap, and grow, one after another.
+    const capacity = capacityFor(Math.min(CHUNK_ROWS_MAX, held + rowCount))
+    const chunks = 1 + Math.ceil(rowCount / CHUNK_ROWS_MAX)
+    return 2 * chunks * capacity * (ROW_BYTES_BESIDE_COLUMNS + columns * (NUMBER_BYTES + 1))
+  }
+
+  /** Appends rows `rows` of a block that follows `definition`, with their numbers in the slot's log order. */
   append(
     block: Pick<Block, 'columns'>,
     definition: TableDefinition,
     rows: Uint32Array,
     rowCount: number,
-    firstRowNumber: number | Float64Array,
+    rowNumbers: Float64Array,
   ): void {
-    const [idColumn, timeColumn, ...own] = block.columns
-    if (idColumn?.type !== 'id128' || timeColumn?.type !== 'timestamp')
-      throw new TypeError('a block without id and time')
-    this.reserveIds(rowCount)
-    for (let index = 0; index < rowCount; index++) {
-      const row = rows[index]!
-      this.ids.set(idColumn.values.subarray(row * 16, row * 16 + 16), (this.rowCount + index) * 16)
-      const timeUs = timeColumn.values[row]!
-      if (timeUs < this.timeUsMin) this.timeUsMin = timeUs
-      if (timeUs > this.timeUsMax) this.timeUsMax = timeUs
-    }
-    this.times.append(timeColumn, rows, rowCount)
-    const numbers = Float64Array.from({ length: rowCount }, (_, index) =>
-      typeof firstRowNumber === 'number' ? firstRowNumber + index : firstRowNumber[index]!,
+    this.insert(block, definition, rows, rowCount, rowNumbers)
+    digestRows(this.digest, block.columns, rows, rowCount)
+  }
+
+  /** Puts back all rows of an empty bucket, in log order, with the digest that they had. */
+  restore(
+    block: Pick<Block, 'columns'>,
+    definition: TableDefinition,
+    rowNumbers: Float64Array,
+    digest: Readonly<RowDigest>,
+  ): void {
+    const rows = Uint32Array.from({ length: rowNumbers.length }, (_, row) => row)
+    this.insert(block, definition, rows, rows.length, rowNumbers)
+    Object.assign(this.digest, digest)
+  }
+
+  private insert(
+    block: Pick<Block, 'columns'>,
+    definition: TableDefinition,
+    rows: Uint32Array,
+    rowCount: number,
+    rowNumbers: Float64Array,
+  ): void {
+    if (rowCount === 0) return
+    const own = definition.columns.map(({ name, type }, index) => ({
+      name,
+      type,
+      source: block.columns[index + 2] as Column,
+    }))
+    const codes = own.map(({ name, source }) =>
+      source.type === 'string'
+        ? this.texts.of(name).translate(source.dictionary, source.codes, rows, rowCount, this.endUs)
+        : undefined,
     )
-    const all = Uint32Array.from({ length: rowCount }, (_, index) => index)
-    this.rowNumbers.append({ type: 'int64', values: numbers }, all, rowCount)
-    const present = new Set<string>()
-    for (const [index, { name, type }] of definition.columns.entries()) {
-      present.add(name)
-      let column = this.columns.get(name)
-      if (column === undefined) {
-        column = new GrowingColumn(type)
-        column.appendNulls(this.rowCount)
-        this.columns.set(name, column)
-      }
-      column.append(own[index] as Column, rows, rowCount)
-    }
+    for (const { name, type, source } of own) this.fit(name, type, hasNulls(source, rows, rowCount))
+    const present = new Set(own.map(({ name }) => name))
     // Blocks of an older version may still follow those of a newer one.
-    for (const [name, column] of this.columns) if (!present.has(name)) column.appendNulls(rowCount)
-    this.digest(block.columns, rows, rowCount)
+    for (const { name, type } of this.layout.columns) if (!present.has(name)) this.fit(name, type, true)
+    const whole = rows[rowCount - 1]! - rows[0]! === rowCount - 1
+    for (let from = 0; from < rowCount; ) {
+      const chunk = this.room(rowCount - from, rowNumbers[from]!)
+      const count = this.fitting(chunk, rowNumbers, from, rowCount)
+      this.write(chunk, block.columns, { rows, from, count, whole }, rowNumbers)
+      for (const [index, { name }] of chunk.layout.columns.entries()) {
+        const at = own.findIndex((column) => column.name === name)
+        if (at < 0) chunk.writeNulls(index, count)
+        else chunk.write(index, own[at]!.source, { rows, from, count, whole }, codes[at])
+      }
+      chunk.rowCount += count
+      from += count
+    }
     this.rowCount += rowCount
   }
 
-  /** These rows, frozen. */
-  source(slot: number, definition: TableDefinition): RowSource {
-    const { rowCount, timeUsMin, timeUsMax } = this
-    const views = new Map([...this.columns].map(([name, column]) => [name, column.view()]))
-    const times = this.times.view()
-    const rowNumbers = this.rowNumbers.view()
-    if (times.type !== 'timestamp' || rowNumbers.type !== 'int64') throw new TypeError('unreachable')
-    views.set(definition.timeColumn, times)
-    views.set(definition.idColumn, { type: 'id128', values: this.ids })
-    const column = (name: string) => views.get(name)
-    return {
-      slot,
-      rowCount,
-      timeUsMin,
-      timeUsMax,
-      times: times.values,
-      rowNumbers: rowNumbers.values,
-      column,
+  /** These rows, chunk by chunk, frozen for who retains the chunks. */
+  sources(slot: number, definition: TableDefinition): ChunkSource[] {
+    return this.chunks
+      .filter(({ rowCount }) => rowCount > 0)
+      .map((chunk) => new ChunkSource(slot, chunk, this.startUs, this.texts, definition))
+  }
+
+  /** Gives back the room behind the last row; rows that come late open it again. */
+  trim(): void {
+    const last = this.chunks.at(-1)
+    if (last === undefined) return
+    const capacity = Math.max(CHUNK_ROWS_MIN, Math.ceil(last.rowCount / CHUNK_ROWS_MIN) * CHUNK_ROWS_MIN)
+    if (capacity >= last.capacity) return
+    try {
+      this.replaceLast(last, capacity)
+    } catch (error) {
+      // For a moment both need room. Without it the bucket stays as it is.
+      if (!(error instanceof TrueNowError && error.code === 'TN_MEMORY_FULL')) throw error
     }
   }
 
-  get columnNames(): string[] {
-    return [...this.columns.keys()]
+  /** Gives everything back; cuts that read it keep it until they are released. */
+  free(): void {
+    for (const chunk of this.chunks) chunk.retire()
+    this.chunks.length = 0
+  }
+
+  /** Columns that its chunks have by now, besides id and time. */
+  get columnTypes(): ReadonlyArray<Readonly<{ name: string; type: LayoutType }>> {
+    return this.layout.columns
   }
 
   get residentBytes(): number {
-    let bytes = this.ids.byteLength + this.times.residentBytes + this.rowNumbers.residentBytes
-    for (const column of this.columns.values()) bytes += column.residentBytes
+    let bytes = 0
+    for (const chunk of this.chunks) bytes += chunk.residentBytes
     return bytes
   }
 
-  private digest(columns: readonly Column[], rows: Uint32Array, rowCount: number): void {
-    const hashes = columns.map((column) => valueHash(column))
-    for (let index = 0; index < rowCount; index++) {
-      const row = rows[index]!
-      let mixed = 0
-      for (const hash of hashes) mixed = (Math.imul(mixed, 31) + hash(row)) | 0
-      this.digestA = Math.imul(this.digestA ^ mixed, 0x01000193) >>> 0
-      this.digestB = (Math.imul(this.digestB ^ (mixed >>> 7) ^ (mixed << 11), 0x85ebca6b) + 1) >>> 0
-    }
+  /** Makes the layout of chunks to come hold a column with what it has by now. */
+  private fit(name: string, type: LayoutType, nulls: boolean): void {
+    const index = this.layout.indexOf(name)
+    const known = index === undefined ? undefined : this.layout.columns[index]
+    const width = type === 'string' ? this.texts.of(name).width : type === 'bool' ? 1 : NUMBER_BYTES
+    // Rows of the open chunk that are older than the column are null in it.
+    const added = known === undefined && (this.chunks.at(-1)?.rowCount ?? 0) > 0
+    const hasValidity = nulls || added || known?.hasValidity === true
+    if (known?.width === width && known.hasValidity === hasValidity) return
+    this.layout = this.layout.with({ name, type, width: width as Width, hasValidity })
   }
 
-  private reserveIds(rowCount: number): void {
-    const needed = (this.rowCount + rowCount) * 16
-    if (needed <= this.ids.length) return
-    let capacity = this.ids.length
-    while (capacity < needed) capacity *= 2
-    const larger = new Uint8Array(capacity)
-    larger.set(this.ids.subarray(0, this.rowCount * 16))
-    this.ids = larger
+  /** The open chunk, in the layout of now, with room for `count` more rows or as many as a chunk can have. */
+  private room(count: number, rowNumber: number): Chunk {
+    const last = this.chunks.at(-1)
+    const full = last === undefined || last.rowCount === CHUNK_ROWS_MAX
+    if (full || rowNumber - last.firstRowNumber >= TWO_TO_32) {
+      const chunk = new Chunk(this.arena, this.layout, capacityFor(count), rowNumber)
+      this.chunks.push(chunk)
+      return chunk
+    }
+    const needed = Math.min(CHUNK_ROWS_MAX, last.rowCount + count)
+    if (needed <= last.capacity && last.layout === this.layout) return last
+    return this.replaceLast(last, needed <= last.capacity ? last.capacity : capacityFor(needed))
+  }
+
+  /** How many of the rows from `from` on fit into the chunk. */
+  private fitting(chunk: Chunk, rowNumbers: Float64Array, from: number, rowCount: number): number {
+    let count = Math.min(rowCount - from, chunk.capacity - chunk.rowCount)
+    while (rowNumbers[from + count - 1]! - chunk.firstRowNumber >= TWO_TO_32) count -= 1
+    return count
+  }
+
+  private replaceLast(last: Chunk, capacity: number): Chunk {
+    const chunk = new Chunk(this.arena, this.layout, capacity, last.firstRowNumber)
+    last.copyTo(chunk)
+    this.chunks[this.chunks.length - 1] = chunk
+    last.retire()
+    return chunk
+  }
+
+  /** Ids, times and row numbers. */
+  private write(chunk: Chunk, columns: readonly Column[], range: RowRange, rowNumbers: Float64Array): void {
+    const [ids, times] = [columns[ID_COLUMN_INDEX], columns[TIME_COLUMN_INDEX]]
+    if (ids?.type !== 'id128' || times?.type !== 'timestamp')
+      throw new TypeError('a block without id and time')
+    const { rows, from, count, whole } = range
+    const [ownIds, ownTimes, ownNumbers] = [chunk.ids(), chunk.times(), chunk.rowNumbers()]
+    const baseUs = chunk.layout.timeWidth === 4 ? this.startUs : 0
+    if (whole) {
+      const first = rows[from]! * 16
+      ownIds.set(ids.values.subarray(first, first + count * 16), chunk.rowCount * 16)
+    } else {
+      for (let index = 0; index < count; index++) {
+        const row = rows[from + index]! * 16
+        ownIds.set(ids.values.subarray(row, row + 16), (chunk.rowCount + index) * 16)
+      }
+    }
+    let { timeUsMin, timeUsMax } = chunk
+    for (let index = 0; index < count; index++) {
+      const timeUs = times.values[rows[from + index]!]!
+      if (timeUs < timeUsMin) timeUsMin = timeUs
+      if (timeUs > timeUsMax) timeUsMax = timeUs
+      ownTimes[chunk.rowCount + index] = timeUs - baseUs
+      ownNumbers[chunk.rowCount + index] = rowNumbers[from + index]! - chunk.firstRowNumber
+    }
+    chunk.timeUsMin = timeUsMin
+    chunk.timeUsMax = timeUsMax
   }
 }
 
-const scratch = new DataView(new ArrayBuffer(8))
+type LayoutType = ChunkLayout['columns'][number]['type']
 
-/** A 32-bit hash of the value in each row, from its bytes; null has its own. */
-function valueHash(column: Column): (row: number) => number {
-  const NULL = 0x6e756c6c
-  const valid = (row: number) =>
-    column.validity === undefined || ((column.validity[row >>> 3]! >>> (row & 7)) & 1) === 1
-  switch (column.type) {
-    case 'string': {
-      const known = column.dictionary.map(textHash)
-      return (row) => (valid(row) ? known[column.codes[row]!]! : NULL)
-    }
-    case 'id128':
-      return (row) => {
-        let hash = 0
-        for (let at = row * 16; at < row * 16 + 16; at++)
-          hash = (Math.imul(hash, 31) + column.values[at]!) | 0
-        return hash
-      }
-    case 'bool':
-      return (row) => (valid(row) ? column.values[row]! + 1 : NULL)
-    case 'int128':
-      throw new TypeError('int128 is a type of partial results, not of columns')
-    default:
-      return (row) => {
-        if (!valid(row)) return NULL
-        scratch.setFloat64(0, column.values[row]!)
-        return Math.imul(scratch.getInt32(0), 0x9e3779b1) ^ scratch.getInt32(4)
-      }
-  }
+/** The smallest power of two of rows, 4 at least, that holds so many; a whole chunk at most. */
+function capacityFor(rows: number): number {
+  let capacity = CHUNK_ROWS_MIN
+  while (capacity < rows && capacity < CHUNK_ROWS_MAX) capacity *= 2
+  return capacity
 }
 
-function textHash(text: string): number {
-  let hash = 0x811c9dc5
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
-  return hash
+function hasNulls({ validity }: Column, rows: Uint32Array, rowCount: number): boolean {
+  if (validity === undefined) return false
+  for (let index = 0; index < rowCount; index++) {
+    const row = rows[index]!
+    if (((validity[row >>> 3]! >>> (row & 7)) & 1) === 0) return true
+  }
+  return false
 }

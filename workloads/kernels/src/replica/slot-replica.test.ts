@@ -4,9 +4,11 @@ import { decodeEventId } from '@truenow/contracts/event-id.ts'
 import { decodeBlock, encodeBlock } from '@truenow/contracts/wire/block-v1.ts'
 import { valueAt } from '@truenow/contracts/wire/column.ts'
 import fc from 'fast-check'
+import { Arena } from '../columns/arena.ts'
+import { createPlainMemory } from '../columns/plain-memory.ts'
 import type { RowSource } from '../plan/row-source.ts'
 import { bucketSpanUs, SlotReplica } from './slot-replica.ts'
-import type { LogRow } from './testing/encode-rows.ts'
+import { encodeRows, type LogRow } from './testing/encode-rows.ts'
 import { fold, LOG_START_US, type LogRecord, logOf, VERSIONS } from './testing/random-log.ts'
 
 const [first, longer, shorter] = VERSIONS as [
@@ -99,7 +101,7 @@ test('SlotReplica: rows, counters, watermark and remembered ids are what a row-b
     fc.property(anyLog, (records) => {
       const replica = folded(records)
       const expected = naive(records)
-      assert.deepEqual(rowsOf(replica.cut(0)), expected.held)
+      assert.deepEqual(rowsOf(replica.cut(0).sources), expected.held)
       assert.deepEqual(
         { counters: replica.counters, watermarkUs: replica.watermarkUs },
         { counters: expected.counters, watermarkUs: expected.watermarkUs },
@@ -134,12 +136,12 @@ test('SlotReplica: from retainedFromUs on nothing that was applied is missing, a
       let retainedFromUs = 0
       for (const [index, record] of records.entries()) {
         fold(replica, record)
-        for (const { rowNumber, timeUs } of rowsOf(replica.cut(0))) applied.set(rowNumber, timeUs)
+        for (const { rowNumber, timeUs } of rowsOf(replica.cut(0).sources)) applied.set(rowNumber, timeUs)
         if (evicts[index] && index % 7 === 0) replica.evictOldest()
         assert.ok(replica.retainedFromUs >= retainedFromUs, 'it never goes back')
         retainedFromUs = replica.retainedFromUs
       }
-      const held = new Set(rowsOf(replica.cut(0)).map(({ rowNumber }) => rowNumber))
+      const held = new Set(rowsOf(replica.cut(0).sources).map(({ rowNumber }) => rowNumber))
       const missing = [...applied].filter(([number, timeUs]) => timeUs >= retainedFromUs && !held.has(number))
       assert.deepEqual(missing, [])
     }),
@@ -157,7 +159,7 @@ test('SlotReplica: equal logs give equal hashes, whatever else is done between t
         fold(disturbed, record)
         const disturbance = disturbances.next().value
         if (disturbance === 0) disturbed.evictOldest()
-        if (disturbance === 1) disturbed.cut(0)
+        if (disturbance === 1) disturbed.cut(0).release()
         if (disturbance === 2) disturbed.stateHash()
         assert.equal(disturbed.stateHash(), plain.stateHash())
       }
@@ -195,11 +197,11 @@ test('SlotReplica: a cut stays as it was, whatever comes after it', () => {
   fc.assert(
     fc.property(anyLog, fc.nat(90), (records, at) => {
       const replica = new SlotReplica(first)
-      let [sources, rows]: [RowSource[], Held[]] = [[], []]
+      let [sources, rows]: [readonly RowSource[], Held[]] = [[], []]
       for (const [index, record] of records.entries()) {
         fold(replica, record)
         if (index !== at) continue
-        sources = replica.cut(0)
+        sources = replica.cut(0).sources
         rows = rowsOf(sources)
       }
       replica.evictOldest()
@@ -247,9 +249,9 @@ test('SlotReplica: a shorter retention keeps the rows of a bucket that was opene
   fold(replica, single(longer, 1, 'late', startUs + spanUs - 1))
   // The bucket's beginning has expired under the new retention, its end has not.
   fold(replica, single(shorter, 2, 'now', startUs + shorter.retentionUs + 2_000_000))
-  assert.deepEqual(rowsOf(replica.cut(0)).map(({ id }) => id), ['early', 'late', 'now']) // biome-ignore format: one line
+  assert.deepEqual(rowsOf(replica.cut(0).sources).map(({ id }) => id), ['early', 'late', 'now']) // biome-ignore format: one line
   fold(replica, single(shorter, 3, 'then', startUs + spanUs + shorter.retentionUs))
-  assert.deepEqual(rowsOf(replica.cut(0)).map(({ id }) => id), ['now', 'then']) // biome-ignore format: one line
+  assert.deepEqual(rowsOf(replica.cut(0).sources).map(({ id }) => id), ['now', 'then']) // biome-ignore format: one line
 })
 
 test('SlotReplica: records lost to retention are a gap, and the state goes on behind it', () => {
@@ -278,4 +280,44 @@ test('SlotReplica: memory pressure frees the oldest bucket and never the last', 
   assert.ok([...replica.buckets.values()].every(({ startUs }) => startUs > starts[0]!))
   while (replica.buckets.size > 1) assert.equal(replica.evictOldest(), true)
   assert.equal(replica.evictOldest(), false)
+})
+
+test('SlotReplica: without room a block changes nothing, and goes in once an old bucket has left', () => {
+  const arena = new Arena(createPlainMemory(1 << 20), 1 << 20)
+  const replica = new SlotReplica(longer, { arena })
+  const minuteUs = 60_000_000
+  const blockAt = (offset: number) => {
+    const timeUs = LOG_START_US + offset * minuteUs
+    const rows = Array.from({ length: 900 }, (_, row) => ({
+      id: `${offset}-${row}`,
+      timeUs,
+      values: ['eu', 1, 1, true, 'x'],
+    }))
+    return { block: decodeBlock(encodeRows(rows, longer)), timeUs }
+  }
+  const apply = (offset: number) => {
+    const { block, timeUs } = blockAt(offset)
+    replica.apply(block, longer, { offset, checksum: offset }, timeUs)
+  }
+  let offset = 0
+  assert.throws(
+    () => {
+      for (; offset < 1_000; offset++) apply(offset)
+    },
+    { code: 'TN_MEMORY_FULL' },
+  )
+  assert.ok(offset > 3)
+  const alone = new SlotReplica(longer)
+  for (let at = 0; at < offset; at++) {
+    const { block, timeUs } = blockAt(at)
+    alone.apply(block, longer, { offset: at, checksum: at }, timeUs)
+  }
+  assert.equal(replica.stateHash(), alone.stateHash(), 'as if the block had never come')
+  while (replica.evictOldest());
+  apply(offset)
+  const { block, timeUs } = blockAt(offset)
+  alone.apply(block, longer, { offset, checksum: offset }, timeUs)
+  assert.equal(replica.stateHash(), alone.stateHash())
+  replica.free()
+  assert.equal(arena.usedBytes, 0)
 })

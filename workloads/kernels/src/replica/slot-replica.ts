@@ -5,7 +5,10 @@ import {
   TIME_COLUMN_INDEX,
 } from '@truenow/contracts/table-definition.ts'
 import type { Block } from '@truenow/contracts/wire/block-v1.ts'
-import type { RowSource } from '../plan/row-source.ts'
+import { Arena } from '../columns/arena.ts'
+import { createPlainMemory } from '../columns/plain-memory.ts'
+import { TextPools } from '../columns/text-pool.ts'
+import type { Cut } from '../plan/row-source.ts'
 import { IdWindow } from './id-window.ts'
 import { RowBucket } from './row-bucket.ts'
 
@@ -31,6 +34,12 @@ export type EvictedBucket = Readonly<{
   digestA: number
   digestB: number
 }>
+
+/** Rows of a block that go to one bucket: the first `count`, in log order. */
+type Taken = { readonly rows: Uint32Array; count: number }
+
+/** Memory that replicas of a thread share. */
+export type ReplicaMemory = Readonly<{ arena?: Arena; texts?: TextPools }>
 
 /** Names a bucket. Its span belongs to it: one opened under another retention may begin at the same time. */
 export const bucketKey = (startUs: number, endUs: number): string => `${startUs}-${endUs}`
@@ -67,24 +76,40 @@ export class SlotReplica {
   /** Event time below which memory pressure took rows. */
   evictedBelowUs = 0
   definition: TableDefinition
+  readonly arena: Arena
 
-  constructor(definition: TableDefinition) {
+  readonly texts: TextPools
+  private readonly openCuts = new Set<Readonly<{ oldestEndUs: number }>>()
+
+  /**
+   * Rows live in the arena, shared by the replicas of a thread, and their texts in the pools, shared by those of a table
+   * there; a replica that is alone has plain bytes and pools of its own.
+   */
+  constructor(definition: TableDefinition, { arena, texts }: ReplicaMemory = {}) {
     this.definition = definition
+    this.arena = arena ?? new Arena(createPlainMemory())
+    this.texts = texts ?? new TextPools()
+    this.texts.join(this)
   }
 
-  /** Folds in a block. `definition` is the version that the block names; the greatest seen so far is in force. */
+  /**
+   * Folds in a block, whole or not at all. `definition` is the version that the block names; the greatest seen so far is
+   * in force. Errors: TN_MEMORY_FULL; then nothing changed.
+   */
   apply(block: Block, definition: TableDefinition, at: Cursor, appendTimeUs: number): void {
+    this.reserve(block, definition)
     this.advance(at, appendTimeUs)
     if (definition.version > this.definition.version) this.definition = definition
     this.tableVersion = Math.max(this.tableVersion, definition.version)
     const horizonUs = this.horizonUs()
     this.ids.expire(this.logTimeUs, this.definition.dedupWindowUs)
     const rowsOfBucket = this.judge(block, horizonUs)
-    for (const [startUs, rows] of rowsOfBucket) {
+    for (const [startUs, { rows, count }] of rowsOfBucket) {
       const bucket = this.openBucket(startUs)
       // Row numbers follow log order: those of one block are told apart by their place in it.
-      const numbers = Float64Array.from(rows, (row) => this.counters.logRows + row)
-      bucket.append(block, definition, Uint32Array.from(rows), rows.length, numbers)
+      const numbers = new Float64Array(count)
+      for (let index = 0; index < count; index++) numbers[index] = this.counters.logRows + rows[index]!
+      bucket.append(block, definition, rows, count, numbers)
       bucket.changedAtOffset = at.offset
     }
     this.counters.logRows += block.rowCount
@@ -114,11 +139,44 @@ export class SlotReplica {
     return Math.max(this.evictedBelowUs, this.expiredBelowUs)
   }
 
-  /** The rows as they are now, bucket by bucket, frozen: what a query reads, and nothing that comes later. */
-  cut(slot: number): RowSource[] {
-    return [...this.buckets.values()]
-      .filter(({ rowCount }) => rowCount > 0)
-      .map((bucket) => bucket.source(slot, this.definition))
+  /** The rows as they are now, bucket by bucket, frozen. */
+  cut(slot: number): Cut {
+    const sources = [...this.buckets.values()].flatMap((bucket) => bucket.sources(slot, this.definition))
+    for (const { resident } of sources) resident.chunk.retain()
+    const open = { oldestEndUs: this.oldestBucketEndUs() }
+    this.openCuts.add(open)
+    const release = () => {
+      for (const { resident } of sources) resident.chunk.release()
+      this.openCuts.delete(open)
+      this.leaveTexts()
+    }
+    return { sources, release }
+  }
+
+  /** No row that is held, or that an open cut sees, lies in a bucket that ends before. */
+  oldestEndUs(): number {
+    let endUs = this.oldestBucketEndUs()
+    for (const { oldestEndUs } of this.openCuts) endUs = Math.min(endUs, oldestEndUs)
+    return endUs
+  }
+
+  /** Gives back all memory: this replica is no longer held. Cuts that read it keep what they see. */
+  free(): void {
+    for (const bucket of this.buckets.values()) bucket.free()
+    this.buckets.clear()
+    this.isFreed = true
+    this.leaveTexts()
+  }
+  private isFreed = false
+
+  private leaveTexts(): void {
+    if (this.isFreed && this.openCuts.size === 0) this.texts.leave(this)
+  }
+
+  private oldestBucketEndUs(): number {
+    let oldest = Number.POSITIVE_INFINITY
+    for (const { endUs } of this.buckets.values()) if (endUs < oldest) oldest = endUs
+    return oldest
   }
 
   get residentRows(): number {
@@ -127,6 +185,7 @@ export class SlotReplica {
     return rows
   }
 
+  /** Bytes of rows and remembered ids; texts count apart, since replicas share them. */
   get residentBytes(): number {
     let bytes = this.ids.residentBytes
     for (const bucket of this.buckets.values()) bytes += bucket.residentBytes
@@ -137,26 +196,35 @@ export class SlotReplica {
   evictOldest(): boolean {
     const [oldest] = [...this.buckets.values()].toSorted((a, b) => a.startUs - b.startUs || a.endUs - b.endUs)
     if (oldest === undefined || this.buckets.size < 2) return false
-    const { startUs, endUs, evictedRows, digestA, digestB } = oldest
+    const { startUs, endUs, evictedRows, digest } = oldest
     const key = bucketKey(startUs, endUs)
     this.buckets.delete(key)
-    this.evicted.set(key, { startUs, endUs, rowCount: oldest.rowCount + evictedRows, digestA, digestB })
+    oldest.free()
+    const rowCount = oldest.rowCount + evictedRows
+    this.evicted.set(key, { startUs, endUs, rowCount, digestA: digest.a, digestB: digest.b })
     this.evictedBelowUs = Math.max(this.evictedBelowUs, endUs)
     return true
   }
 
   /** Hex SHA-256 over everything the log decided. Cost: O(buckets). */
   stateHash(): string {
-    const gone = [...this.evicted.values()].map((bucket) => ({ ...bucket, evictedRows: 0 }))
-    const buckets = [...this.buckets.values(), ...gone]
-      .map(({ startUs, endUs, rowCount, evictedRows, digestA, digestB }) => [
-        startUs,
-        endUs,
-        rowCount + evictedRows,
-        digestA,
-        digestB,
-      ])
-      .toSorted(([aStart = 0, aEnd = 0], [bStart = 0, bEnd = 0]) => aStart - bStart || aEnd - bEnd)
+    const held = [...this.buckets.values()].map(({ startUs, endUs, rowCount, evictedRows, digest }) => [
+      startUs,
+      endUs,
+      rowCount + evictedRows,
+      digest.a,
+      digest.b,
+    ])
+    const gone = [...this.evicted.values()].map(({ startUs, endUs, rowCount, digestA, digestB }) => [
+      startUs,
+      endUs,
+      rowCount,
+      digestA,
+      digestB,
+    ])
+    const buckets = [...held, ...gone].toSorted(
+      ([aStart = 0, aEnd = 0], [bStart = 0, bEnd = 0]) => aStart - bStart || aEnd - bEnd,
+    )
     const ids = [this.ids.firstSequence, this.ids.nextSequence, ...this.ids.digest]
     const { cursor, logTimeUs, eventUsMax, expiredBelowUs, watermarkUs, tableVersion, counters, gaps } = this
     const offsets = gaps.map(({ firstOffset, resumeOffset }) => [firstOffset, resumeOffset])
@@ -191,14 +259,15 @@ export class SlotReplica {
   }
 
   /** Rows that are neither expired nor duplicates, by the start of their bucket, in log order. */
-  private judge(block: Block, horizonUs: number): Map<number, number[]> {
+  private judge(block: Block, horizonUs: number): Map<number, Taken> {
     const times = block.columns[TIME_COLUMN_INDEX]
     const ids = block.columns[ID_COLUMN_INDEX]
     if (times?.type !== 'timestamp' || ids?.type !== 'id128')
       throw new TypeError('a block without id and time')
     const words = new Uint32Array(Uint8Array.from(ids.values.subarray(0, block.rowCount * 16)).buffer)
     const spanUs = bucketSpanUs(this.definition.retentionUs)
-    const rowsOfBucket = new Map<number, number[]>()
+    const rowsOfBucket = new Map<number, Taken>()
+    let [into, intoUs]: [Taken | undefined, number] = [undefined, -1]
     for (let row = 0; row < block.rowCount; row++) {
       const startUs = Math.floor(times.values[row]! / spanUs) * spanUs
       if (startUs + spanUs <= horizonUs) {
@@ -210,9 +279,15 @@ export class SlotReplica {
         continue
       }
       this.counters.applied += 1
-      const rows = rowsOfBucket.get(startUs)
-      if (rows === undefined) rowsOfBucket.set(startUs, [row])
-      else rows.push(row)
+      if (into === undefined || startUs !== intoUs) {
+        intoUs = startUs
+        into = rowsOfBucket.get(startUs)
+        if (into === undefined) {
+          into = { rows: new Uint32Array(block.rowCount - row), count: 0 }
+          rowsOfBucket.set(startUs, into)
+        }
+      }
+      into.rows[into.count++] = row
     }
     return rowsOfBucket
   }
@@ -223,12 +298,12 @@ export class SlotReplica {
     const key = bucketKey(startUs, endUs)
     const held = this.buckets.get(key)
     if (held !== undefined) return held
-    const bucket = new RowBucket(startUs, endUs)
+    const bucket = new RowBucket(startUs, endUs, this.arena, this.texts)
     const before = this.evicted.get(key)
     if (before !== undefined) {
       bucket.evictedRows = before.rowCount
-      bucket.digestA = before.digestA
-      bucket.digestB = before.digestB
+      bucket.digest.a = before.digestA
+      bucket.digest.b = before.digestB
       this.evicted.delete(key)
     }
     this.buckets.set(key, bucket)
@@ -243,9 +318,56 @@ export class SlotReplica {
     for (const held of [this.buckets, this.evicted]) {
       for (const [key, { endUs }] of held) {
         if (endUs > horizonUs) continue
+        this.buckets.get(key)?.free()
         held.delete(key)
         this.expiredBelowUs = Math.max(this.expiredBelowUs, endUs)
       }
     }
+    this.trimQuiet()
+  }
+
+  /** Buckets that the watermark has passed hardly grow any more: the room behind their rows goes back, once. */
+  private trimQuiet(): void {
+    if (this.watermarkUs < this.trimAtUs) return
+    for (const bucket of this.buckets.values()) {
+      if (bucket.endUs <= this.watermarkUs && bucket.endUs > this.trimmedUpToUs) bucket.trim()
+    }
+    this.trimmedUpToUs = this.watermarkUs
+    const ends = [...this.buckets.values()]
+      .map(({ endUs }) => endUs)
+      .filter((endUs) => endUs > this.watermarkUs)
+    this.trimAtUs = Math.min(this.watermarkUs + bucketSpanUs(this.definition.retentionUs), ...ends)
+  }
+  private trimmedUpToUs = -1
+  private trimAtUs = -1
+
+  /** Makes sure that the arena has what the rows of a block may need, before anything changes. Errors: TN_MEMORY_FULL. */
+  private reserve(block: Block, definition: TableDefinition): void {
+    const times = block.columns[TIME_COLUMN_INDEX]
+    if (times?.type !== 'timestamp') throw new TypeError('a block without time')
+    const { retentionUs } = definition.version > this.definition.version ? definition : this.definition
+    const spanUs = bucketSpanUs(retentionUs)
+    const rowsOfBucket = new Map<number, number>()
+    let [sameUs, same] = [-1, 0]
+    for (let row = 0; row < block.rowCount; row++) {
+      const startUs = Math.floor(times.values[row]! / spanUs) * spanUs
+      if (startUs !== sameUs) {
+        rowsOfBucket.set(sameUs, (rowsOfBucket.get(sameUs) ?? 0) + same)
+        sameUs = startUs
+        same = 0
+      }
+      same += 1
+    }
+    rowsOfBucket.set(sameUs, (rowsOfBucket.get(sameUs) ?? 0) + same)
+    rowsOfBucket.delete(-1)
+    let bytes = 0
+    for (const [startUs, rows] of rowsOfBucket) {
+      const bucket = this.buckets.get(bucketKey(startUs, startUs + spanUs))
+      bytes += (bucket ?? new RowBucket(startUs, startUs + spanUs, this.arena, this.texts)).bytesFor(
+        rows,
+        definition,
+      )
+    }
+    this.arena.ensure(bytes)
   }
 }

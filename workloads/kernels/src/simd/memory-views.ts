@@ -1,3 +1,4 @@
+import type { LinearMemory } from '../columns/arena.ts'
 /** One memory as every element type that a twin reads or writes. */
 export type MemoryViews = Readonly<{
   u8: Uint8Array
@@ -9,7 +10,7 @@ export type MemoryViews = Readonly<{
 }>
 
 /** Views of a memory that may grow: made again when its buffer is another one. */
-export function memoryViews(memory: WebAssembly.Memory): () => MemoryViews {
+export function memoryViews(memory: Pick<LinearMemory, 'buffer'>): () => MemoryViews {
   const view = (buffer: ArrayBufferLike): MemoryViews => ({
     u8: new Uint8Array(buffer),
     u16: new Uint16Array(buffer),

@@ -1,3 +1,4 @@
+import type { LinearMemory } from '../columns/arena.ts'
 import { bitmaps } from './bitmaps.ts'
 import { fewGroups } from './few-groups.ts'
 import { groupAggregates } from './group-aggregates.ts'
@@ -12,7 +13,7 @@ import { sumF64 } from './sum-f64.ts'
 import { sumI64 } from './sum-i64.ts'
 
 /** The TypeScript twins of all kernels over `memory`: the reference that tests hold the WebAssembly form to. */
-export function referenceKernels(memory: WebAssembly.Memory): Kernels {
+export function referenceKernels(memory: Pick<LinearMemory, 'buffer'>): Kernels {
   const views = memoryViews(memory)
   return {
     ...selectValues(views),

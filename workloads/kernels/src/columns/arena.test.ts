@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { Arena, PAGE_BYTES } from './arena.ts'
+import { createPlainMemory } from './plain-memory.ts'
+
+type Step = Readonly<{ take: number } | { giveBack: number }>
+const steps = fc.array(
+  fc.oneof(
+    fc.integer({ min: 1, max: 300_000 }).map((take): Step => ({ take })),
+    fc.nat(1_000).map((giveBack): Step => ({ giveBack })),
+  ),
+  { maxLength: 120, size: 'max' },
+)
+const memories = [
+  ['plain', () => createPlainMemory(64 << 20)],
+  ['wasm', () => new WebAssembly.Memory({ initial: 1, maximum: 1_024, shared: true })],
+] as const
+
+for (const [name, create] of memories) {
+  test(`Arena over ${name} memory: what is handed out lies apart, inside, and keeps its bytes`, () => {
+    const memory = create()
+    fc.assert(
+      fc.property(steps, (taken) => {
+        const arena = new Arena(memory, 64 << 20)
+        const held: Array<Readonly<{ pointer: number; bytes: number; mark: number }>> = []
+        const check = ({ pointer, bytes, mark }: (typeof held)[number]) => {
+          const view = new Uint8Array(arena.buffer, pointer, bytes)
+          assert.deepEqual([view[0], view[bytes - 1]], [mark, mark])
+        }
+        for (const [at, step] of taken.entries()) {
+          if ('take' in step) {
+            const pointer = arena.allocate(step.take)
+            assert.ok(pointer > 0 && pointer % 256 === 0)
+            const run = { pointer, bytes: step.take, mark: (at % 255) + 1 }
+            new Uint8Array(arena.buffer, pointer, step.take).fill(run.mark)
+            held.push(run)
+          } else if (held.length > 0) {
+            const [run] = held.splice(step.giveBack % held.length, 1)
+            check(run!)
+            arena.free(run!.pointer, run!.bytes)
+          }
+        }
+        for (const run of held) check(run)
+        for (const { pointer, bytes } of held) arena.free(pointer, bytes)
+        assert.equal(arena.usedBytes, 0)
+      }),
+      { numRuns: 100 },
+    )
+  })
+}
+
+test('Arena: all that was given back is one run again, and serves one allocation as large as everything', () => {
+  const arena = new Arena(createPlainMemory(4 << 20), 4 << 20)
+  const runs = Array.from({ length: 1_000 }, () => arena.allocate(3_000))
+  for (const pointer of runs.toSorted(() => 0.5 - Math.random())) arena.free(pointer, 3_000)
+  const bytes = arena.buffer.byteLength - 2 * 256
+  const before = arena.buffer.byteLength
+  arena.free(arena.allocate(bytes), bytes)
+  assert.equal(arena.buffer.byteLength, before)
+})
+
+test('Arena: full, it says so, keeps what it handed out, and goes on when room comes back', () => {
+  const arena = new Arena(createPlainMemory(32 * PAGE_BYTES), 32 * PAGE_BYTES)
+  const pointer = arena.allocate(20 * PAGE_BYTES)
+  const used = arena.usedBytes
+  assert.throws(() => arena.allocate(20 * PAGE_BYTES), { code: 'TN_MEMORY_FULL' })
+  assert.throws(() => arena.ensure(20 * PAGE_BYTES), { code: 'TN_MEMORY_FULL' })
+  assert.equal(arena.usedBytes, used)
+  arena.free(pointer, 20 * PAGE_BYTES)
+  arena.ensure(20 * PAGE_BYTES)
+  assert.ok(arena.allocate(20 * PAGE_BYTES) > 0)
+})
+
+test('Arena: ensured bytes can be taken in any pieces without growing', () => {
+  const arena = new Arena(createPlainMemory(64 << 20), 64 << 20)
+  arena.ensure(8 << 20)
+  const before = arena.buffer.byteLength
+  for (let left = 8 << 10; left > 0; left -= 7) arena.allocate(Math.min(7, left) * 1_024)
+  assert.equal(arena.buffer.byteLength, before)
+})

@@ -1,0 +1,189 @@
+import { type AggregateCall, AggregateFunction } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import type { Column } from '@truenow/contracts/wire/column.ts'
+import type { NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
+import { columnOf } from '../aggregates/extreme.ts'
+import { bitmapBytes } from '../columns/chunk-layout.ts'
+import { ALL_ROWS, type Selection } from '../filters/select-rows.ts'
+import { FEW_GROUPS_MAX, FEW_GROUPS_SCRATCH_BYTES, type Kernels } from '../simd/kernels.ts'
+import type { Resident, RowSource } from './row-source.ts'
+import type { Scratch } from './scratch.ts'
+
+type ResidentSource = RowSource & Readonly<{ resident: Resident }>
+/** counts: f64 | floats: sum, compensation, count | integers: high, low, count | extremes: min, max, count. */
+export type StateKind = 'counts' | 'floats' | 'integers' | 'extremes'
+export type StateNeed = Readonly<{ kind: StateKind; column: string }>
+
+const WORDS: Readonly<Record<StateKind, number>> = { counts: 1, floats: 3, integers: 3, extremes: 3 }
+const WORD_BYTES = 8
+/** Kernels that read codes of one byte may write any cell that such a code can name. */
+const CELLS_MIN = FEW_GROUPS_MAX
+
+/** What a call needs of the kernels; undefined when they do not have it (text, ids, event time, sketches). */
+export function stateOf(
+  { function: aggregate, column }: AggregateCall,
+  { columns }: TableDefinition,
+): StateNeed | undefined {
+  const type = columns.find(({ name }) => name === column)?.type
+  switch (aggregate) {
+    case AggregateFunction.COUNT:
+      return type === undefined && column !== '' ? undefined : { kind: 'counts', column }
+    case AggregateFunction.SUM:
+    case AggregateFunction.AVG:
+      if (type === 'float64') return { kind: 'floats', column }
+      return type === 'int64' ? { kind: 'integers', column } : undefined
+    case AggregateFunction.MIN:
+    case AggregateFunction.MAX:
+      return type === 'float64' || type === 'int64' || type === 'timestamp'
+        ? { kind: 'extremes', column }
+        : undefined
+    default:
+      return undefined
+  }
+}
+
+/** States of one kind over one column, a cell each, in the arena. */
+export class CellStates {
+  readonly kind: StateKind
+  readonly column: string
+  private readonly kernels: Kernels
+  private readonly scratch: Scratch
+  private pointer = 0
+  private cells = 0
+
+  constructor({ kind, column }: StateNeed, kernels: Kernels, scratch: Scratch) {
+    this.kind = kind
+    this.column = column
+    this.kernels = kernels
+    this.scratch = scratch
+  }
+
+  /** Room for so many cells, those that are new in their first state. */
+  reserve(cells: number): void {
+    if (cells > this.cells) this.move(Math.max(cells, this.cells * 2), (cell) => cell, this.cells)
+  }
+
+  /** Puts cell i < `from` to `place(i)`; a place below 0 drops it. */
+  move(atLeast: number, place: (cell: number) => number, from: number): void {
+    const cells = Math.max(atLeast, CELLS_MIN)
+    const words = WORDS[this.kind]
+    const pointer = this.scratch.allocate(cells * words * WORD_BYTES)
+    const bits = this.scratch.integersAt(pointer, cells * words).fill(0n)
+    if (this.kind === 'extremes') {
+      const numbers = this.scratch.doublesAt(pointer, cells * words)
+      for (let cell = 0; cell < cells; cell++)
+        numbers.set([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY], cell * 3)
+    }
+    const old = this.pointer === 0 ? undefined : this.scratch.integersAt(this.pointer, this.cells * words)
+    for (let cell = 0; old !== undefined && cell < from; cell++) {
+      const to = place(cell)
+      for (let word = 0; to >= 0 && word < words; word++) bits[to * words + word] = old[cell * words + word]!
+    }
+    if (this.pointer !== 0) this.scratch.free(this.pointer)
+    this.pointer = pointer
+    this.cells = cells
+  }
+
+  /** Adds the selected rows of a source to the cells that `groups` names, u32 a row; 0: all to cell 0. */
+  update(source: ResidentSource, selection: Selection, groups: number): void {
+    const valid = this.validRows(source, selection)
+    if (valid === undefined) return
+    const { rowCount } = source
+    const values = this.valuesOf(source)
+    const { kernels, pointer } = this
+    if (this.kind === 'counts') {
+      if (groups !== 0) kernels.groupCount(groups, rowCount, valid, pointer)
+      else
+        this.scratch.doublesAt(pointer, 1)[0]! +=
+          valid === ALL_ROWS ? rowCount : kernels.bitmapCount(valid, rowCount)
+    } else if (this.kind === 'floats') {
+      if (groups === 0) kernels.sumF64(values, rowCount, valid, pointer)
+      else kernels.groupSumF64(values, groups, rowCount, valid, pointer)
+    } else if (this.kind === 'integers') {
+      if (groups === 0) kernels.sumI64(values, rowCount, valid, pointer)
+      else kernels.groupSumI64(values, groups, rowCount, valid, pointer)
+    } else if (groups === 0) kernels.minMaxF64(values, rowCount, valid, pointer)
+    else kernels.groupMinMaxF64(values, groups, rowCount, valid, pointer)
+  }
+
+  /** Whether `updateDirect` knows this kind. */
+  get isDirect(): boolean {
+    return this.kind === 'counts' || this.kind === 'floats'
+  }
+
+  /** The same, by codes of one byte as they stand in the chunk: each is its cell. */
+  updateDirect(source: ResidentSource, selection: Selection, codes: number): void {
+    const valid = this.validRows(source, selection)
+    if (valid === undefined) return
+    const replicas = this.scratch.keep('replicas', FEW_GROUPS_SCRATCH_BYTES)
+    if (this.kind === 'counts') this.kernels.countBy8(codes, source.rowCount, valid, this.pointer, replicas)
+    else this.kernels.sumF64By8(this.valuesOf(source), codes, source.rowCount, valid, this.pointer, replicas)
+  }
+
+  /** Rows of each cell, of kind `counts`. */
+  counts(): Float64Array {
+    return this.scratch.doublesAt(this.pointer, this.cells)
+  }
+
+  /** The partial state of a call over the given cells, in the form of partial-result-v1. */
+  columns(
+    aggregate: AggregateFunction,
+    type: 'float64' | 'int64' | 'timestamp',
+    cells: readonly number[],
+  ): readonly NamedColumn[] {
+    const words = WORDS[this.kind]
+    const numbers = this.scratch.doublesAt(this.pointer, this.cells * words)
+    const pick = (word: number) => {
+      const picked = new Float64Array(cells.length)
+      for (let at = 0; at < picked.length; at++) picked[at] = numbers[cells[at]! * words + word]!
+      return picked
+    }
+    const int64 = (values: Float64Array): Column => ({ type: 'int64', values })
+    switch (this.kind) {
+      case 'counts':
+        return [{ name: 'count', column: int64(pick(0)) }]
+      case 'floats':
+        return [
+          { name: 'sum', column: { type: 'float64', values: pick(0) } },
+          { name: 'compensation', column: { type: 'float64', values: pick(1) } },
+          { name: 'count', column: int64(pick(2)) },
+        ]
+      case 'integers': {
+        const bits = this.scratch.integersAt(this.pointer, this.cells * words)
+        const values = cells.map((cell) => (bits[cell * 3]! << 32n) + bits[cell * 3 + 1]!)
+        const counts = Float64Array.from(cells, (cell) => Number(bits[cell * 3 + 2]!))
+        return [
+          { name: 'sum', column: { type: 'int128', values } },
+          { name: 'count', column: int64(counts) },
+        ]
+      }
+      case 'extremes': {
+        const best = pick(aggregate === AggregateFunction.MIN ? 0 : 1)
+        const counts = pick(2)
+        const values = Array.from(best, (value, index) => (counts[index] === 0 ? undefined : value))
+        return [{ name: 'value', column: columnOf(type, values, cells.length) }]
+      }
+    }
+  }
+
+  private valuesOf({ resident: { chunk } }: ResidentSource): number {
+    const index = chunk.layout.indexOf(this.column)
+    return index === undefined ? 0 : chunk.pointer + chunk.layout.valuesAt(index, chunk.capacity)
+  }
+
+  /** The selected rows that have a value; undefined when none can have one. */
+  private validRows(
+    { resident: { chunk }, rowCount }: ResidentSource,
+    { pointer }: Selection,
+  ): number | undefined {
+    if (this.column === '') return pointer
+    const index = chunk.layout.indexOf(this.column)
+    if (index === undefined) return undefined
+    if (!chunk.layout.columns[index]!.hasValidity) return pointer
+    const out = this.scratch.keep('valid rows', bitmapBytes(65_536))
+    const validity = chunk.pointer + chunk.layout.validityAt(index, chunk.capacity)
+    if (pointer === ALL_ROWS) this.kernels.bitmapFill(rowCount, out)
+    this.kernels.bitmapAnd(pointer === ALL_ROWS ? out : pointer, validity, rowCount, out)
+    return out
+  }
+}

@@ -1,0 +1,269 @@
+import type { AggregatePlan } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import type { ColumnBatch, NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
+import { aggregateColumnName, keyColumnName } from '@truenow/contracts/wire/partial-result-v1.ts'
+import type { Accumulator } from '../aggregates/accumulator.ts'
+import type { Selection } from '../filters/select-rows.ts'
+import type { Kernels } from '../simd/kernels.ts'
+import { CellStates, type StateNeed, stateOf } from './cell-states.ts'
+import { GroupNumbers } from './group-keys.ts'
+import { accumulatorOf, groupsLimitError, typeOf } from './group-table.ts'
+import { type CellKey, ScalarKey, selectedRows, TextKey, type TimeBounds, timeKey } from './key-cells.ts'
+import type { Resident, RowSource } from './row-source.ts'
+import type { Scratch } from './scratch.ts'
+
+type ResidentSource = RowSource & Readonly<{ resident: Resident }>
+type StatePart = Parameters<typeof aggregateColumnName>[1]
+
+/** Cells that are numbered by the codes of their keys; beyond it, groups are numbered as they appear. */
+const CELLS_MAX = 1 << 21
+const CHUNK_ROWS = 65_536
+
+/**
+ * The groups of an aggregate plan over chunks in an arena, by kernels: each combination of key codes is a cell, and the
+ * states of a cell stand beside those of the others. Calls that kernels do not have go by their accumulators.
+ * Twin: group-table.ts, for any rows; a property test holds them equal.
+ */
+export class KernelGroups {
+  private readonly plan: AggregatePlan
+  private readonly kernels: Kernels
+  private readonly scratch: Scratch
+  private readonly definition: TableDefinition
+  private readonly keys: readonly CellKey[]
+  private readonly states: CellStates[] = []
+  /** Of each call: its state, or its accumulator. */
+  private readonly parts: ReadonlyArray<CellStates | Accumulator>
+  private readonly rowCounts: CellStates
+  /** Codes that each key has room for; a cell is their mixed-radix number. Undefined: `numbers` tells groups apart. */
+  private capacities: number[] | undefined
+  private cells = 1
+  private readonly numbers = new GroupNumbers()
+  /** Accumulators count groups from 0: number by cell, and cell by number. */
+  private numberOfCell = new Int32Array(1).fill(-1)
+  private cellOfNumber: number[] = []
+
+  constructor(
+    plan: AggregatePlan,
+    definition: TableDefinition,
+    kernels: Kernels,
+    scratch: Scratch,
+    { bounds, pools }: Readonly<{ bounds: TimeBounds; pools: Resident['pools'] }>,
+  ) {
+    this.plan = plan
+    this.kernels = kernels
+    this.scratch = scratch
+    this.definition = definition
+    this.keys = plan.keys.map(({ kind }) => {
+      if (kind.case === 'timeBucketUs') return timeKey(Number(kind.value), bounds, kernels, scratch)
+      const name = String(kind.value)
+      const isText = definition.columns.some((column) => column.name === name && column.type === 'string')
+      if (isText) return new TextKey(name, pools.of(name), kernels, scratch)
+      return new ScalarKey(name, typeOf(definition, name), scratch)
+    })
+    this.parts = plan.aggregates.map((call) => {
+      const need = stateOf(call, definition)
+      return need === undefined ? accumulatorOf(call, definition) : this.stateFor(need)
+    })
+    this.rowCounts = this.stateFor({ kind: 'counts', column: '' })
+    this.capacities = this.keys.map(() => 1)
+    this.reserve()
+    if (this.keys.length === 0) this.numberOf(0)
+  }
+
+  /** Adds the selected rows of a chunk. Errors: TN_QUERY_LIMIT (groups), TN_MEMORY_FULL. */
+  update(source: ResidentSource, selection: Selection): void {
+    if (selection.count === 0) return
+    let held: Uint32Array | undefined
+    const rows = () => {
+      held ??= selectedRows(selection, source.rowCount, this.kernels, this.scratch)
+      return held
+    }
+    for (const key of this.keys) key.learn(source, selection, rows)
+    this.fitKeys()
+    const direct = this.directCodes(source)
+    let groups: number | undefined
+    const groupsOf = () => {
+      groups ??= this.groupsOf(source, rows)
+      return groups
+    }
+    if (this.capacities === undefined) groupsOf()
+    for (const state of this.states) {
+      if (direct !== undefined && state.isDirect) {
+        state.updateDirect(source, selection, direct)
+      } else state.update(source, selection, this.keys.length === 0 ? 0 : groupsOf())
+    }
+    if (this.parts.some((part) => !(part instanceof CellStates))) {
+      this.accumulate(source, rows(), this.keys.length === 0 ? 0 : groupsOf())
+    }
+    this.limit(this.capacities === undefined ? this.numbers.members.length : this.cellOfNumber.length)
+  }
+
+  /** The partial result. Errors: TN_QUERY_LIMIT. */
+  batch(): ColumnBatch {
+    const cells = this.presentCells()
+    this.limit(cells.length)
+    const columns: NamedColumn[] = this.keys.map((key, index) => ({
+      name: keyColumnName(index),
+      column: key.columnOf(this.codesOfKey(index, cells)),
+    }))
+    for (const [index, part] of this.parts.entries()) {
+      for (const { name, column } of this.stateColumns(index, part, cells)) {
+        columns.push({ name: aggregateColumnName(index, name as StatePart), column })
+      }
+    }
+    return { rowCount: cells.length, columns }
+  }
+
+  private stateColumns(index: number, part: CellStates | Accumulator, cells: readonly number[]) {
+    if (!(part instanceof CellStates)) return part.columns(cells.length)
+    const { function: aggregate, column } = this.plan.aggregates[index]!
+    const type = column === '' ? 'int64' : typeOf(this.definition, column)
+    return part.columns(aggregate, type as 'float64', cells)
+  }
+
+  private stateFor(need: StateNeed): CellStates {
+    const known = this.states.find(({ kind, column }) => kind === need.kind && column === need.column)
+    if (known !== undefined) return known
+    const state = new CellStates(need, this.kernels, this.scratch)
+    this.states.push(state)
+    return state
+  }
+
+  private reserve(): void {
+    for (const state of this.states) state.reserve(this.cells)
+    if (this.numberOfCell.length >= this.cells) return
+    const larger = new Int32Array(this.cells).fill(-1)
+    larger.set(this.numberOfCell)
+    this.numberOfCell = larger
+  }
+
+  /** Gives each key room for the codes that it has by now, or goes over to numbering groups. */
+  private fitKeys(): void {
+    const { capacities } = this
+    if (capacities === undefined || this.keys.every(({ size }, index) => size <= capacities[index]!)) return
+    const wanted = this.keys.map(({ size }, index) =>
+      size <= capacities[index]! ? capacities[index]! : 2 ** Math.ceil(Math.log2(size)),
+    )
+    const cells = wanted.reduce((product, capacity) => product * capacity, 1)
+    if (cells > CELLS_MAX) this.numberGroups()
+    else this.relocate(cells, wanted)
+  }
+
+  private relocate(cells: number, wanted: number[]): void {
+    const before = this.cells
+    const all = Uint32Array.from({ length: before }, (_, cell) => cell)
+    const places = new Uint32Array(before)
+    for (const [index, capacity] of wanted.entries()) {
+      const codes = this.codesOfKey(index, all)
+      for (let cell = 0; cell < before; cell++) places[cell] = places[cell]! * capacity + codes[cell]!
+    }
+    for (const state of this.states) state.move(cells, (cell) => places[cell]!, before)
+    this.cellOfNumber = this.cellOfNumber.map((cell) => places[cell]!)
+    this.numberOfCell = new Int32Array(cells).fill(-1)
+    for (const [number, cell] of this.cellOfNumber.entries()) this.numberOfCell[cell] = number
+    this.cells = cells
+    this.capacities = wanted
+  }
+
+  /** From cells by codes to groups by appearance. Those that accumulators number keep their numbers. */
+  private numberGroups(): void {
+    const present = this.presentCells()
+    this.numbers.number(
+      this.keys.map((_, index) => this.codesOfKey(index, present)),
+      present.length,
+    )
+    const places = new Int32Array(this.cells).fill(-1)
+    for (const [number, cell] of present.entries()) places[cell] = number
+    const cells = Math.max(1, present.length)
+    for (const state of this.states) state.move(cells, (cell) => places[cell]!, this.cells)
+    this.cells = cells
+    this.capacities = undefined
+  }
+
+  /** Group of each selected row, u32 a row. */
+  private groupsOf(source: ResidentSource, rows: () => Uint32Array): number {
+    const out = this.scratch.keep('groups', CHUNK_ROWS * 4)
+    const { capacities } = this
+    if (capacities !== undefined) {
+      for (const [index, key] of this.keys.entries())
+        key.write(source, index === 0 ? 0 : capacities[index]!, out)
+      return out
+    }
+    const selected = rows()
+    const target = this.scratch.wordsAt(out, source.rowCount)
+    const codes = this.keys.map((key) => {
+      key.write(source, 0, out)
+      return Uint32Array.from(selected, (row) => target[row]!)
+    })
+    const groups = this.numbers.number(codes, selected.length)
+    for (let index = 0; index < selected.length; index++) target[selected[index]!] = groups[index]!
+    this.cells = Math.max(1, this.numbers.members.length)
+    this.limit(this.numbers.members.length)
+    for (const state of this.states) state.reserve(this.cells)
+    return out
+  }
+
+  /** One text key of one-byte codes is read where it stands: a code is its cell. */
+  private directCodes(source: ResidentSource): number | undefined {
+    const [key] = this.keys
+    return this.keys.length === 1 && key instanceof TextKey ? key.bytesOf(source) : undefined
+  }
+
+  private accumulate(source: ResidentSource, rows: Uint32Array, groups: number): void {
+    const numbers = new Uint32Array(rows.length)
+    if (groups !== 0) {
+      const cells = this.scratch.wordsAt(groups, source.rowCount)
+      for (let index = 0; index < rows.length; index++) {
+        const cell = cells[rows[index]!]!
+        numbers[index] = this.capacities === undefined ? cell : this.numberOf(cell)
+      }
+    }
+    const count = this.capacities === undefined ? this.cells : this.cellOfNumber.length
+    for (const [index, { column }] of this.plan.aggregates.entries()) {
+      const part = this.parts[index]!
+      if (part instanceof CellStates) continue
+      part.reserve(count)
+      part.update(column === '' ? undefined : source.column(column), rows, numbers, rows.length)
+    }
+  }
+
+  private numberOf(cell: number): number {
+    let number = this.numberOfCell[cell]!
+    if (number < 0) {
+      number = this.cellOfNumber.length
+      this.numberOfCell[cell] = number
+      this.cellOfNumber.push(cell)
+    }
+    return number
+  }
+
+  private presentCells(): number[] {
+    if (this.capacities === undefined)
+      return Array.from({ length: this.numbers.members.length }, (_, group) => group)
+    if (this.keys.length === 0) return [0]
+    if (this.cellOfNumber.length > 0) return [...this.cellOfNumber]
+    const counts = this.rowCounts.counts()
+    const present: number[] = []
+    for (let cell = 0; cell < this.cells; cell++) if (counts[cell]! > 0) present.push(cell)
+    return present
+  }
+
+  /** Code of one key in each of the cells. */
+  private codesOfKey(index: number, cells: ArrayLike<number>): Uint32Array {
+    const codes = new Uint32Array(cells.length)
+    const { capacities } = this
+    if (capacities === undefined) {
+      for (let at = 0; at < codes.length; at++) codes[at] = this.numbers.members[cells[at]!]![index]!
+      return codes
+    }
+    const capacity = capacities[index]!
+    const below = capacities.slice(index + 1).reduce((product, one) => product * one, 1)
+    for (let at = 0; at < codes.length; at++) codes[at] = Math.floor(cells[at]! / below) % capacity
+    return codes
+  }
+
+  private limit(groups: number): void {
+    const { groupsMax } = this.plan
+    if (groupsMax > 0 && groups > groupsMax) throw groupsLimitError(groupsMax)
+  }
+}

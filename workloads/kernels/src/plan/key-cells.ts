@@ -1,0 +1,274 @@
+import type { Column } from '@truenow/contracts/wire/column.ts'
+import type { TextPool } from '../columns/text-pool.ts'
+import { ALL_ROWS, type Selection } from '../filters/select-rows.ts'
+import type { Kernels } from '../simd/kernels.ts'
+import { KeyCodes } from './group-keys.ts'
+import type { Resident, RowSource } from './row-source.ts'
+import type { Scratch } from './scratch.ts'
+
+type ResidentSource = RowSource & Readonly<{ resident: Resident }>
+/** Event times that selected rows can have, µs. */
+export type TimeBounds = Readonly<{ minUs: number; maxUs: number }>
+const CODES_OF_TWO_BYTES = 65_536
+
+/** One group key of a plan: how the rows of a chunk come to their codes, from 0. */
+export interface CellKey {
+  /** Codes that may occur by now are below this. */
+  readonly size: number
+  /** Learns the values that the selected rows of a source may have; `write` needs nothing beyond them. */
+  learn(source: ResidentSource, selection: Selection, rows: () => Uint32Array): void
+  /**
+   * The codes of the source that was learnt, u32 a row at `out`: as they are (factor 0), or added to `factor` times what
+   * is there. Rows that are not selected get any number.
+   */
+  write(source: ResidentSource, factor: number, out: number): void
+  columnOf(codes: Uint32Array): Column
+}
+
+/** A string column: its codes are those of the table's pool as they stand, and one above all of them is null. */
+export class TextKey implements CellKey {
+  readonly size: number
+  private readonly name: string
+  private readonly pool: TextPool
+  private readonly kernels: Kernels
+  private readonly scratch: Scratch
+  private identity = 0
+
+  constructor(name: string, pool: TextPool, kernels: Kernels, scratch: Scratch) {
+    this.name = name
+    this.pool = pool
+    this.kernels = kernels
+    this.scratch = scratch
+    // What comes into the pool later is in no cut of this query.
+    this.size = pool.size + 1
+  }
+
+  learn(): void {}
+
+  write(source: ResidentSource, factor: number, out: number): void {
+    const { chunk } = source.resident
+    const index = chunk.layout.indexOf(this.name)
+    const { rowCount } = source
+    const nullCode = this.size - 1
+    if (index === undefined) {
+      const target = this.scratch.wordsAt(out, rowCount)
+      for (let row = 0; row < rowCount; row++) target[row] = target[row]! * factor + nullCode
+      return
+    }
+    const { width, hasValidity } = chunk.layout.columns[index]!
+    const codes = this.codesAt(source, index)
+    const validity = hasValidity ? chunk.pointer + chunk.layout.validityAt(index, chunk.capacity) : 0
+    const { kernels } = this
+    if (width === 4) {
+      this.writeWide(source, codes, validity, factor, out)
+    } else if (factor === 0) {
+      if (width === 1) kernels.groupInit8(codes, validity, rowCount, this.itself(), nullCode, out)
+      else kernels.groupInit16(codes, validity, rowCount, this.itself(), nullCode, out)
+    } else if (width === 1)
+      kernels.groupExtend8(codes, validity, rowCount, this.itself(), nullCode, factor, out)
+    else kernels.groupExtend16(codes, validity, rowCount, this.itself(), nullCode, factor, out)
+  }
+
+  /** Address of the codes of a source, where they are of one byte and none is null; else undefined. */
+  bytesOf(source: ResidentSource): number | undefined {
+    const { layout } = source.resident.chunk
+    const index = layout.indexOf(this.name)
+    const column = index === undefined ? undefined : layout.columns[index]
+    return column?.width === 1 && !column.hasValidity ? this.codesAt(source, index!) : undefined
+  }
+
+  columnOf(codes: Uint32Array): Column {
+    const { texts } = this.pool
+    const nullCode = this.size - 1
+    const own = new Int32Array(this.size).fill(-1)
+    const dictionary: string[] = []
+    const column = { type: 'string' as const, codes: new Uint32Array(codes.length), dictionary }
+    const validity = new Uint8Array(Math.ceil(codes.length / 8)).fill(255)
+    let nulls = 0
+    for (let row = 0; row < codes.length; row++) {
+      const code = codes[row]!
+      if (own[code]! < 0) {
+        own[code] = dictionary.length
+        dictionary.push(code === nullCode ? '' : texts[code]!)
+      }
+      column.codes[row] = own[code]!
+      if (code !== nullCode) continue
+      validity[row >>> 3]! &= ~(1 << (row & 7))
+      nulls += 1
+    }
+    return nulls === 0 ? column : { ...column, validity }
+  }
+
+  private codesAt({ resident: { chunk } }: ResidentSource, index: number): number {
+    return chunk.pointer + chunk.layout.valuesAt(index, chunk.capacity)
+  }
+
+  private writeWide(source: ResidentSource, at: number, validity: number, factor: number, out: number): void {
+    const { rowCount } = source
+    const [codes, target] = [this.scratch.wordsAt(at, rowCount), this.scratch.wordsAt(out, rowCount)]
+    const bits = validity === 0 ? undefined : this.scratch.bytesAt(validity, Math.ceil(rowCount / 8))
+    const nullCode = this.size - 1
+    if (factor === 0 && bits === undefined) {
+      target.set(codes)
+      return
+    }
+    for (let row = 0; row < rowCount; row++) {
+      const valid = bits === undefined || ((bits[row >>> 3]! >>> (row & 7)) & 1) === 1
+      target[row] = (factor === 0 ? 0 : target[row]! * factor) + (valid ? codes[row]! : nullCode)
+    }
+  }
+
+  /** A table of 65,536 codes that names each by itself. */
+  private itself(): number {
+    if (this.identity === 0) {
+      this.identity = this.scratch.keep('identity', CODES_OF_TWO_BYTES * 4)
+      const table = this.scratch.wordsAt(this.identity, CODES_OF_TWO_BYTES)
+      for (let code = 0; code < CODES_OF_TWO_BYTES; code++) table[code] = code
+    }
+    return this.identity
+  }
+}
+
+/** Any other column: value by value, of the selected rows only. */
+export class ScalarKey implements CellKey {
+  private readonly name: string
+  private readonly codes: KeyCodes
+  private readonly scratch: Scratch
+  private loose: Loose = NOTHING
+
+  constructor(name: string, type: KeyCodes['type'], scratch: Scratch) {
+    this.name = name
+    this.codes = new KeyCodes(type)
+    this.scratch = scratch
+  }
+
+  get size(): number {
+    return this.codes.size
+  }
+
+  learn(source: ResidentSource, { count }: Selection, rows: () => Uint32Array): void {
+    this.loose = { rows: rows(), codes: this.codes.ofColumn(source.column(this.name), rows(), count) }
+  }
+
+  write(source: ResidentSource, factor: number, out: number): void {
+    scatter(this.loose, factor, this.scratch.wordsAt(out, source.rowCount))
+  }
+
+  columnOf(codes: Uint32Array): Column {
+    return this.codes.columnOf([...codes])
+  }
+}
+
+/** Event time floored to a multiple of `bucketUs`; codes count buckets from the first one that rows can be in. */
+class TimeKey implements CellKey {
+  readonly size: number
+  private readonly bucketUs: number
+  private readonly firstBucket: number
+  private readonly kernels: Kernels
+  private readonly scratch: Scratch
+
+  constructor(bucketUs: number, { minUs, maxUs }: TimeBounds, kernels: Kernels, scratch: Scratch) {
+    this.bucketUs = bucketUs
+    this.firstBucket = Math.floor(minUs / bucketUs)
+    this.size = Math.floor(maxUs / bucketUs) - this.firstBucket + 1
+    this.kernels = kernels
+    this.scratch = scratch
+  }
+
+  learn(): void {}
+
+  write(source: ResidentSource, factor: number, out: number): void {
+    const { chunk, startUs } = source.resident
+    const { rowCount } = source
+    const shift = startUs - this.firstBucket * this.bucketUs
+    // A chunk that begins before the range would count below zero; the kernel has its limits, and wide offsets are doubles.
+    const far = this.bucketUs < 2 ** 32 ? 2 ** 48 : this.bucketUs
+    if (chunk.layout.timeWidth === 8 || shift < 0 || shift >= far) {
+      this.writePlainly(source, factor, out)
+      return
+    }
+    const times = chunk.pointer + chunk.layout.timesAt(chunk.capacity)
+    if (factor === 0) this.kernels.groupTimesInit(times, rowCount, shift, this.bucketUs, out)
+    else this.kernels.groupTimesExtend(times, rowCount, shift, this.bucketUs, factor, out)
+  }
+
+  columnOf(codes: Uint32Array): Column {
+    const values = Float64Array.from(codes, (code) => (this.firstBucket + code) * this.bucketUs)
+    return { type: 'timestamp', values }
+  }
+
+  private writePlainly(source: ResidentSource, factor: number, out: number): void {
+    const target = this.scratch.wordsAt(out, source.rowCount)
+    const { times } = source
+    for (let row = 0; row < source.rowCount; row++) {
+      const code = Math.max(0, Math.floor(times[row]! / this.bucketUs) - this.firstBucket)
+      target[row] = factor === 0 ? code : target[row]! * factor + code
+    }
+  }
+}
+
+/** Buckets beyond this are not counted from the first one, but numbered as they appear. */
+const BUCKETS_MAX = 1 << 22
+
+/** The key of a time bucket. */
+export function timeKey(bucketUs: number, bounds: TimeBounds, kernels: Kernels, scratch: Scratch): CellKey {
+  const key = new TimeKey(bucketUs, bounds, kernels, scratch)
+  return key.size <= BUCKETS_MAX ? key : new SparseTimeKey(bucketUs, scratch)
+}
+
+/** The same for buckets that are many and mostly empty. */
+class SparseTimeKey implements CellKey {
+  private readonly bucketUs: number
+  private readonly scratch: Scratch
+  private readonly codes = new KeyCodes('timestamp')
+  private loose: Loose = NOTHING
+
+  constructor(bucketUs: number, scratch: Scratch) {
+    this.bucketUs = bucketUs
+    this.scratch = scratch
+  }
+
+  get size(): number {
+    return this.codes.size
+  }
+
+  learn({ times }: ResidentSource, { count }: Selection, rows: () => Uint32Array): void {
+    this.loose = { rows: rows(), codes: this.codes.ofTimes(times, rows(), count, this.bucketUs) }
+  }
+
+  write(source: ResidentSource, factor: number, out: number): void {
+    scatter(this.loose, factor, this.scratch.wordsAt(out, source.rowCount))
+  }
+
+  columnOf(codes: Uint32Array): Column {
+    return this.codes.columnOf([...codes])
+  }
+}
+
+type Loose = Readonly<{ rows: Uint32Array; codes: Uint32Array }>
+
+const NOTHING: Loose = { rows: new Uint32Array(0), codes: new Uint32Array(0) }
+
+/** Codes of some rows, to where all rows have a place. */
+function scatter({ rows, codes }: Loose, factor: number, target: Uint32Array): void {
+  if (factor === 0) for (let index = 0; index < codes.length; index++) target[rows[index]!] = codes[index]!
+  else {
+    for (let index = 0; index < codes.length; index++) {
+      const row = rows[index]!
+      target[row] = target[row]! * factor + codes[index]!
+    }
+  }
+}
+
+/** Numbers of the selected rows, ascending. */
+export function selectedRows(
+  { pointer, count }: Selection,
+  rowCount: number,
+  kernels: Kernels,
+  scratch: Scratch,
+): Uint32Array {
+  if (pointer === ALL_ROWS) return Uint32Array.from({ length: rowCount }, (_, row) => row)
+  const out = scratch.keep('rows', 65_536 * 4)
+  kernels.bitmapRows(pointer, rowCount, out)
+  return scratch.wordsAt(out, count).slice()
+}

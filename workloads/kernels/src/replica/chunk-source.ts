@@ -1,0 +1,72 @@
+import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import type { Column } from '@truenow/contracts/wire/column.ts'
+import type { Chunk } from '../columns/chunk.ts'
+import type { TextPools } from '../columns/text-pool.ts'
+import type { Resident, RowSource } from '../plan/row-source.ts'
+
+/** A chunk's rows as they are now. What kernels do not need (times and row numbers as doubles) is made when it is asked for. */
+export class ChunkSource implements RowSource {
+  readonly slot: number
+  readonly rowCount: number
+  readonly timeUsMin: number
+  readonly timeUsMax: number
+  readonly resident: Resident
+  private readonly definition: TableDefinition
+  private readonly columns = new Map<string, Column | undefined>()
+  private doubles: Float64Array | undefined
+  private numbers: Float64Array | undefined
+
+  constructor(slot: number, chunk: Chunk, startUs: number, pools: TextPools, definition: TableDefinition) {
+    this.slot = slot
+    this.rowCount = chunk.rowCount
+    this.timeUsMin = chunk.timeUsMin
+    this.timeUsMax = chunk.timeUsMax
+    this.resident = { chunk, startUs, pools }
+    this.definition = definition
+  }
+
+  get times(): Float64Array {
+    if (this.doubles === undefined) {
+      const { chunk, startUs } = this.resident
+      const times = chunk.times()
+      this.doubles =
+        times instanceof Float64Array
+          ? times
+          : Float64Array.from({ length: this.rowCount }, (_, row) => startUs + times[row]!)
+    }
+    return this.doubles
+  }
+
+  get rowNumbers(): Float64Array {
+    if (this.numbers === undefined) {
+      const { chunk } = this.resident
+      const above = chunk.rowNumbers()
+      this.numbers = Float64Array.from(
+        { length: this.rowCount },
+        (_, row) => chunk.firstRowNumber + above[row]!,
+      )
+    }
+    return this.numbers
+  }
+
+  readonly column = (name: string): Column | undefined => {
+    if (!this.columns.has(name)) this.columns.set(name, this.view(name))
+    return this.columns.get(name)
+  }
+
+  private view(name: string): Column | undefined {
+    const { chunk, pools } = this.resident
+    if (name === this.definition.timeColumn) return { type: 'timestamp', values: this.times }
+    if (name === this.definition.idColumn) return { type: 'id128', values: chunk.ids() }
+    const index = chunk.layout.indexOf(name)
+    if (index === undefined) return undefined
+    const bits = chunk.validity(index)
+    const validity = bits === undefined ? {} : { validity: bits }
+    const values = chunk.values(index)
+    const { type } = chunk.layout.columns[index]!
+    if (type === 'string')
+      return { type, codes: values as Uint8Array, dictionary: pools.of(name).texts, ...validity }
+    if (type === 'bool') return { type, values: values as Uint8Array, ...validity }
+    return { type, values: values as Float64Array, ...validity }
+  }
+}
