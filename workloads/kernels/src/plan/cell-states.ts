@@ -120,9 +120,19 @@ export class CellStates {
     else this.kernels.sumF64By8(this.valuesOf(source), codes, source.rowCount, valid, this.pointer, replicas)
   }
 
-  /** Rows of each cell, of kind `counts`. */
-  counts(): Float64Array {
-    return this.scratch.doublesAt(this.pointer, this.cells)
+  /** How many values went into each of the first cells. */
+  counts(cells: number): Float64Array {
+    const words = WORDS[this.kind]
+    const counted = new Float64Array(cells)
+    const last = words - 1
+    if (this.kind === 'integers') {
+      const bits = this.scratch.integersAt(this.pointer, cells * words)
+      for (let cell = 0; cell < cells; cell++) counted[cell] = Number(bits[cell * words + last]!)
+    } else {
+      const numbers = this.scratch.doublesAt(this.pointer, cells * words)
+      for (let cell = 0; cell < cells; cell++) counted[cell] = numbers[cell * words + last]!
+    }
+    return counted
   }
 
   /** The partial state of a call over the given cells, in the form of partial-result-v1. */
@@ -139,9 +149,13 @@ export class CellStates {
       return picked
     }
     const int64 = (values: Float64Array): Column => ({ type: 'int64', values })
+    if (aggregate === AggregateFunction.COUNT) {
+      const counts = this.counts(this.cells)
+      return [{ name: 'count', column: int64(Float64Array.from(cells, (cell) => counts[cell]!)) }]
+    }
     switch (this.kind) {
       case 'counts':
-        return [{ name: 'count', column: int64(pick(0)) }]
+        throw new TypeError('counts are of COUNT alone')
       case 'floats':
         return [
           { name: 'sum', column: { type: 'float64', values: pick(0) } },

@@ -59,7 +59,7 @@ async function executeByKernels(
     plan.shape.case === 'aggregate'
       ? new KernelGroups(plan.shape.value, definition, kernels, scratch, {
           bounds: boundsOf(sources, range),
-          pools: (sources[0] as ResidentSource).resident.pools,
+          sources,
         })
       : targetOf(plan, definition)
   let [rowsScanned, rowsMatched] = [0, 0]

@@ -47,7 +47,7 @@ export class KernelGroups {
     definition: TableDefinition,
     kernels: Kernels,
     scratch: Scratch,
-    { bounds, pools }: Readonly<{ bounds: TimeBounds; pools: Resident['pools'] }>,
+    { bounds, sources }: Readonly<{ bounds: TimeBounds; sources: readonly ResidentSource[] }>,
   ) {
     this.plan = plan
     this.kernels = kernels
@@ -57,20 +57,27 @@ export class KernelGroups {
       if (kind.case === 'timeBucketUs') return timeKey(Number(kind.value), bounds, kernels, scratch)
       const name = String(kind.value)
       const isText = definition.columns.some((column) => column.name === name && column.type === 'string')
-      if (isText) return new TextKey(name, pools.of(name), kernels, scratch)
+      if (isText) return new TextKey(name, sources[0]!.resident.pools.of(name), kernels, scratch)
       return new ScalarKey(name, typeOf(definition, name), scratch)
     })
-    this.parts = plan.aggregates.map((call) => {
-      const need = stateOf(call, definition)
-      return need === undefined ? accumulatorOf(call, definition) : this.stateFor(need)
+    const needs = plan.aggregates.map((call) => stateOf(call, definition))
+    // Where no value is null, whatever is counted beside a sum or an extreme is the number of rows.
+    const counted = needs.find(
+      (need) => need !== undefined && need.kind !== 'counts' && isWhole(need, sources),
+    )
+    const rowsNeed = counted ?? { kind: 'counts', column: '' }
+    this.parts = plan.aggregates.map((call, index) => {
+      const need = needs[index]
+      if (need === undefined) return accumulatorOf(call, definition)
+      return this.stateFor(need.kind === 'counts' && isWhole(need, sources) ? rowsNeed : need)
     })
-    this.rowCounts = this.stateFor({ kind: 'counts', column: '' })
+    this.rowCounts = this.stateFor(rowsNeed)
     this.capacities = this.keys.map(() => 1)
     this.reserve()
     if (this.keys.length === 0) this.numberOf(0)
   }
 
-  /** Adds the selected rows of a chunk. Errors: TN_QUERY_LIMIT (groups), TN_MEMORY_FULL. */
+  /** Adds the selected rows of a chunk, one of the sources. Errors: TN_QUERY_LIMIT (groups), TN_MEMORY_FULL. */
   update(source: ResidentSource, selection: Selection): void {
     if (selection.count === 0) return
     let held: Uint32Array | undefined
@@ -242,7 +249,7 @@ export class KernelGroups {
       return Array.from({ length: this.numbers.members.length }, (_, group) => group)
     if (this.keys.length === 0) return [0]
     if (this.cellOfNumber.length > 0) return [...this.cellOfNumber]
-    const counts = this.rowCounts.counts()
+    const counts = this.rowCounts.counts(this.cells)
     const present: number[] = []
     for (let cell = 0; cell < this.cells; cell++) if (counts[cell]! > 0) present.push(cell)
     return present
@@ -266,4 +273,13 @@ export class KernelGroups {
     const { groupsMax } = this.plan
     if (groupsMax > 0 && groups > groupsMax) throw groupsLimitError(groupsMax)
   }
+}
+
+/** Whether every row of the sources has a value of the column; of rows themselves they have. */
+function isWhole({ column }: StateNeed, sources: readonly ResidentSource[]): boolean {
+  if (column === '') return true
+  return sources.every(({ resident: { chunk } }) => {
+    const index = chunk.layout.indexOf(column)
+    return index !== undefined && !chunk.layout.columns[index]!.hasValidity
+  })
 }
