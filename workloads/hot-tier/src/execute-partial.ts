@@ -131,7 +131,7 @@ function judge(asked: SlotRequest, slot: ShardSlot, shard: number): Judged {
       shards: asked.shards,
     }
   // What is held no longer is what the log says. A slot that merely waits answers at its cut: its watermark stands still.
-  if (slot.stalledReason.startsWith('LogRewritten'))
+  if (slot.isStartingOver || slot.stalledReason.startsWith('LogRewritten'))
     return { status: SlotStatus.STALLED, detail: slot.stalledReason }
   if (newer && !named)
     return { status: SlotStatus.NOT_SERVING, detail: 'a newer epoch does not name this shard' }

@@ -6,7 +6,7 @@ import { type ErrorCode, TrueNowError } from '@truenow/contracts/errors.ts'
 import type { BlockStream } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
 import { rendezvous } from '@truenow/kernels/sharding/rendezvous.ts'
 import type { HotTierMetrics } from './metrics.ts'
-import type { ShardSlot } from './shard-slot.ts'
+import type { ShardSlot, Taken } from './shard-slot.ts'
 
 export type FollowParts = Readonly<{
   context: RoleContext
@@ -17,12 +17,18 @@ export type FollowParts = Readonly<{
   mayApply: (slot: ShardSlot, signal: AbortSignal) => Promise<void>
   /** Called after every event, so that a joining replica that caught up is reported soon. */
   onTaken: (slot: ShardSlot) => void
+  /** Called when a run of ids stays unreadable: the slot must start over. */
+  startOver: (slot: ShardSlot, error: TrueNowError) => void
 }>
 
 /** An ingester speaks at least once a second; silent for longer, it is left. */
 const SILENCE_MS = 3_000
 const BACKOFF_MS_MIN = 50
 const BACKOFF_MS_MAX = 1_000
+/** Between two attempts at a block that cannot be judged yet. */
+const RETRY_MS = 100
+/** A disk may stumble; a run that cannot be read so often is given up. */
+const READ_ATTEMPTS_MAX = 3
 
 /**
  * Follows one slot until `signal` aborts: subscribes to the ingester that rendezvous hashing names, to the next one when it
@@ -57,7 +63,7 @@ export async function followSlot(slot: ShardSlot, parts: FollowParts, signal: Ab
 }
 
 type Ended = Readonly<{
-  reason: 'ended' | 'failed' | 'silent' | 'broken-chain' | 'log-rewritten'
+  reason: 'ended' | 'failed' | 'silent' | 'broken-chain' | 'log-rewritten' | 'started-over'
   err?: unknown
 }>
 
@@ -83,7 +89,7 @@ async function subscribeOnce(
     for await (const { event } of stream) {
       if (event.case === 'block') await parts.mayApply(slot, signal)
       if (signal.aborted) return { reason: 'ended' }
-      const taken = await takeOncePossible(slot, event, signal)
+      const taken = await takeOncePossible(slot, event, parts, signal)
       heardAtMs = parts.context.clock.monotonicMs()
       parts.onTaken(slot)
       if (taken !== 'taken') return { reason: taken }
@@ -97,29 +103,40 @@ async function subscribeOnce(
   }
 }
 
-/** Why a block cannot be taken yet, by the error that says so; the slot stalls, visibly, until it can. */
-const WAITS: Readonly<Partial<Record<ErrorCode, string>>> = {
+/** Why a block cannot be taken yet, by the error that says so: the slot stalls, visibly, until it can. */
+const STALLS: Readonly<Partial<Record<ErrorCode, string>>> = {
   TN_TABLE_UNKNOWN: 'TableVersionUnknown',
   TN_MEMORY_FULL: 'ArenaFull',
+  TN_ID_RUN_UNREADABLE: 'IdRunUnreadable',
 }
-const WAIT_MS = 100
 
+/**
+ * A block that cannot be taken stalls the slot: of a table version that the catalog here does not have yet, until it has;
+ * without room for its rows, until older ones have left; or because a run of ids cannot be read, until it can, or the
+ * slot starts over without it.
+ */
 async function takeOncePossible(
   slot: ShardSlot,
   event: Parameters<ShardSlot['take']>[0],
+  parts: FollowParts,
   signal: AbortSignal,
-) {
-  for (;;) {
+): Promise<Taken | 'started-over'> {
+  for (let attempt = 1; ; attempt++) {
     try {
       const taken = slot.take(event)
-      if (Object.values(WAITS).some((reason) => slot.stalledReason.startsWith(reason)))
+      if (Object.values(STALLS).some((reason) => slot.stalledReason.startsWith(reason)))
         slot.stalledReason = ''
       return taken
     } catch (error) {
-      const reason = error instanceof TrueNowError ? WAITS[error.code] : undefined
+      const reason = error instanceof TrueNowError ? STALLS[error.code] : undefined
       if (reason === undefined || signal.aborted) throw error
-      slot.stalledReason = `${reason}: ${(error as Error).message}`
-      await sleep(WAIT_MS, undefined, { signal }).catch(() => {})
+      const { code, message } = error as TrueNowError
+      slot.stalledReason = `${reason}: ${message}`
+      if (code === 'TN_ID_RUN_UNREADABLE' && attempt >= READ_ATTEMPTS_MAX) {
+        parts.startOver(slot, error as TrueNowError)
+        return 'started-over'
+      }
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => {})
     }
   }
 }

@@ -56,13 +56,57 @@ export const createHotTierMetrics = (registry: Registry) => ({
   subscriptions: new Counter({
     name: 'truenow_hot_tier_subscriptions_total',
     help: 'Subscribe streams that ended, by why.',
-    labelNames: ['reason'] as const, // reason: ended | failed | silent | broken-chain | log-rewritten
+    labelNames: ['reason'] as const, // reason: ended | failed | silent | broken-chain | log-rewritten | started-over
     registers: [registry],
   }),
   snapshots: new Counter({
     name: 'truenow_hot_tier_snapshots_total',
     help: 'Snapshots of slots, by outcome.',
     labelNames: ['outcome'] as const, // outcome: written | failed | restored | refused
+    registers: [registry],
+  }),
+  ...createIdMetrics(registry),
+})
+
+/** Of remembered ids and their runs. */
+const createIdMetrics = (registry: Registry) => ({
+  duplicates: new Counter({
+    name: 'truenow_hot_tier_duplicates_total',
+    help: 'Duplicates by where the first copy of their id lay: among recent ids, or in a run on the volume.',
+    labelNames: ['stage'] as const, // stage: recent | run
+    registers: [registry],
+  }),
+  rememberedIds: new Gauge({
+    name: 'truenow_hot_tier_remembered_ids',
+    help: 'Ids within their dedup window, by where they lie.',
+    labelNames: ['place'] as const, // place: memory | run
+    registers: [registry],
+  }),
+  idRuns: new Gauge({
+    name: 'truenow_hot_tier_id_runs',
+    help: 'Runs of remembered ids on the volume, all slots together.',
+    registers: [registry],
+  }),
+  idRunBytes: new Gauge({
+    name: 'truenow_hot_tier_id_run_bytes',
+    help: 'Bytes that runs of remembered ids take on the volume.',
+    registers: [registry],
+  }),
+  idFilterMaybes: new Counter({
+    name: 'truenow_hot_tier_id_filter_maybes_total',
+    help: 'Looks at a run because its filter said maybe, by whether the id was there; none is what filters cost.',
+    labelNames: ['outcome'] as const, // outcome: found | none
+    registers: [registry],
+  }),
+  idRunsWritten: new Counter({
+    name: 'truenow_hot_tier_id_runs_written_total',
+    help: 'Runs of ids that were written or merged, by outcome; while they fail, ids stay in memory.',
+    labelNames: ['outcome'] as const, // outcome: written | failed
+    registers: [registry],
+  }),
+  idRunsUnreadable: new Counter({
+    name: 'truenow_hot_tier_id_runs_unreadable_total',
+    help: 'Runs of ids that could not be read, so that their slot started over from a snapshot or the log.',
     registers: [registry],
   }),
 })

@@ -19,6 +19,7 @@ import { type Registration, registerShard } from './register-shard.ts'
 import { debugSlots } from './routes/debug-slots.ts'
 import { Shard } from './shard.ts'
 import { slotStateMessage } from './slot-state-message.ts'
+import type { ReplicaStorage } from './snapshot-store.ts'
 import { readIdentity } from './volume-identity.ts'
 import type { WriteFile } from './write-durably.ts'
 import { writeDurably } from './write-durably.ts'
@@ -32,6 +33,8 @@ export type HotTierPorts = Readonly<{
   onRetired?: (why: string) => void
   /** How files reach the volume; tests let it fail. */
   writeFile?: WriteFile
+  /** When remembered ids become runs; tests let a few do, and fail. */
+  ids?: ReplicaStorage
 }>
 
 const GIB = 1 << 30
@@ -43,7 +46,7 @@ export async function startHotTier(
   ports: HotTierPorts,
 ): Promise<RunningRole> {
   const { log, clock, registry, version } = context
-  const { writeFile = writeDurably } = ports
+  const { writeFile = writeDurably, ids = {} } = ports
   const ordinal = ordinalOf(config, context)
   const dataDirectory = config.TRUENOW_DATA_DIRECTORY
   mkdirSync(dataDirectory, { recursive: true })
@@ -53,6 +56,8 @@ export async function startHotTier(
   const residentBytesMax = Math.floor(config.HOT_TIER_MEMORY_GB * GIB)
   const connect = cachedConnections(ports.connectIngester, shutdown)
   let registration: Registration | undefined
+  const checkOf = (name: string) => (error: unknown) =>
+    health.setCheck(name, error === undefined ? { status: 'healthy' } : { status: 'degraded', reason: String(error) }) // biome-ignore format: one line
   const shard = new Shard({
     context,
     metrics,
@@ -62,12 +67,10 @@ export async function startHotTier(
     snapshotMs: config.TRUENOW_SNAPSHOT_SECONDS * 1_000,
     follow: { ingesters: ports.ingesterAddresses, connect },
     writeFile,
+    ids,
     onNews: () => registration?.reportSoon(),
-    onSnapshot: (error) =>
-      health.setCheck(
-        'snapshots',
-        error === undefined ? { status: 'healthy' } : { status: 'degraded', reason: String(error) },
-      ),
+    onSnapshot: checkOf('snapshots'),
+    onIdRuns: checkOf('id-runs'),
   })
   shutdown.onClose('shard', () => shard.close())
 

@@ -4,6 +4,7 @@ import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { SubscribeEvent } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
 import { blockMismatch, decodeBlock } from '@truenow/contracts/wire/block-v1.ts'
+import type { IdCounters } from '@truenow/kernels/replica/id-window.ts'
 import type { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
@@ -36,12 +37,14 @@ export class ShardSlot {
   progressedAtUs = 0
   /** Event time up to which an idle log lifts the reported watermark; never part of the state. */
   liftedUs = 0
-  stalledReason = ''
   hash: Readonly<{ offset: number; hex: string }> = { offset: -1, hex: '' }
   readonly snapshots: SnapshotStore
   private readonly metrics: HotTierMetrics
   private readonly clock: Clock
   private readonly waiting = new Set<() => void>()
+  private stalledBy = ''
+  /** Where the replica stood when it had to start over, and why; -1 = it did not, or is there again. */
+  private replay: Readonly<{ toOffset: number; reason: string }> = { toOffset: -1, reason: '' }
 
   constructor(
     parts: Readonly<{
@@ -63,6 +66,19 @@ export class ShardSlot {
     this.replica = parts.replica
   }
 
+  /** Why the slot stands still; empty = it does not. */
+  get stalledReason(): string {
+    return this.stalledBy === '' ? this.replay.reason : this.stalledBy
+  }
+  set stalledReason(reason: string) {
+    this.stalledBy = reason
+  }
+
+  /** It has given up a state that it may have answered from, and does not stand there again yet. */
+  get isStartingOver(): boolean {
+    return this.replay.toOffset >= 0
+  }
+
   get isServing(): boolean {
     return this.assignment.state === ReplicaState.SERVING && this.stalledReason === ''
   }
@@ -74,7 +90,8 @@ export class ShardSlot {
 
   /**
    * Folds one event of the stream in, whole or not at all. Errors: TN_TABLE_UNKNOWN while a block's table version is not
-   * known here, TN_MEMORY_FULL while there is no room for its rows; TN_BLOCK_CORRUPT for what the way here garbled.
+   * known here, TN_MEMORY_FULL while there is no room for its rows; TN_BLOCK_CORRUPT for what the way here garbled;
+   * TN_ID_RUN_UNREADABLE when nobody can say which rows are duplicates: try again, or `startOver`.
    */
   take(event: SubscribeEvent['event']): Taken {
     this.progressedAtUs = this.clock.nowUs()
@@ -117,6 +134,22 @@ export class ShardSlot {
     }
   }
 
+  /**
+   * Begins again from the newest snapshot that does not need `run`, or from the start of the log. Until it has come back to
+   * where it stood, the slot says why it stands still and answers nothing.
+   */
+  startOver(run: string, why: string, refuse: (file: string, why: string) => void): void {
+    const toOffset = Math.max(this.replay.toOffset, this.replica.cursor.offset)
+    this.replay = { toOffset, reason: `IdRunUnreadable: ${why} It is replayed up to offset ${toOffset}.` }
+    this.stalledBy = ''
+    this.replica.free()
+    this.snapshots.condemn(run)
+    const restored = this.snapshots.restore(refuse)
+    if (restored === undefined) this.snapshots.remove()
+    this.replica = restored ?? this.snapshots.createReplica(firstVersion(this.table))
+    this.hash = { offset: -1, hex: '' }
+  }
+
   /** Resolves once the cursor is at `offset` or beyond, or after `waitMs`; answers whether it is. */
   async reached(offset: number, waitMs: number, signal: AbortSignal): Promise<boolean> {
     const giveUp = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, Math.ceil(waitMs)))])
@@ -154,12 +187,14 @@ export class ShardSlot {
     if (mismatch !== undefined)
       throw new TrueNowError('TN_BLOCK_CORRUPT', `The block at ${at.offset} does not fit: ${mismatch}.`)
     const before = { ...this.replica.counters }
+    const idsBefore = { ...this.replica.ids.counters }
     const startedMs = this.clock.monotonicMs()
     this.replica.apply(block, definition, at, appendTimeUs)
     this.metrics.applySeconds.observe((this.clock.monotonicMs() - startedMs) / 1_000)
     for (const outcome of ['applied', 'deduplicated', 'expired'] as const) {
       this.metrics.rows.inc({ outcome }, this.replica.counters[outcome] - before[outcome])
     }
+    countIds(this.metrics, idsBefore, this.replica.ids.counters)
   }
 
   private applyDeadLetter(at: SlotReplica['cursor'], appendTimeUs: number): void {
@@ -169,6 +204,7 @@ export class ShardSlot {
 
   private advanced(): void {
     const { offset } = this.replica.cursor
+    if (offset >= this.replay.toOffset) this.replay = { toOffset: -1, reason: '' }
     if (this.endOffset >= 0) this.endOffset = Math.max(this.endOffset, offset + 1)
     if (offset % HASH_PERIOD_RECORDS === 0) this.hash = { offset, hex: this.replica.stateHash() }
     for (const wake of [...this.waiting]) wake()
@@ -181,6 +217,16 @@ export class ShardSlot {
     const idleUs = Math.min(atUs, this.clock.nowUs()) - idleTimeoutUs - allowedLatenessUs
     this.liftedUs = Math.max(this.liftedUs, idleUs)
   }
+}
+
+function countIds(metrics: HotTierMetrics, before: IdCounters, after: IdCounters): void {
+  const more = (name: keyof IdCounters) => after[name] - before[name]
+  metrics.duplicates.inc({ stage: 'recent' }, more('recentDuplicates'))
+  metrics.duplicates.inc({ stage: 'run' }, more('runDuplicates'))
+  metrics.idFilterMaybes.inc({ outcome: 'found' }, more('maybes') - more('falseMaybes'))
+  metrics.idFilterMaybes.inc({ outcome: 'none' }, more('falseMaybes'))
+  metrics.idRunsWritten.inc({ outcome: 'written' }, more('runsWritten'))
+  metrics.idRunsWritten.inc({ outcome: 'failed' }, more('runsFailed'))
 }
 
 /** The oldest version: an empty slot has seen none, and the log raises it. */

@@ -1,15 +1,16 @@
 import { join } from 'node:path'
 import type { CatalogView, TableView } from '@truenow/chassis/catalog-view.ts'
 import type { RoleContext } from '@truenow/chassis/running-role.ts'
+import type { TrueNowError } from '@truenow/contracts/errors.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { Arena } from '@truenow/kernels/columns/arena.ts'
 import { TextPools } from '@truenow/kernels/columns/text-pool.ts'
-import { type ReplicaMemory, SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
+import type { ReplicaMemory } from '@truenow/kernels/replica/slot-replica.ts'
 import { createArenas } from './create-arenas.ts'
 import { type FollowParts, followSlot } from './follow-slot.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import { type Assignment, assignmentOf, firstVersion, ShardSlot } from './shard-slot.ts'
-import { SnapshotStore } from './snapshot-store.ts'
+import { type ReplicaStorage, SnapshotStore } from './snapshot-store.ts'
 import type { WriteFile } from './write-durably.ts'
 
 export type ShardParts = Readonly<{
@@ -24,7 +25,10 @@ export type ShardParts = Readonly<{
   onNews: () => void
   /** Told the outcome of every snapshot: a full volume degrades health, and nothing else. */
   onSnapshot: (error: unknown) => void
+  /** Told whether runs of ids can be written: while they cannot, ids stay in memory. */
+  onIdRuns: (error: unknown) => void
   writeFile: WriteFile
+  ids: ReplicaStorage
 }>
 type Held = Readonly<{
   slot: ShardSlot
@@ -125,12 +129,9 @@ export class Shard {
     const { catalogId, incarnation } = this.identity as NonNullable<typeof this.identity>
     const directory = join(this.parts.dataDirectory, 'slots', `${namespace}.${name}`, String(number))
     const identity = { catalogId, incarnation, table: `${namespace}.${name}`, uid, slot: number }
-    const memory = this.memoryOf(uid)
-    const snapshots = new SnapshotStore(directory, identity, this.parts.writeFile, memory)
-    const restored = snapshots.restore((file, why) => {
-      metrics.snapshots.inc({ outcome: 'refused' })
-      context.log.warn({ file, why }, 'a snapshot was refused')
-    })
+    const storage = { ...this.parts.ids, memory: this.memoryOf(uid) }
+    const snapshots = new SnapshotStore(directory, identity, this.parts.writeFile, storage)
+    const restored = snapshots.restore((file, why) => this.refuse(file, why))
     if (restored === undefined) snapshots.remove()
     else metrics.snapshots.inc({ outcome: 'restored' })
     const slot = new ShardSlot({
@@ -140,7 +141,7 @@ export class Shard {
       snapshots,
       metrics,
       clock: context.clock,
-      replica: restored ?? new SlotReplica(firstVersion(table), memory),
+      replica: restored ?? snapshots.createReplica(firstVersion(table)),
     })
     const stop = new AbortController()
     const parts = {
@@ -149,6 +150,7 @@ export class Shard {
       metrics,
       mayApply: (one: ShardSlot, signal: AbortSignal) => this.mayApply(one, signal),
       onTaken: (one: ShardSlot) => this.onTaken(key, one),
+      startOver: (one: ShardSlot, error: TrueNowError) => this.startOver(one, error),
     }
     const following = followSlot(slot, parts, stop.signal)
     this.held.set(key, { slot, stop, following, writtenAtMs: { value: context.clock.monotonicMs() } })
@@ -175,6 +177,18 @@ export class Shard {
     const texts = emptiest.texts.get(uid) ?? new TextPools()
     emptiest.texts.set(uid, texts)
     return { arena: emptiest.arena, texts }
+  }
+
+  private refuse(file: string, why: string): void {
+    this.parts.metrics.snapshots.inc({ outcome: 'refused' })
+    this.parts.context.log.warn({ file, why }, 'a snapshot was refused')
+  }
+
+  private startOver(slot: ShardSlot, error: TrueNowError): void {
+    const { metrics, context } = this.parts
+    metrics.idRunsUnreadable.inc()
+    context.log.error({ err: error, ...slot.key }, 'a run of ids cannot be read: the slot starts over')
+    slot.startOver(String(error.details.run), error.message, (file, why) => this.refuse(file, why))
   }
 
   /** What cannot be removed is refused when it is met again: it names another table or incarnation. */
@@ -279,5 +293,17 @@ export class Shard {
       this.parts.metrics.slots.set({ state: state as keyof typeof states }, count)
     }
     this.parts.metrics.lagRecords.set(lag)
+    this.countIds()
+  }
+
+  private countIds(): void {
+    const { metrics, onIdRuns } = this.parts
+    const all = this.slots().map(({ replica }) => replica.ids)
+    const total = (of: (ids: (typeof all)[0]) => number) => all.reduce((sum, ids) => sum + of(ids), 0)
+    metrics.rememberedIds.set({ place: 'memory' }, total(({ size, sizeInRuns }) => size - sizeInRuns)) // biome-ignore format: one line
+    metrics.rememberedIds.set({ place: 'run' }, total(({ sizeInRuns }) => sizeInRuns)) // biome-ignore format: one line
+    metrics.idRuns.set(total(({ runCount }) => runCount))
+    metrics.idRunBytes.set(total(({ runBytes }) => runBytes))
+    onIdRuns(all.find(({ writeError }) => writeError !== undefined)?.writeError)
   }
 }

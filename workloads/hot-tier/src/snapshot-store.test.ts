@@ -31,7 +31,12 @@ const writeQuickly: WriteFile = (path, bytes) => {
   writeFileSync(`${path}.new`, bytes)
   renameSync(`${path}.new`, path)
 }
-const storeIn = (directory: string, write = writeQuickly) => new SnapshotStore(directory, identity, write)
+/** Runs of a few ids, so that a log of some hundred rows has all that a snapshot can have. */
+const ids = { limits: { recentIdsMin: 8, recentIdsMax: 24, runsMax: 3 }, sync: () => {} }
+const storeIn = (directory: string, write = writeQuickly) =>
+  new SnapshotStore(directory, identity, write, ids)
+/** An empty replica whose runs lie with the store's snapshots. */
+const replicaOf = (store: SnapshotStore) => store.createReplica(first)
 const refuseNone = (file: string, why: string) => assert.fail(`${file} was refused: ${why}`)
 
 /** State hashes of an uninterrupted replica, by cursor offset; -1 is the empty one. */
@@ -51,7 +56,7 @@ function replay(replica: SlotReplica, records: readonly LogRecord[]): SlotReplic
 }
 /** Folds the log in and writes a snapshot after every `period` records. */
 function foldAndWrite(store: SnapshotStore, records: readonly LogRecord[], period: number): void {
-  const replica = new SlotReplica(first)
+  const replica = replicaOf(store)
   for (const [index, record] of records.entries()) {
     fold(replica, record)
     if (index % period === period - 1) store.write(replica)
@@ -67,7 +72,7 @@ test('SnapshotStore: restarted at any cursors, also under memory pressure, a rep
       const hashes = hashesOf(records)
       const directory = freshDirectory()
       let store = storeIn(directory)
-      let replica = new SlotReplica(first)
+      let replica = replicaOf(store)
       for (const [index, record] of records.entries()) {
         fold(replica, record)
         if (events[index] === 1) replica.evictOldest()
@@ -128,7 +133,7 @@ for (const moment of ['before', 'half', 'after'] as const) {
         throw new Crash()
       }
       const store = storeIn(directory, crashing)
-      const replica = new SlotReplica(first)
+      const replica = replicaOf(store)
       try {
         for (const [index, record] of records.entries()) {
           fold(replica, record)
@@ -145,7 +150,7 @@ for (const moment of ['before', 'half', 'after'] as const) {
       const again = storeIn(left)
       const restored = again.restore(refuseNone)
       assert.equal(restored?.cursor.offset ?? -1, whole)
-      const going = restored ?? new SlotReplica(first)
+      const going = restored ?? replicaOf(again)
       assert.equal(going.stateHash(), hashes.get(going.cursor.offset))
       assert.equal(replay(going, records).stateHash(), hashes.get(records.at(-1)?.at.offset ?? -1))
       again.write(going)
@@ -187,13 +192,13 @@ for (const [name, damage] of damages) {
       const refused: string[] = []
       const store = storeIn(directory)
       const restored = store.restore((path) => refused.push(path))
-      const going = restored ?? new SlotReplica(first)
+      if (restored === undefined) store.remove()
+      const going = restored ?? replicaOf(store)
       assert.equal(going.stateHash(), hashes.get(going.cursor.offset), file)
       if (going.cursor.offset < (records.at(-1)?.at.offset ?? -1)) fellBack += 1
       if (file === manifests[1]) assert.equal(going.cursor.offset, records[31]?.at.offset)
       if (file === manifests[0]) assert.equal(going.cursor.offset, records[39]?.at.offset)
       assert.equal(replay(going, records).stateHash(), hashes.get(records.at(-1)?.at.offset ?? -1))
-      if (restored === undefined) store.remove()
       // Healed: two more snapshots stand for themselves, and the refused one is gone.
       store.write(going)
       store.write(going)
@@ -215,7 +220,7 @@ test('SnapshotStore: beside a refused manifest the good one before it stays unti
   const [older, newest] = manifests() as [string, string]
   flip(join(directory, newest), 0.5)
   const store = storeIn(directory)
-  const replica = replay(store.restore(() => {}) ?? new SlotReplica(first), records)
+  const replica = replay(store.restore(() => {}) ?? replicaOf(store), records)
   store.write(replica)
   assert.deepEqual([manifests().length, manifests()[0]], [2, older])
   assert.ok(!manifests().includes(newest), 'a number is not used again')
@@ -231,14 +236,16 @@ test('SnapshotStore: a full disk keeps the snapshots before, takes nothing more,
     writeQuickly(path, bytes)
   }
   const store = storeIn(directory, filling)
-  const replica = replay(new SlotReplica(first), records.slice(0, 20))
+  const replica = replay(replicaOf(store), records.slice(0, 20))
   store.write(replica)
-  const [files, offset] = [readdirSync(directory).toSorted(), store.offset]
+  // Runs of ids come and go between snapshots.
+  const filesNow = () => readdirSync(directory).filter((name) => !name.startsWith('run-')).toSorted() // biome-ignore format: one line
+  const [files, offset] = [filesNow(), store.offset]
   replay(replica, records.slice(0, 40))
   for (let written = 0; written < 4; written++) {
     room = written
     assert.throws(() => store.write(replica), { code: 'ENOSPC' })
-    assert.deepEqual([readdirSync(directory).toSorted(), store.offset], [files, offset])
+    assert.deepEqual([filesNow(), store.offset], [files, offset])
   }
   room = Number.POSITIVE_INFINITY
   replay(replica, records)
@@ -252,17 +259,21 @@ test('SnapshotStore: keeps two snapshots and no file that they do not name', () 
   const store = storeIn(directory)
   foldAndWrite(store, records, 5)
   const files = readdirSync(directory)
+  let runs = 0
   const named = new Set(
     files
       .filter((file) => file.startsWith('manifest'))
       .flatMap((file) => {
         const { body } = JSON.parse(readFileSync(join(directory, file), 'utf8')) as { body: string }
-        const parts = JSON.parse(body) as Record<'ids' | 'buckets', Array<{ file: string }>>
-        return [file, ...[...parts.ids, ...parts.buckets].map((part) => part.file)]
+        type Files = Array<{ file: string }>
+        const { ids, buckets } = JSON.parse(body) as { ids: { parts: Files; runs: Files }; buckets: Files }
+        runs += ids.runs.length
+        return [file, ...[...ids.parts, ...ids.runs, ...buckets].map((part) => part.file)]
       }),
   )
   assert.deepEqual(files.toSorted(), [...named].toSorted())
   assert.equal(files.filter((file) => file.startsWith('manifest')).length, 2)
+  assert.ok(runs > 0, 'the log is long enough for runs of ids')
 })
 
 const foreign: ReadonlyArray<Partial<typeof identity>> = [

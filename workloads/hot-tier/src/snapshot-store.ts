@@ -4,6 +4,7 @@ import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { decodeColumnBatch, encodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
 import { crc32c } from '@truenow/contracts/wire/crc32c.ts'
+import { type IdLimits, IdWindow } from '@truenow/kernels/replica/id-window.ts'
 import { RowBucket } from '@truenow/kernels/replica/row-bucket.ts'
 import {
   bucketKey,
@@ -12,13 +13,15 @@ import {
   SlotReplica,
 } from '@truenow/kernels/replica/slot-replica.ts'
 import { bucketBatch, ROW_NUMBER } from './bucket-batch.ts'
+import { type IdsBody, readIds, writeIds } from './snapshot-ids.ts'
+import { createVolumeRunFiles, type Sync, type VolumeRunFiles } from './volume-run-files.ts'
 import { type WriteFile, writeDurably } from './write-durably.ts'
 
 /*
  * A snapshot of one slot, in a directory of its own:
  *   manifest-<n>.json   {checksum, body}: body names every other file with its CRC-32C, and the state at one cursor
  *   bucket-<start>-<end>-<offset>.bin   the rows of a time bucket as a column batch, in log order; written once per version
- *   ids-<from>-<to>.bin   remembered ids by sequence number: words and times; written once
+ *   run-<n>.bin, ids-<from>-<to>.bin   remembered ids, older and recent ones (snapshot-ids.ts)
  * Files first, the manifest last, each by write, fsync, rename. The two newest manifests are kept, with what they name.
  */
 export type SnapshotIdentity = Readonly<{
@@ -28,6 +31,8 @@ export type SnapshotIdentity = Readonly<{
   uid: string
   slot: number
 }>
+/** How remembered ids become runs on the volume (tests let a few ids do, and the disk fail), and where rows live. */
+export type ReplicaStorage = Readonly<{ limits?: Partial<IdLimits>; sync?: Sync; memory?: ReplicaMemory }>
 type FileEntry = Readonly<{ file: string; checksum: number }>
 type BucketEntry = FileEntry &
   Readonly<{
@@ -52,13 +57,12 @@ type Body = Readonly<{
   evicted: readonly EvictedBucket[]
   evictedBelowUs: number
   expiredBelowUs: number
-  idsFrom: number
-  ids: ReadonlyArray<FileEntry & Readonly<{ from: number; to: number }>>
+  ids: IdsBody
   buckets: readonly BucketEntry[]
   definition: TableDefinition
 }>
 type Manifest = Readonly<{ file: string; body: Body }>
-const FORMAT = 2
+const FORMAT = 3
 const MANIFESTS_KEPT = 2
 
 /** The snapshots of one slot on the volume. One process at a time: whoever holds the slot. */
@@ -69,20 +73,33 @@ export class SnapshotStore {
   /** Of the newest manifest on the volume, also of one that was refused: a number is never used again. */
   private number = 0
   private kept: Manifest[] = []
+  private readonly runFiles: VolumeRunFiles
+  private readonly idLimits: Partial<IdLimits>
 
   private readonly memory: ReplicaMemory
 
-  /** Replicas that are restored live in `memory`; without one each has its own. */
   constructor(
     directory: string,
     identity: SnapshotIdentity,
     writeFile: WriteFile = writeDurably,
-    memory: ReplicaMemory = {},
+    storage: ReplicaStorage = {},
   ) {
     this.directory = directory
     this.identity = identity
     this.writeFile = writeFile
-    this.memory = memory
+    this.runFiles = createVolumeRunFiles(directory, storage.sync)
+    this.idLimits = storage.limits ?? {}
+    this.memory = storage.memory ?? {}
+  }
+
+  /** An empty replica whose older ids lie beside the snapshots. */
+  createReplica(definition: TableDefinition): SlotReplica {
+    return new SlotReplica(definition, { ...this.memory, ids: new IdWindow(this.runFiles, this.idLimits) })
+  }
+
+  /** Gives up a run that cannot be read: no snapshot that names it is loaded again. */
+  condemn(run: string): void {
+    this.runFiles.condemn(run)
   }
 
   /** Offset of the newest snapshot; -1 = none. */
@@ -128,8 +145,10 @@ export class SnapshotStore {
       evicted: [...replica.evicted.values()],
       evictedBelowUs: replica.evictedBelowUs,
       expiredBelowUs: replica.expiredBelowUs,
-      idsFrom: replica.ids.firstSequence,
-      ids: this.writeIds(replica, last),
+      ids: writeIds(replica.ids, last?.ids, (file, bytes) => {
+        this.writeFile(join(this.directory, file), bytes)
+        return crc32c(bytes)
+      }),
       buckets,
       definition: replica.definition,
     }
@@ -190,18 +209,6 @@ export class SnapshotStore {
     return { file, checksum: crc32c(bytes), startUs, endUs, changedAtOffset, digestA, digestB, evictedRows }
   }
 
-  private writeIds({ ids }: SlotReplica, last: Body | undefined): Body['ids'] {
-    const { firstSequence, nextSequence } = ids
-    const held = (last?.ids ?? []).filter(({ to }) => to > firstSequence)
-    const from = Math.max(held.at(-1)?.to ?? firstSequence, firstSequence)
-    if (from === nextSequence) return held
-    const slice = ids.slice(from, nextSequence)
-    const bytes = Buffer.concat([Buffer.from(slice.ids.buffer), Buffer.from(slice.times.buffer)])
-    const file = `ids-${from}-${nextSequence}.bin`
-    this.writeFile(join(this.directory, file), bytes)
-    return [...held, { file, checksum: crc32c(bytes), from, to: nextSequence }]
-  }
-
   private readManifest(file: string): Body {
     const { checksum, body: text } = JSON.parse(readFileSync(join(this.directory, file), 'utf8'))
     if (typeof text !== 'string' || crc32c(Buffer.from(text)) !== checksum)
@@ -214,7 +221,7 @@ export class SnapshotStore {
   }
 
   private loadWhole(body: Body): SlotReplica {
-    const replica = new SlotReplica(body.definition, this.memory)
+    const replica = this.createReplica(body.definition)
     try {
       this.load(body, replica)
       return replica
@@ -236,19 +243,8 @@ export class SnapshotStore {
     for (const gone of body.evicted) replica.evicted.set(bucketKey(gone.startUs, gone.endUs), gone)
     replica.evictedBelowUs = body.evictedBelowUs
     replica.expiredBelowUs = body.expiredBelowUs
-    replica.ids.restore(body.idsFrom, new Uint32Array(0), new Float64Array(0))
-    for (const entry of body.ids) {
-      const bytes = this.readFile(entry)
-      const count = entry.to - entry.from
-      if (bytes.length !== count * 24)
-        throw corrupt(`${entry.file} has ${bytes.length} bytes, not ${count * 24}`)
-      const skip = Math.max(0, body.idsFrom - entry.from)
-      const whole = Uint8Array.from(bytes).buffer
-      const words = new Uint32Array(whole, 0, count * 4).slice(skip * 4)
-      const times = new Float64Array(whole, count * 16, count).slice(skip)
-      replica.ids.restore(entry.from + skip, words, times)
-    }
     for (const entry of body.buckets) this.loadBucket(entry, replica)
+    readIds(body.ids, replica.ids, (part) => this.readFile(part)) // Last: it opens files, and nothing fails after it.
   }
 
   private loadBucket(entry: BucketEntry, { definition, arena, texts, buckets }: SlotReplica): void {
@@ -281,9 +277,9 @@ export class SnapshotStore {
     const named = new Set(
       this.kept.flatMap(({ file, body }) => [
         file,
-        ...[...body.buckets, ...body.ids].map((part) => part.file),
+        ...[...body.buckets, ...body.ids.parts, ...body.ids.runs].map((part) => part.file),
       ]),
-    )
+    ).union(this.runFiles.held())
     for (const name of this.files()) {
       if (!named.has(name)) rmSync(join(this.directory, name), { force: true })
     }

@@ -1,6 +1,6 @@
-import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import { fold, randomLog, VERSIONS } from '@truenow/kernels/replica/testing/random-log.ts'
 import { SnapshotStore } from '../src/snapshot-store.ts'
+import { writeDurably } from '../src/write-durably.ts'
 
 /*
  * A process that folds an endless log in and writes snapshots as fast as it can, until it is killed. It starts as a shard
@@ -9,11 +9,12 @@ import { SnapshotStore } from '../src/snapshot-store.ts'
 const [directory = '', seed = '0'] = process.argv.slice(2)
 const [first] = VERSIONS as [(typeof VERSIONS)[0]]
 const identity = { catalogId: 'c', incarnation: 1, table: 'production.events', uid: 'u', slot: 0 }
-const store = new SnapshotStore(directory, identity)
+const ids = { limits: { recentIdsMin: 8, recentIdsMax: 24, runsMax: 3 } }
+const store = new SnapshotStore(directory, identity, writeDurably, ids)
 let refused = 0
 const restored = store.restore(() => refused++)
 if (restored === undefined) store.remove()
-const replica = restored ?? new SlotReplica(first)
+const replica = restored ?? store.createReplica(first)
 process.stdout.write(`${replica.cursor.offset} ${replica.stateHash()} ${refused}\n`)
 for (const record of randomLog(Number(seed))) {
   if (record.at.offset <= replica.cursor.offset) continue

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
@@ -339,6 +339,73 @@ test('hot-tier: a full volume degrades health and stops neither answers nor repo
   })
 })
 
+/** A run for every four ids, merged at once. */
+const fewIds = { recentIdsMin: 4, recentIdsMax: 4, runsMax: 2, workARow: 100 }
+const runsOf = ({ directory }: Scene, slot: number): string[] => {
+  const folder = join(directory, 'slots', `production.${definition.name}`, String(slot))
+  return readdirSync(folder)
+    .filter((name) => /^run-\d+\.bin$/.test(name))
+    .map((name) => join(folder, name))
+}
+
+test('hot-tier: a run of ids that is damaged stalls its slot, visibly, until it has been replayed; nothing is lost or doubled', async () => {
+  await within({ ids: { limits: fewIds } }, async (scene) => {
+    const [zero] = scene.logs as [SlotLog]
+    for (let block = 0; block < 12; block++) {
+      zero.append([row(`a${block}`, 0, 'eu', 1, 1), row(`b${block}`, 0, 'eu', 1, 1)])
+    }
+    assert.deepEqual(await count(scene), [[24]])
+    await until(() => scene.metric(/outcome="written"\} (\d+)/).then((written) => written > 0), 'a snapshot')
+    const damaged = runsOf(scene, 0)
+    assert.ok(damaged.length > 0)
+    for (const path of damaged) {
+      const file = openSync(path, 'r+') // In place: the shard has it open.
+      writeSync(file, Buffer.from([1, 2, 3, 4]), 0, 4, 6)
+      closeSync(file)
+    }
+    zero.append([row('a0', 0, 'eu', 1, 1), row('new', 0, 'eu', 1, 1), row('b0', 0, 'eu', 1, 1)])
+    await until(
+      async () => /IdRunUnreadable/.test(await scene.get('/debug/slots')),
+      'it says why it stands still',
+    )
+    assert.deepEqual(await count(scene), [[25]])
+    assert.doesNotMatch(await scene.get('/debug/slots'), /IdRunUnreadable/)
+    assert.ok((await scene.metric(/^truenow_hot_tier_id_runs_unreadable_total (\d+)/m)) >= 1)
+    const cursors = scene.ingesters.flatMap(({ subscriptions }) => subscriptions.filter(({ slot }) => slot === 0).map(({ cursor }) => cursor)) // biome-ignore format: one line
+    assert.ok(
+      cursors.length === 2 && (cursors[1] ?? 99) < 11,
+      `read again from before the damage: ${cursors}`,
+    )
+    const all = Array.from({ length: 12 }, (_, block) => row(`a${block}`, 0, 'eu', 1, 1))
+    zero.append(all)
+    assert.deepEqual(await count(scene), [[25]])
+    for (const path of damaged) await until(() => !existsSync(path), 'what was damaged is gone')
+  })
+})
+
+test('hot-tier: while runs of ids cannot be written, health is degraded, ids stay in memory and duplicates are still found', async () => {
+  let broken = true
+  const sync = (): void => {
+    if (broken) throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' })
+  }
+  await within({ ids: { limits: fewIds, sync } }, async (scene) => {
+    const [zero] = scene.logs as [SlotLog]
+    const append = (block: number) => zero.append([row(`a${block}`, 0, 'eu', 1, 1), row('a0', 0, 'eu', 1, 1)])
+    const health = async () => scene.get('/health')
+    for (let block = 0; block < 12; block++) append(block)
+    await until(async () => /degraded.*EIO/s.test(await health()), 'degraded')
+    assert.deepEqual(await count(scene), [[12]])
+    assert.deepEqual(runsOf(scene, 0), [])
+    assert.ok((await scene.metric(/id_runs_written_total\{outcome="failed"\} (\d+)/)) >= 1)
+    broken = false
+    for (let block = 12; block < 24; block++) append(block)
+    assert.deepEqual(await count(scene), [[24]])
+    await until(async () => !/EIO/.test(await health()), 'healthy again')
+    assert.ok(runsOf(scene, 0).length > 0)
+    assert.ok((await scene.metric(/duplicates_total\{stage="run"\} (\d+)/)) >= 1)
+  })
+})
+
 test('hot-tier: a rewritten log stops its slot, which says so; the others go on', async () => {
   await within({}, async (scene) => {
     const [zero, one] = scene.logs as [SlotLog, SlotLog]
@@ -379,16 +446,16 @@ test('hot-tier: a block of a table version that the catalog lacks waits for it, 
 test('hot-tier: over its memory budget the oldest buckets leave, and the answer says from when on it holds everything', async () => {
   await within({ environment: { HOT_TIER_MEMORY_GB: '0.0005' } }, async (scene) => {
     const [zero] = scene.logs as [SlotLog]
-    const BUCKETS = 60
+    const [BUCKETS, ROWS] = [60, 200]
     for (let bucket = 0; bucket < BUCKETS; bucket++)
-      zero.append(Array.from({ length: 100 }, (_, at) => row(`${bucket}-${at}`, bucket * 2_000_000 + at, 'eu', 1, 1))) // biome-ignore format: one line
+      zero.append(Array.from({ length: ROWS }, (_, at) => row(`${bucket}-${at}`, bucket * 2_000_000 + at, 'eu', 1, 1))) // biome-ignore format: one line
     await until(async () => (await scene.metric(/evicted_buckets_total (\d+)/)) > 0, 'evictions')
     await until(async () => (await scene.metric(/resident_bytes (\d+)/)) <= 0.0005 * 2 ** 30, 'within the budget') // biome-ignore format: one line
     const { slots } = await ask(scene, { shape: counting }, upTo(scene))
     const retainedFromUs = Number(slots[0]?.retainedFromUs)
     assert.ok(retainedFromUs > LOG_START_US)
     const held = await ask(scene, { startUs: BigInt(retainedFromUs), shape: counting }, [{ slot: 0 }])
-    const rowsSince = (BUCKETS - Math.ceil((retainedFromUs - LOG_START_US) / 2_000_000)) * 100
+    const rowsSince = (BUCKETS - Math.ceil((retainedFromUs - LOG_START_US) / 2_000_000)) * ROWS
     assert.deepEqual(held.rows, [[rowsSince]])
   })
 })

@@ -25,6 +25,7 @@ import { LOG_START_US, VERSIONS } from '@truenow/kernels/replica/testing/random-
 import { Registry } from 'prom-client'
 import { HotTierConfig } from '../src/config.ts'
 import { startHotTier } from '../src/role.ts'
+import type { ReplicaStorage } from '../src/snapshot-store.ts'
 import type { WriteFile } from '../src/write-durably.ts'
 
 export const SLOTS = 2
@@ -174,6 +175,7 @@ export async function startShardScene(
     ingesters?: number
     environment?: Readonly<Record<string, string>>
     writeFile?: WriteFile
+    ids?: ReplicaStorage
   }> = {},
 ) {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'truenow-shard-'))
@@ -212,6 +214,7 @@ export async function startShardScene(
     },
     onRetired: (why) => retired.push(why),
     ...(options.writeFile === undefined ? {} : { writeFile: options.writeFile }),
+    ...(options.ids === undefined ? {} : { ids: options.ids }),
   })
   const client = createGrpcClient(Shard, role.grpcAddress)
   const get = async (path: string) => (await fetch(`http://${role.httpAddress}${path}`)).text()

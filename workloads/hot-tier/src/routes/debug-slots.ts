@@ -14,6 +14,8 @@ export function debugSlots(app: HttpApp, shard: Shard): void {
       retained_from_us: slot.replica.retainedFromUs,
       counters: slot.replica.counters,
       remembered_ids: slot.replica.ids.size,
+      remembered_ids_in_runs: slot.replica.ids.sizeInRuns,
+      id_runs: slot.replica.ids.runCount,
       buckets: slot.replica.buckets.size,
       resident_rows: slot.replica.residentRows,
       resident_bytes: slot.replica.residentBytes,

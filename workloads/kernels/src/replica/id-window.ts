@@ -1,21 +1,95 @@
+import assert from 'node:assert/strict'
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import { fingerprintId, hashId } from '../duplicates/hash-id.ts'
+import { type BlockBuffer, createBlockBuffer, type IdRun, openRun } from '../duplicates/id-run.ts'
+import { LogTimes } from '../duplicates/log-times.ts'
+import { createMemoryRunFiles } from '../duplicates/memory-run-files.ts'
+import { RECENT_IDS_MOST, RecentIds } from '../duplicates/recent-ids.ts'
+import { RecentSource } from '../duplicates/recent-source.ts'
+import type { RunFiles } from '../duplicates/run-files.ts'
+import { RunSource } from '../duplicates/run-source.ts'
+import { RunWriting } from '../duplicates/run-writing.ts'
+
 const CAPACITY_MIN = 64
+const SCRATCH_ROWS_MIN = 16
+/** Entries between two looks at whether a run is complete. */
+const STEP_ENTRIES = 4_096
+
+/** Where ids lie is no part of the state: any limits give the same judgements, digests and sequence numbers. */
+export type IdLimits = Readonly<{
+  /** A set of recent ids becomes a run once it holds a quarter of the window, within these two. */
+  recentIdsMin: number
+  recentIdsMax: number
+  /** More runs than these are merged, the two neighbours with the fewest ids first. */
+  runsMax: number
+  /** Ids that are written or merged for each row that comes, while there is such work: nobody waits for a whole run. */
+  workARow: number
+}>
+const LIMITS: IdLimits = { recentIdsMin: 65_536, recentIdsMax: RECENT_IDS_MOST, runsMax: 6, workARow: 4 }
+/** Part of the window that recent ids take, in memory at 22 bytes each; the others cost 2.1. */
+const RECENT_PART = 1 / 4
+
+/** What happened in this window's life; no part of the state. */
+export type IdCounters = {
+  recentDuplicates: number
+  runDuplicates: number
+  /** Looks at a run because its filter said maybe, and those that found nothing. */
+  maybes: number
+  falseMaybes: number
+  runsWritten: number
+  runsFailed: number
+}
+
+/** What is being made of `sources`, neighbours in the sequence, and takes their place. */
+type Job = Readonly<{ writing: RunWriting; recent: RecentIds | undefined; merged: readonly IdRun[] }>
 
 /**
- * Ids remembered for a span of log time, exactly: an open-addressing table over a ring of ids in the order they came. Log
- * time never goes back, so the oldest stand at the ring's head, and expiry is a walk from there.
- * Cost: O(1) expected an id. Memory: 24 bytes a place in the ring, 8 in the table beside it; places are at most four times
- * the ids held, so that a burst gives back what it took when it has left the window.
+ * Ids remembered for a span of log time, exactly. Each new id gets the next sequence number, and log time never goes back, so
+ * an id is remembered while its number is at least `firstSequence`: that is all that has to be known of it, wherever it lies.
+ *
+ *   runs (sorted, on the volume; a filter each in memory)  |  frozen (being written)  |  recent (in memory)
+ *   oldest ids ------------------------------------------------------------------------------> newest ids
+ *
+ * A filter that says no is right, and its maybe costs a look at the run; all 128 bits are compared before a row is dropped.
+ * Use: `look` at a block's ids, `expire`, `admit` row by row, `work`. Only `look` reads the volume, and it changes nothing.
+ * Cost: O(1) expected an id and run. Memory: 22 bytes an id for a quarter of the window, 2.1 for the others, and 20 for each
+ * log time; less than 64 ids take 64 places. Without a volume the runs lie in memory, 20 bytes an id more.
+ * Errors: `look` throws TN_ID_RUN_UNREADABLE. A run that cannot be written stays in memory, counted, and is tried again.
  */
 export class IdWindow {
-  private ids = new Uint32Array(4 * CAPACITY_MIN)
-  private times = new Float64Array(CAPACITY_MIN)
-  private table = new Int32Array(2 * CAPACITY_MIN).fill(-1)
-  /** Sequence numbers; a ring position is the number modulo the capacity. */
+  readonly counters: IdCounters = { recentDuplicates: 0, runDuplicates: 0, maybes: 0, falseMaybes: 0, runsWritten: 0, runsFailed: 0 } // biome-ignore format: one line
+  /** Why the last run was not written; undefined once one was. */
+  writeError: unknown
+  private readonly files: RunFiles
+  private readonly limits: IdLimits
+  private readonly times = new LogTimes()
+  private readonly capacityMin: number
+  /** Sequence numbers of what is remembered: [head, tail). */
   private head = 0
   private tail = 0
-  /** Sums over what is remembered of two mixes of id and time: equal windows have equal sums, kept up at O(1) an id. */
-  private sumA = 0
-  private sumB = 0
+  /** In the order of their sequence numbers, which follow one another without a hole. */
+  private runs: IdRun[] = []
+  private frozen: RecentIds[] = []
+  private recent: RecentIds
+  private job: Job | undefined
+  private retryAt = 0
+  private mergeFailed = false
+  /** Of the rows that `look` was last told of; what `older` finds them by is there only where there are runs. */
+  private words: Uint32Array = NO_WORDS
+  private hashes = new Uint32Array(SCRATCH_ROWS_MIN)
+  private older: Older | undefined
+  private looked = false
+  /** Kept only so that the engine cannot drop the loads of `touch`. */
+  touched = 0
+
+  constructor(files: RunFiles = createMemoryRunFiles(), limits: Partial<IdLimits> = {}) {
+    this.files = files
+    this.limits = { ...LIMITS, ...limits }
+    assert(this.limits.recentIdsMax <= RECENT_IDS_MOST, 'positions of recent ids have 24 bits')
+    this.capacityMin = Math.min(CAPACITY_MIN, this.limits.recentIdsMin)
+    this.recent = new RecentIds(0, this.capacityMin)
+    assert(this.limits.recentIdsMin >= 1 && this.limits.runsMax >= 1, 'a set holds an id, a merge needs two')
+  }
 
   get size(): number {
     return this.tail - this.head
@@ -26,130 +100,304 @@ export class IdWindow {
   get nextSequence(): number {
     return this.tail
   }
-  get residentBytes(): number {
-    return this.ids.byteLength + this.times.byteLength + this.table.byteLength
+  /** Ids from here on lie in memory, those before in runs. */
+  get firstInMemory(): number {
+    return Math.max(this.head, this.frozen[0]?.first ?? this.recent.first)
   }
-
+  get sizeInRuns(): number {
+    return this.firstInMemory - this.head
+  }
   /** Digest of the remembered ids with their times; depends on what is held, not on how it came to be held. */
   get digest(): readonly [number, number] {
-    return [this.sumA, this.sumB]
+    return this.times.digest
+  }
+  /** The runs as a manifest names them. */
+  get runEntries(): ReadonlyArray<Readonly<{ file: string; checksum: number; bytes: number }>> {
+    return this.runs.map(({ name, checksum, bytes }) => ({ file: name, checksum, bytes }))
+  }
+  get runCount(): number {
+    return this.runs.length
+  }
+  get runBytes(): number {
+    return this.runs.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+  get residentBytes(): number {
+    let bytes = this.hashes.byteLength + this.times.residentBytes
+    if (this.older !== undefined)
+      bytes += OLDER_BYTES_A_ROW * this.older.rows + this.older.block.bytes.byteLength
+    for (const held of [this.recent, ...this.frozen, ...this.runs]) bytes += held.residentBytes
+    return bytes + (this.job?.writing.residentBytes ?? 0) + this.files.residentBytes()
+  }
+
+  /**
+   * Looks the ids of `rowCount` rows up in the runs, four words each from the start of `words`, before anything is decided: a
+   * disk that fails leaves the window as it was. `words` must stay as they are until the last `admit`.
+   */
+  look(words: Uint32Array, rowCount: number): void {
+    assert(words.length >= rowCount * 4, 'words shorter than rowCount')
+    if (rowCount > this.hashes.length) this.hashes = new Uint32Array(rowCount)
+    const { hashes } = this
+    this.words = words
+    for (let row = 0; row < rowCount; row++) hashes[row] = hashId(words, row * 4)
+    this.touched = this.recent.touch(hashes, rowCount)
+    this.looked = this.runs.length > 0
+    if (!this.looked) {
+      this.older = undefined
+      return
+    }
+    if (this.older === undefined || this.older.rows < rowCount) this.older = createOlder(hashes.length)
+    this.lookInRuns(this.older, rowCount)
   }
 
   /** Forgets ids whose first copy came `windowUs` or more before `logTimeUs`. */
   expire(logTimeUs: number, windowUs: number): void {
-    const mask = this.times.length - 1
-    while (this.head < this.tail && logTimeUs - this.times[this.head & mask]! >= windowUs) {
-      this.remove(this.head & mask)
-      this.count(this.head & mask, -1)
-      this.head += 1
-    }
-    let capacity = this.times.length
-    while (capacity > CAPACITY_MIN && this.size * 4 <= capacity) capacity /= 2
-    if (capacity < this.times.length) this.resize(capacity)
+    const forgotten = this.times.expire(logTimeUs, windowUs)
+    if (forgotten === 0) return
+    this.head += forgotten
+    while (this.runs[0] !== undefined && this.runs[0].next <= this.head) this.dropRun(this.runs[0])
+    while (this.frozen[0] !== undefined && this.frozen[0].next <= this.head) this.dropFrozen(this.frozen[0])
+    const { capacity } = this.recent
+    const live = this.liveInRecent()
+    const reserve = this.size < this.limits.recentIdsMin ? this.capacityMin : 2 * this.recentMax()
+    if (live * 4 <= capacity && capacity > reserve) this.resizeRecent(Math.max(this.capacityMin, live * 2))
   }
 
-  /** True when the id is new, and then it is remembered. `words` holds its four words from `at` on. */
-  add(words: Uint32Array, at: number, logTimeUs: number): boolean {
-    if (this.size === this.times.length) this.resize(this.times.length * 2)
-    const mask = this.table.length - 1
-    let place = hash(words, at) & mask
-    for (let ring = this.table[place]!; ring >= 0; place = (place + 1) & mask, ring = this.table[place]!) {
-      if (this.equals(ring, words, at)) return false
+  /** True when the id of a row that was looked at is new, and then it is remembered. */
+  admit(row: number, logTimeUs: number): boolean {
+    const { words } = this
+    const [at, hash] = [row * 4, this.hashes[row]!]
+    let sequence = this.recent.find(words, at, hash)
+    for (let set = this.frozen.length - 1; set >= 0 && sequence < 0; set--) {
+      sequence = this.frozen[set]!.find(words, at, hash)
     }
-    const ring = this.tail & (this.times.length - 1)
-    this.ids.set(words.subarray(at, at + 4), ring * 4)
-    this.times[ring] = logTimeUs
-    this.table[place] = ring
+    if (sequence >= this.head) {
+      this.counters.recentDuplicates += 1
+      return false
+    }
+    if (this.looked && this.older!.sequences[row]! >= this.head) {
+      this.counters.runDuplicates += 1
+      return false
+    }
+    if (this.recent.count === this.recent.capacity) {
+      this.makeRoom()
+      this.recent.find(words, at, hash)
+    }
+    this.recent.append(words, at, hash)
+    this.times.add(hash, logTimeUs)
     this.tail += 1
-    this.count(ring, 1)
     return true
   }
 
-  /** Ids [from, to) by sequence number, as words and times; for snapshots and state hashes. */
-  slice(from: number, to: number): { ids: Uint32Array; times: Float64Array } {
-    const mask = this.times.length - 1
+  /** `look` and `admit` for one id, which `words` holds from `at` on. */
+  add(words: Uint32Array, at: number, logTimeUs: number): boolean {
+    this.look(words.subarray(at, at + 4), 1)
+    return this.admit(0, logTimeUs)
+  }
+
+  /** Writes and merges runs, as much as is due for `rowCount` rows. Never throws for the disk: see `writeError`. */
+  work(rowCount: number): void {
+    this.words = NO_WORDS
+    const behind = Math.max(0, this.frozen.length - 1) + Math.max(0, this.runs.length - this.limits.runsMax)
+    let left = rowCount * this.limits.workARow * (1 + behind)
+    try {
+      while (left > 0 && this.tail >= this.retryAt) {
+        this.job ??= this.plan()
+        if (this.job === undefined) return
+        const share = Math.min(left, STEP_ENTRIES)
+        left -= share
+        if (this.job.writing.step(share, this.head)) this.complete(this.job)
+      }
+    } catch (error) {
+      this.mergeFailed = this.job?.recent === undefined
+      this.abandon()
+      this.counters.runsFailed += 1
+      this.writeError = error
+      this.retryAt = this.tail + this.limits.recentIdsMin
+    }
+  }
+
+  /** Ids [from, to) by sequence number, all of them in memory, and their times, run-length; for snapshots. */
+  slice(from: number, to: number): Readonly<{ ids: Uint32Array; times: Float64Array; counts: Uint32Array }> {
+    assert(from >= this.firstInMemory && to <= this.tail, 'ids of runs stay in their runs')
     const ids = new Uint32Array((to - from) * 4)
-    const times = new Float64Array(to - from)
-    for (let sequence = from; sequence < to; sequence++) {
-      const ring = sequence & mask
-      ids.set(this.ids.subarray(ring * 4, ring * 4 + 4), (sequence - from) * 4)
-      times[sequence - from] = this.times[ring]!
+    for (const set of [...this.frozen, this.recent]) {
+      const [begin, end] = [Math.max(from, set.first), Math.min(to, set.next)]
+      if (begin >= end) continue
+      ids.set(set.ids.subarray((begin - set.first) * 4, (end - set.first) * 4), (begin - from) * 4)
     }
-    return { ids, times }
+    const { times, counts } = this.times.slice(from - this.head, to - this.head, true)
+    return { ids, times, counts }
   }
 
-  /**
-   * Takes over what `slice` gave. On an empty window it begins at sequence number `from`, which is part of the state
-   * also when nothing is remembered; else `from` goes on where the last one ended.
-   */
-  restore(from: number, ids: Uint32Array, times: Float64Array): void {
-    if (this.tail === this.head) {
-      this.head = from
-      this.tail = from
+  /** On an empty window: the sequence number that it begins at, which is part of the state also when nothing is held. */
+  restoreAt(first: number): void {
+    assert(this.tail === 0 && this.runs.length === 0, 'a window is restored once')
+    this.head = first
+    this.tail = first
+    this.recent = new RecentIds(first, this.capacityMin)
+  }
+
+  /** Takes over the next run. Errors: TN_SNAPSHOT_CORRUPT when it is not the one that was written; the disk's. */
+  restoreRun(file: string, checksum: number): void {
+    const reader = this.files.open(file)
+    try {
+      const { run, spans } = openRun(reader, checksum)
+      const held = spans.counts.reduce((sum, count) => sum + count, 0)
+      const skip = this.tail - (run.next - held)
+      const follows = this.runs.length === 0 ? run.first <= this.tail : run.first === this.tail
+      if (!follows || skip < 0 || skip > held)
+        throw new TrueNowError('TN_SNAPSHOT_CORRUPT', `Not a run to go on with: ${file} does not follow.`)
+      const restored = this.times.restore(spans, skip)
+      assert(restored === held - skip, 'the window begins where a log time does')
+      this.runs.push(run)
+      this.tail = run.next
+      this.recent = new RecentIds(this.tail, this.capacityMin)
+    } catch (error) {
+      reader.close()
+      throw error
     }
-    for (let index = 0; index < times.length; index++) this.add(ids, index * 4, times[index]!)
   }
 
-  private count(ring: number, sign: 1 | -1): void {
-    const time = this.times[ring]!
-    const mixed = hash(this.ids, ring * 4) ^ Math.imul(time % 4_294_967_296, 0x27d4eb2f)
-    this.sumA = (this.sumA + sign * mixed) | 0
-    this.sumB = (this.sumB + sign * Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d)) | 0
-  }
-
-  private equals(ring: number, words: Uint32Array, at: number): boolean {
-    const { ids } = this
-    const own = ring * 4
-    return (
-      ids[own] === words[at] &&
-      ids[own + 1] === words[at + 1] &&
-      ids[own + 2] === words[at + 2] &&
-      ids[own + 3] === words[at + 3]
-    )
-  }
-
-  /** Takes a ring position out of the table. Source: Knuth, TAOCP 3, 6.4, algorithm R (deletion with linear probing). */
-  private remove(ring: number): void {
-    const mask = this.table.length - 1
-    let hole = hash(this.ids, ring * 4) & mask
-    while (this.table[hole] !== ring) hole = (hole + 1) & mask
-    let place = hole
-    for (;;) {
-      place = (place + 1) & mask
-      const next = this.table[place]!
-      if (next < 0) break
-      const home = hash(this.ids, next * 4) & mask
-      // Moves back only what the hole cuts off from its home, going round the end of the table.
-      const reachable = hole <= place ? hole < home && home <= place : hole < home || home <= place
-      if (reachable) continue
-      this.table[hole] = next
-      hole = place
+  /** Takes over what `slice` gave, from `nextSequence` on. */
+  restore(ids: Uint32Array, times: Float64Array, counts: Uint32Array): void {
+    let at = 0
+    for (let span = 0; span < times.length; span++) {
+      for (const end = at + counts[span]! * 4; at < end; at += 4) {
+        const hash = hashId(ids, at)
+        if (this.recent.count === this.recent.capacity) this.makeRoom()
+        this.recent.find(ids, at, hash)
+        this.recent.append(ids, at, hash)
+        this.times.add(hash, times[span]!)
+        this.tail += 1
+      }
     }
-    this.table[hole] = -1
   }
 
-  private resize(capacity: number): void {
-    const { ids, times } = this.slice(this.head, this.tail)
-    this.ids = new Uint32Array(capacity * 4)
-    this.times = new Float64Array(capacity)
-    this.table = new Int32Array(capacity * 2).fill(-1)
-    const mask = capacity - 1
-    const tableMask = this.table.length - 1
-    for (let index = 0; index < times.length; index++) {
-      const ring = (this.head + index) & mask
-      this.ids.set(ids.subarray(index * 4, index * 4 + 4), ring * 4)
-      this.times[ring] = times[index]!
-      let place = hash(this.ids, ring * 4) & tableMask
-      while (this.table[place]! >= 0) place = (place + 1) & tableMask
-      this.table[place] = ring
+  /** Lets go of the files; they stay on the volume. */
+  close(): void {
+    this.abandon()
+    for (const { reader } of this.runs) reader.close()
+  }
+
+  private recentMax(): number {
+    const { recentIdsMin, recentIdsMax } = this.limits
+    return Math.min(recentIdsMax, Math.max(recentIdsMin, Math.floor(this.size * RECENT_PART)))
+  }
+
+  private liveInRecent(): number {
+    return this.tail - Math.max(this.head, this.recent.first)
+  }
+
+  private resizeRecent(capacity: number): void {
+    this.recent = this.recent.copy(Math.max(this.head, this.recent.first), capacity)
+  }
+
+  /** A full set loses its forgotten ids, grows, or is frozen and a new one begun. */
+  private makeRoom(): void {
+    const { capacity } = this.recent
+    const recentMax = this.recentMax()
+    if (this.liveInRecent() * 2 <= capacity) this.resizeRecent(capacity)
+    else if (capacity * 2 <= recentMax) this.resizeRecent(capacity * 2)
+    else {
+      this.times.cut()
+      this.frozen.push(this.recent)
+      this.recent = new RecentIds(this.tail, recentMax)
+    }
+  }
+
+  /** The next run to make: of the two neighbours with the fewest ids where there are too many, or of the oldest frozen set. */
+  private plan(): Job | undefined {
+    const { runs, head } = this
+    const [recent] = this.frozen
+    const tooMany = runs.length > this.limits.runsMax
+    // A run that cannot be merged must not keep the others from the volume.
+    if (recent !== undefined && (!tooMany || this.mergeFailed)) {
+      const { first, next } = recent
+      const span = { first, next, entriesMax: next - Math.max(first, head) }
+      return { writing: new RunWriting(this.files, [new RecentSource(recent)], span), recent, merged: [] }
+    }
+    if (!tooMany) return undefined
+    let at = 0
+    const together = (one: number) => runs[one]!.entries + runs[one + 1]!.entries
+    for (let one = 1; one + 1 < runs.length; one++) if (together(one) < together(at)) at = one
+    const merged = runs.slice(at, at + 2)
+    const span = { first: merged[0]!.first, next: merged[1]!.next, entriesMax: together(at) }
+    const sources = merged.map((run) => new RunSource(run))
+    return { writing: new RunWriting(this.files, sources, span), recent: undefined, merged }
+  }
+
+  private complete({ writing, recent, merged }: Job): void {
+    const [first, next] = [recent?.first ?? merged[0]!.first, recent?.next ?? merged[1]!.next]
+    const from = Math.max(0, first - this.head)
+    const run = writing.finish(this.times.slice(from, next - this.head, false))
+    this.job = undefined
+    if (recent === undefined) this.runs.splice(this.runs.indexOf(merged[0]!), 2, run)
+    else {
+      this.runs.push(run)
+      this.frozen.shift()
+    }
+    for (const old of merged) this.removeFile(old)
+    this.counters.runsWritten += 1
+    this.mergeFailed = false
+    this.writeError = undefined
+  }
+
+  private abandon(): void {
+    this.job?.writing.abort()
+    this.job = undefined
+  }
+
+  private dropRun(run: IdRun): void {
+    if (this.job?.merged.includes(run)) this.abandon()
+    this.runs.shift()
+    this.removeFile(run)
+  }
+
+  private dropFrozen(recent: RecentIds): void {
+    if (this.job?.recent === recent) this.abandon()
+    this.frozen.shift()
+  }
+
+  private removeFile({ reader, name }: IdRun): void {
+    reader.close()
+    this.files.remove(name)
+  }
+
+  private lookInRuns({ fingerprints, candidates, sequences, block }: Older, rowCount: number): void {
+    const { words, hashes } = this
+    for (let row = 0; row < rowCount; row++) fingerprints[row] = fingerprintId(words, row * 4)
+    sequences.fill(-1, 0, rowCount)
+    for (const run of this.runs) {
+      const maybes = run.filter.collect(hashes, fingerprints, rowCount, candidates)
+      this.counters.maybes += maybes
+      for (let maybe = 0; maybe < maybes; maybe++) {
+        const row = candidates[maybe]!
+        const sequence = run.find(words, row * 4, hashes[row]!, block)
+        if (sequence < 0) this.counters.falseMaybes += 1
+        // Runs come oldest first: a copy in a later one is the newer.
+        else sequences[row] = sequence
+      }
     }
   }
 }
 
-/** Mixes all four words: short ids differ in few bytes. Source: the finalizer of MurmurHash3 (Appleby), applied once. */
-function hash(words: Uint32Array, at: number): number {
-  let mixed = words[at]! ^ Math.imul(words[at + 1]!, 0x85ebca6b)
-  mixed = Math.imul(mixed ^ (mixed >>> 16) ^ words[at + 2]!, 0xc2b2ae35)
-  mixed = Math.imul(mixed ^ (mixed >>> 13) ^ words[at + 3]!, 0x9e3779b1)
-  return (mixed ^ (mixed >>> 16)) >>> 0
+const NO_WORDS = new Uint32Array(0)
+const OLDER_BYTES_A_ROW = 14
+
+/** What a look at the runs needs for each row of a block. `sequences`: of the row's id in the runs; -1 = in none. */
+type Older = Readonly<{
+  rows: number
+  fingerprints: Uint16Array
+  candidates: Uint32Array
+  sequences: Float64Array
+  block: BlockBuffer
+}>
+function createOlder(rows: number): Older {
+  return {
+    rows,
+    fingerprints: new Uint16Array(rows),
+    candidates: new Uint32Array(rows),
+    sequences: new Float64Array(rows),
+    block: createBlockBuffer(1),
+  }
 }

@@ -41,6 +41,8 @@ type Taken = { readonly rows: Uint32Array; count: number }
 /** Memory that replicas of a thread share. */
 export type ReplicaMemory = Readonly<{ arena?: Arena; texts?: TextPools }>
 
+type ReplicaIds = Readonly<{ ids?: IdWindow }>
+
 /** Names a bucket. Its span belongs to it: one opened under another retention may begin at the same time. */
 export const bucketKey = (startUs: number, endUs: number): string => `${startUs}-${endUs}`
 
@@ -67,7 +69,7 @@ export class SlotReplica {
   tableVersion = 0
   readonly counters: Counters = { logRows: 0, applied: 0, deduplicated: 0, expired: 0, deadLettered: 0 }
   readonly gaps: Gap[] = []
-  readonly ids = new IdWindow()
+  readonly ids: IdWindow
   /** By `bucketKey`. */
   readonly buckets = new Map<string, RowBucket>()
   readonly evicted = new Map<string, EvictedBucket>()
@@ -83,21 +85,24 @@ export class SlotReplica {
 
   /**
    * Rows live in the arena, shared by the replicas of a thread, and their texts in the pools, shared by those of a table
-   * there; a replica that is alone has plain bytes and pools of its own.
+   * there; `ids` is an empty window, on the volume or in memory. A replica that is alone has plain bytes and pools of its
+   * own, and its ids in memory.
    */
-  constructor(definition: TableDefinition, { arena, texts }: ReplicaMemory = {}) {
+  constructor(definition: TableDefinition, { arena, texts, ids }: ReplicaMemory & ReplicaIds = {}) {
     this.definition = definition
     this.arena = arena ?? new Arena(createPlainMemory())
     this.texts = texts ?? new TextPools()
+    this.ids = ids ?? new IdWindow()
     this.texts.join(this)
   }
 
   /**
    * Folds in a block, whole or not at all. `definition` is the version that the block names; the greatest seen so far is
-   * in force. Errors: TN_MEMORY_FULL; then nothing changed.
+   * in force. Errors: TN_MEMORY_FULL, TN_ID_RUN_UNREADABLE; then nothing changed.
    */
   apply(block: Block, definition: TableDefinition, at: Cursor, appendTimeUs: number): void {
     this.reserve(block, definition)
+    this.ids.look(wordsOf(block), block.rowCount)
     this.advance(at, appendTimeUs)
     if (definition.version > this.definition.version) this.definition = definition
     this.tableVersion = Math.max(this.tableVersion, definition.version)
@@ -115,6 +120,7 @@ export class SlotReplica {
     this.counters.logRows += block.rowCount
     this.eventUsMax = Math.max(this.eventUsMax, block.timeUsMax)
     this.afterRecord()
+    this.ids.work(block.rowCount)
   }
 
   /** Folds in a record that nobody can read. */
@@ -160,8 +166,9 @@ export class SlotReplica {
     return endUs
   }
 
-  /** Gives back all memory: this replica is no longer held. Cuts that read it keep what they see. */
+  /** Gives back all memory and closes its files: this replica is no longer held. Cuts that read it keep what they see. */
   free(): void {
+    this.ids.close()
     for (const bucket of this.buckets.values()) bucket.free()
     this.buckets.clear()
     this.isFreed = true
@@ -261,10 +268,7 @@ export class SlotReplica {
   /** Rows that are neither expired nor duplicates, by the start of their bucket, in log order. */
   private judge(block: Block, horizonUs: number): Map<number, Taken> {
     const times = block.columns[TIME_COLUMN_INDEX]
-    const ids = block.columns[ID_COLUMN_INDEX]
-    if (times?.type !== 'timestamp' || ids?.type !== 'id128')
-      throw new TypeError('a block without id and time')
-    const words = new Uint32Array(Uint8Array.from(ids.values.subarray(0, block.rowCount * 16)).buffer)
+    if (times?.type !== 'timestamp') throw new TypeError('a block without time')
     const spanUs = bucketSpanUs(this.definition.retentionUs)
     const rowsOfBucket = new Map<number, Taken>()
     let [into, intoUs]: [Taken | undefined, number] = [undefined, -1]
@@ -274,7 +278,7 @@ export class SlotReplica {
         this.counters.expired += 1
         continue
       }
-      if (!this.ids.add(words, row * 4, this.logTimeUs)) {
+      if (!this.ids.admit(row, this.logTimeUs)) {
         this.counters.deduplicated += 1
         continue
       }
@@ -370,4 +374,13 @@ export class SlotReplica {
     }
     this.arena.ensure(bytes)
   }
+}
+
+/** The ids as words, four a row: in the block they stand wherever its bytes began. */
+function wordsOf(block: Block): Uint32Array {
+  const ids = block.columns[ID_COLUMN_INDEX]
+  if (ids?.type !== 'id128') throw new TypeError('a block without id')
+  const words = new Uint32Array(block.rowCount * 4)
+  new Uint8Array(words.buffer).set(ids.values.subarray(0, block.rowCount * 16))
+  return words
 }

@@ -1,0 +1,106 @@
+import { equalIds, hashId } from './hash-id.ts'
+
+/** An entry of the table: eight bits of the hash, then the position in the log plus one; 0 = free. */
+const POSITION_BITS = 24
+const TAG_MASK = 2 ** (32 - POSITION_BITS) - 1
+const POSITION_MASK = 2 ** POSITION_BITS - 1
+/** Ids that one set can take. */
+export const RECENT_IDS_MOST = POSITION_MASK - 1
+/** Linear probing then looks at about four neighbours for a new id, all of one cache line. Source: Knuth, TAOCP 3, 6.4. */
+const PLACES_AN_ID = 1.6
+/** Free places behind the last home; ids that crowd there get more. */
+const TAIL_PLACES = 16
+
+/**
+ * Ids in the order they came, and an open-addressing table over them. A home is hash × places / 2^32, so homes rise with the
+ * hash and, there being no deletion and no wrapping around, a walk through the table meets the ids all but sorted: that is how
+ * they become a run (recent-source.ts). An id's sequence number is `first` plus its position.
+ * Cost: O(1) expected an id. Memory: 16 bytes in the log and 6.4 in the table for each id of `capacity`.
+ */
+export class RecentIds {
+  readonly first: number
+  readonly capacity: number
+  readonly ids: Uint32Array
+  index: Uint32Array
+  count = 0
+  private readonly places: number
+  /** Where the last `find` ended: at the id's entry, or at the free place where it belongs. */
+  private place = 0
+
+  constructor(first: number, capacity: number) {
+    this.first = first
+    this.capacity = capacity
+    this.ids = new Uint32Array(capacity * 4)
+    this.places = Math.ceil(capacity * PLACES_AN_ID)
+    this.index = new Uint32Array(this.places + TAIL_PLACES)
+  }
+
+  get next(): number {
+    return this.first + this.count
+  }
+  get residentBytes(): number {
+    return this.ids.byteLength + this.index.byteLength
+  }
+
+  /** Sequence number of the newest copy of the id; -1 = none here. */
+  find(words: Uint32Array, at: number, hash: number): number {
+    const { index, ids } = this
+    let place = (hash * (this.places * 2 ** -32)) >>> 0
+    for (let entry = index[place]!; entry !== 0; entry = index[++place]!) {
+      if (entry >>> POSITION_BITS !== (hash & TAG_MASK)) continue
+      const position = (entry & POSITION_MASK) - 1
+      if (!equalIds(ids, position * 4, words, at)) continue
+      this.place = place
+      return this.first + position
+    }
+    this.place = place
+    return -1
+  }
+
+  /**
+   * Fetches the places where these ids will be looked for, all at once, so that their cache misses overlap and `find` does
+   * not wait for each. The answer means nothing; it is there so that the loads are.
+   */
+  touch(hashes: Uint32Array, rowCount: number): number {
+    const { index } = this
+    const scale = this.places * 2 ** -32
+    let seen = 0
+    for (let row = 0; row < rowCount; row++) seen ^= index[(hashes[row]! * scale) >>> 0]!
+    return seen
+  }
+
+  /** Remembers the id that the last `find` was about, as its newest copy. There must be room. */
+  append(words: Uint32Array, at: number, hash: number): void {
+    const { ids, count } = this
+    ids[count * 4] = words[at]!
+    ids[count * 4 + 1] = words[at + 1]!
+    ids[count * 4 + 2] = words[at + 2]!
+    ids[count * 4 + 3] = words[at + 3]!
+    this.count = count + 1
+    this.index[this.place] = ((hash & TAG_MASK) << POSITION_BITS) | this.count
+    // The last place stays free: it ends every search.
+    if (this.place === this.index.length - 1) this.lengthen()
+  }
+
+  /** A set of another capacity that holds the ids from sequence number `from` on. */
+  copy(from: number, capacity: number): RecentIds {
+    const copy = new RecentIds(from, capacity)
+    for (let position = from - this.first; position < this.count; position++) {
+      const hash = hashId(this.ids, position * 4)
+      copy.find(this.ids, position * 4, hash)
+      copy.append(this.ids, position * 4, hash)
+    }
+    return copy
+  }
+
+  /** Position of the entry in a place of the table; -1 = a free one. */
+  positionAt(place: number): number {
+    return (this.index[place]! & POSITION_MASK) - 1
+  }
+
+  private lengthen(): void {
+    const longer = new Uint32Array(this.index.length * 2)
+    longer.set(this.index)
+    this.index = longer
+  }
+}
