@@ -1,5 +1,7 @@
-import { firstBits, selectedBits } from './bitmap-end'
+import { selectedBits } from './bitmap-end'
+import { greatestOf } from './greatest-of'
 import { pairMask } from './row-masks'
+import { streamRow } from './stream-row'
 import { addCompensated, powerAbove, TOP_MAX } from './two-sum'
 
 /*
@@ -67,17 +69,21 @@ function clear(from: usize, bytes: usize): void {
 }
 
 /*
- * Sums by group. Each value is split by a large `sigma` into a multiple of its last place and the rest
- * (Rump, Ogita, Oishi, SIAM J. Sci. Comput. 31(1), 2008, section 3, ExtractVector), for two rows at once and before their
- * groups matter. The multiples of a block add up exactly in every order, so one addition of the pair
- * (multiple + ROW, rest) is all that a row costs in its group's cell; ROW, larger than all multiples together can become,
- * counts the rows in the high bits of the same sum. Bounds are found block by block as in sum-f64.ts.
- * With bound b: |multiples| ≤ 2^11 · b, ROW = 2^13 · b, a sum ≤ 2^24.01 · b in units of 2^-28 · b: within 53 bits.
+ * Sums by group. Each value is split by a large `sigma` into a multiple of a unit and the rest (Rump, Ogita, Oishi,
+ * SIAM J. Sci. Comput. 31(1), 2008, section 3, ExtractVector), for two rows at once and before their groups matter. The
+ * multiples of a block add up exactly in every order, so one addition of the pair (sigma + multiple, rest) is all that a
+ * row costs in its group's cell: how many sigmas are in the sum is how many rows the group has.
+ * For values below `bound` = 2^(k - 13): sigma = 1.5 · 2^k + bound, whose last places are 2^(k - 52); the unit is 2^(k - 41),
+ * so that 2^11 sums below 2^(k + 1) stay within 53 bits, and half a unit is added before the last 11 bits are cut off.
+ * The multiples of a block together are below 2^(k - 2): the count is S / sigma, rounded. And sigma + value keeps its 24
+ * highest bits exactly while |value| < bound: so a block is added on trust, `or` and `and` over the sums tell whether that
+ * held, and if not it is done again from a bound that fits its greatest |value|.
  */
-const BLOCK_ROWS: i32 = 2_048
-const SIGMA_RATIO: f64 = 25165824 // 1.5 · 2^24
-const ROW_RATIO: f64 = 8192
-const BOUND_SLACK: f64 = 256
+const BLOCK_STEPS: i32 = 32
+const POWER_RATIO: f64 = 8192
+const UNIT_RATIO: f64 = 3.725290298461914e-9 // 2^-28
+/** Values may grow this much before a block is summed twice. */
+const BOUND_SLACK: f64 = 8
 
 export function sumF64By8(
   values: usize, codes: usize, n: i32, selection: usize, states: usize, scratch: usize,
@@ -91,65 +97,67 @@ export function groupSumF64Few(
   sumFew<u32>(values, groups, n, selection, states, scratch)
 }
 
+@inline
+function sigmaOf(bound: f64): f64 {
+  return 1.5 * POWER_RATIO * bound + bound
+}
+
 function sumFew<T>(values: usize, groups: usize, n: i32, selection: usize, states: usize, scratch: usize): void {
   clear(scratch, 16_384)
-  let bound: f64 = 0
-  for (let first = 0; first < n; first += BLOCK_ROWS) {
-    const rows = min(BLOCK_ROWS, n - first)
-    const block = values + (<usize>first << 3)
-    const own = groups + <usize>first * sizeof<T>()
-    const selected = selection != 0 ? selection + (first >> 3) : 0
-    const last = lastGroup<T>(own, rows)
-    let top = splitBlock<T>(block, own, rows, selected, bound, scratch)
-    if (top >= bound) {
-      clear(scratch, <usize>(last + 1) << 6)
+  const steps = (n + 63) >> 6
+  let bound: f64 = 1
+  for (let step = 0; step < steps; step += BLOCK_STEPS) {
+    const end = min(steps, step + BLOCK_STEPS)
+    let last = step == 0 ? -1 : splitBlock<T>(values, groups, n, step, end, selection, bound, scratch)
+    if (last < 0) {
+      const top = greatestOf(values, n, step, end, selection)
+      clear(scratch, 16_384)
       if (top >= TOP_MAX) {
-        sumPlainly<T>(block, own, rows, selected, states)
+        sumPlainly<T>(values, groups, n, step, end, selection, states)
         continue
       }
-      // Nothing but zeros has any bound.
-      bound = top == 0 ? 1 : powerAbove(top)
-      splitBlock<T>(block, own, rows, selected, bound, scratch)
+      if (top != 0) bound = powerAbove(top) * BOUND_SLACK
+      last = splitBlock<T>(values, groups, n, step, end, selection, bound, scratch)
     }
-    foldCells(scratch, last, bound, states)
-    if (top != 0 && top * BOUND_SLACK < bound) bound = powerAbove(top)
+    foldCells(scratch, last, sigmaOf(bound), states)
   }
 }
 
-/** The greatest group number of a block: how many cells it may have touched. */
+/** The greatest of 64 group numbers: how many cells they may have touched. */
 @inline
-function lastGroup<T>(groups: usize, n: i32): u32 {
-  let row = 0
-  let last: u32 = 0
-  let most = i64x2.splat(0)
+function lastOf<T>(most: v128, at: usize): v128 {
   if (sizeof<T>() == 1) {
-    for (; row + 16 <= n; row += 16) most = i8x16.max_u(most, v128.load(groups + row))
+    return i8x16.max_u(
+      i8x16.max_u(most, i8x16.max_u(v128.load(at), v128.load(at, 16))),
+      i8x16.max_u(v128.load(at, 32), v128.load(at, 48)),
+    )
+  }
+  for (const end = at + 256; at < end; at += 16) most = i32x4.max_u(most, v128.load(at))
+  return most
+}
+
+@inline
+function lastLane<T>(most: v128): u32 {
+  if (sizeof<T>() == 1) {
     most = i8x16.max_u(most, v128.shuffle<i32>(most, most, 2, 3, 0, 1))
     most = i8x16.max_u(most, v128.shuffle<i32>(most, most, 1, 0, 3, 2))
-    const four = i32x4.extract_lane(most, 0)
-    last = max(max(four & 0xff, (four >> 8) & 0xff), max((four >> 16) & 0xff, <u32>four >> 24))
-  } else {
-    for (; row + 4 <= n; row += 4) most = i32x4.max_u(most, v128.load(groups + (<usize>row << 2)))
-    most = i32x4.max_u(most, v128.shuffle<i32>(most, most, 2, 3, 0, 1))
-    last = max(<u32>i32x4.extract_lane(most, 0), <u32>i32x4.extract_lane(most, 1))
+    const four = <u32>i32x4.extract_lane(most, 0)
+    return max(max(four & 0xff, (four >> 8) & 0xff), max((four >> 16) & 0xff, four >> 24))
   }
-  for (; row < n; row++) last = max(last, <u32>load<T>(groups + <usize>row * sizeof<T>()))
-  return last
+  most = i32x4.max_u(most, v128.shuffle<i32>(most, most, 2, 3, 0, 1))
+  return max(<u32>i32x4.extract_lane(most, 0), <u32>i32x4.extract_lane(most, 1))
 }
 
-/** Adds (multiple + ROW, rest) of two rows to their groups' cells, replicas `replica` and `replica + 1`. */
+/** Adds (sigma + multiple, rest) of two rows to their groups' cells, the first two replicas from `cells` on. */
 @inline
-function addPair<T>(
-  value: v128, mask: v128, masked: bool, groups: usize, pair: i32,
-  sigma: v128, shift: v128, scratch: usize, first: u32, second: u32,
+function addPair(
+  value: v128, sum: v128, kept: v128, mask: v128, masked: bool, sigma: v128, cells: usize, first: u32, second: u32,
 ): void {
-  const sum = f64x2.add(sigma, value)
-  const multiple = f64x2.sub(sum, sigma)
-  const rest = f64x2.sub(value, multiple)
-  const counted = masked ? v128.and(f64x2.sub(sum, shift), mask) : f64x2.sub(sum, shift)
-  const replica = <usize>((pair & 1) << 5)
-  const a = scratch + <usize>first + replica
-  const b = scratch + <usize>second + replica
+  const cut = v128.and(sum, kept)
+  const rest = f64x2.sub(value, f64x2.sub(cut, sigma))
+  const counted = masked ? v128.and(cut, mask) : cut
+  const a = cells + <usize>first
+  const b = cells + <usize>second
   v128.store(a, f64x2.add(v128.load(a), v128.shuffle<i64>(counted, rest, 0, 2)))
   v128.store(b, f64x2.add(v128.load(b, 16), v128.shuffle<i64>(counted, rest, 1, 3)), 16)
 }
@@ -161,84 +169,110 @@ function cellOf<T>(groups: usize, eight: u64, row: i32): u32 {
   return load<u32>(groups + (<usize>row << 2)) << 6
 }
 
-/** Returns the greatest |value|. The cells are right if that is below `bound`. */
+/** Adds the rows of some steps to the cells; returns the last group, or -1 if a value was not below `bound`. */
 function splitBlock<T>(
-  values: usize, groups: usize, n: i32, selection: usize, bound: f64, scratch: usize,
-): f64 {
-  const sigma = f64x2.splat(bound * SIGMA_RATIO)
-  const shift = f64x2.splat(bound * SIGMA_RATIO - bound * ROW_RATIO)
-  let most = f64x2.splat(0)
-  let least = most
-  const whole = n & ~7
-  let row = 0
-  if (selection == 0) {
-    for (; row < whole; row += 8) {
-      const at = values + (<usize>row << 3)
-      const own = groups + <usize>row * sizeof<T>()
-      const eight = sizeof<T>() == 1 ? load<u64>(own) : 0
-      const v0 = v128.load(at)
-      const v1 = v128.load(at, 16)
-      const v2 = v128.load(at, 32)
-      const v3 = v128.load(at, 48)
-      most = f64x2.pmax(f64x2.pmax(most, v0), f64x2.pmax(v1, f64x2.pmax(v2, v3)))
-      least = f64x2.pmin(f64x2.pmin(least, v0), f64x2.pmin(v1, f64x2.pmin(v2, v3)))
-      addPair<T>(v0, v0, false, own, 0, sigma, shift, scratch, cellOf<T>(own, eight, 0), cellOf<T>(own, eight, 1))
-      addPair<T>(v1, v1, false, own, 1, sigma, shift, scratch, cellOf<T>(own, eight, 2), cellOf<T>(own, eight, 3))
-      addPair<T>(v2, v2, false, own, 2, sigma, shift, scratch, cellOf<T>(own, eight, 4), cellOf<T>(own, eight, 5))
-      addPair<T>(v3, v3, false, own, 3, sigma, shift, scratch, cellOf<T>(own, eight, 6), cellOf<T>(own, eight, 7))
+  values: usize, groups: usize, n: i32, from: i32, end: i32, selection: usize, bound: f64, scratch: usize,
+): i32 {
+  const sigma = f64x2.splat(sigmaOf(bound))
+  const start = f64x2.splat(sigmaOf(bound) + bound * UNIT_RATIO * 0.5)
+  const kept = i64x2.splat(~0x7ff)
+  const upper = scratch + 32
+  let most = i64x2.splat(0)
+  let last: u32 = 0
+  let any = sigma
+  let all = sigma
+  for (let step = from; step < end; step++) {
+    const row = streamRow(step, n)
+    const bits = selectedBits(selection, row, n)
+    if (bits == 0) continue
+    if (n - row >= 64) {
+      most = lastOf<T>(most, groups + <usize>row * sizeof<T>())
+      let at = values + (<usize>row << 3)
+      let own = groups + <usize>row * sizeof<T>()
+      if (bits == ~(<u64>0)) {
+        for (const stop = at + 512; at < stop; at += 64) {
+          const eight = sizeof<T>() == 1 ? load<u64>(own) : 0
+          let v = v128.load(at)
+          let sum = f64x2.add(start, v)
+          any = v128.or(any, sum)
+          all = v128.and(all, sum)
+          addPair(v, sum, kept, kept, false, sigma, scratch, cellOf<T>(own, eight, 0), cellOf<T>(own, eight, 1))
+          v = v128.load(at, 16)
+          sum = f64x2.add(start, v)
+          any = v128.or(any, sum)
+          all = v128.and(all, sum)
+          addPair(v, sum, kept, kept, false, sigma, upper, cellOf<T>(own, eight, 2), cellOf<T>(own, eight, 3))
+          v = v128.load(at, 32)
+          sum = f64x2.add(start, v)
+          any = v128.or(any, sum)
+          all = v128.and(all, sum)
+          addPair(v, sum, kept, kept, false, sigma, scratch, cellOf<T>(own, eight, 4), cellOf<T>(own, eight, 5))
+          v = v128.load(at, 48)
+          sum = f64x2.add(start, v)
+          any = v128.or(any, sum)
+          all = v128.and(all, sum)
+          addPair(v, sum, kept, kept, false, sigma, upper, cellOf<T>(own, eight, 6), cellOf<T>(own, eight, 7))
+          own += 8 * sizeof<T>()
+        }
+        continue
+      }
+      if (popcnt(bits) > 16) {
+        for (let part = 0; part < 64; part += 8) {
+          const mask = i64x2.splat((bits >> part) & 0xff)
+          const eight = sizeof<T>() == 1 ? load<u64>(own) : 0
+          let pair = pairMask(mask, 0)
+          let v = v128.and(v128.load(at), pair)
+          let sum = f64x2.add(start, v)
+          any = v128.or(any, sum)
+          all = v128.and(all, sum)
+          addPair(v, sum, kept, pair, true, sigma, scratch, cellOf<T>(own, eight, 0), cellOf<T>(own, eight, 1))
+          pair = pairMask(mask, 1)
+          v = v128.and(v128.load(at, 16), pair)
+          sum = f64x2.add(start, v)
+          any = v128.or(any, sum)
+          all = v128.and(all, sum)
+          addPair(v, sum, kept, pair, true, sigma, upper, cellOf<T>(own, eight, 2), cellOf<T>(own, eight, 3))
+          pair = pairMask(mask, 2)
+          v = v128.and(v128.load(at, 32), pair)
+          sum = f64x2.add(start, v)
+          any = v128.or(any, sum)
+          all = v128.and(all, sum)
+          addPair(v, sum, kept, pair, true, sigma, scratch, cellOf<T>(own, eight, 4), cellOf<T>(own, eight, 5))
+          pair = pairMask(mask, 3)
+          v = v128.and(v128.load(at, 48), pair)
+          sum = f64x2.add(start, v)
+          any = v128.or(any, sum)
+          all = v128.and(all, sum)
+          addPair(v, sum, kept, pair, true, sigma, upper, cellOf<T>(own, eight, 6), cellOf<T>(own, eight, 7))
+          at += 64
+          own += 8 * sizeof<T>()
+        }
+        continue
+      }
     }
-  } else {
-    for (; row < whole; row += 8) {
-      const byte = load<u8>(selection + (row >> 3))
-      if (byte == 0) continue
-      const bits = i64x2.splat(byte)
-      const at = values + (<usize>row << 3)
-      const own = groups + <usize>row * sizeof<T>()
-      const eight = sizeof<T>() == 1 ? load<u64>(own) : 0
-      const m0 = pairMask(bits, 0)
-      const m1 = pairMask(bits, 1)
-      const m2 = pairMask(bits, 2)
-      const m3 = pairMask(bits, 3)
-      const v0 = v128.and(v128.load(at), m0)
-      const v1 = v128.and(v128.load(at, 16), m1)
-      const v2 = v128.and(v128.load(at, 32), m2)
-      const v3 = v128.and(v128.load(at, 48), m3)
-      most = f64x2.pmax(f64x2.pmax(most, v0), f64x2.pmax(v1, f64x2.pmax(v2, v3)))
-      least = f64x2.pmin(f64x2.pmin(least, v0), f64x2.pmin(v1, f64x2.pmin(v2, v3)))
-      addPair<T>(v0, m0, true, own, 0, sigma, shift, scratch, cellOf<T>(own, eight, 0), cellOf<T>(own, eight, 1))
-      addPair<T>(v1, m1, true, own, 1, sigma, shift, scratch, cellOf<T>(own, eight, 2), cellOf<T>(own, eight, 3))
-      addPair<T>(v2, m2, true, own, 2, sigma, shift, scratch, cellOf<T>(own, eight, 4), cellOf<T>(own, eight, 5))
-      addPair<T>(v3, m3, true, own, 3, sigma, shift, scratch, cellOf<T>(own, eight, 6), cellOf<T>(own, eight, 7))
+    // Few rows, or the last ones: one by one, in the same cells and so with the same bits.
+    for (let left = bits; left != 0; left &= left - 1) {
+      const one = row + <i32>ctz(left)
+      const group = <u32>load<T>(groups + <usize>one * sizeof<T>())
+      const value = f64x2.splat(load<f64>(values + (<usize>one << 3)))
+      const sum = f64x2.add(start, value)
+      any = v128.or(any, sum)
+      all = v128.and(all, sum)
+      const cut = v128.and(sum, kept)
+      const cell = scratch + (<usize>group << 6) + ((one & 3) << 4)
+      const pair = v128.shuffle<i64>(cut, f64x2.sub(value, f64x2.sub(cut, sigma)), 0, 2)
+      v128.store(cell, f64x2.add(v128.load(cell), pair))
+      last = max(last, group)
     }
   }
-  let top = maxAbs(most, least)
-  if (row < n) {
-    for (let bits = selectedBits(selection, row, n) & 0xff; bits != 0; bits &= bits - 1) {
-      const one = row + <i32>ctz(bits)
-      const value = load<f64>(values + (<usize>one << 3))
-      top = max(top, abs(value))
-      const sum = bound * SIGMA_RATIO + value
-      const counted = sum - (bound * SIGMA_RATIO - bound * ROW_RATIO)
-      const cell = scratch + (<usize>load<T>(groups + <usize>one * sizeof<T>()) << 6) + ((one & 3) << 4)
-      store<f64>(cell, load<f64>(cell) + counted)
-      store<f64>(cell, load<f64>(cell, 8) + (value - (sum - bound * SIGMA_RATIO)), 8)
-    }
-  }
-  return top
-}
-
-@inline
-function maxAbs(most: v128, least: v128): f64 {
-  const tops = f64x2.pmax(most, f64x2.neg(least))
-  return max(f64x2.extract_lane(tops, 0), f64x2.extract_lane(tops, 1))
+  const changed = v128.and(v128.xor(any, all), i64x2.splat(<i64>0xffff_ff00_0000_0000))
+  return v128.any_true(changed) ? -1 : <i32>max(last, lastLane<T>(most))
 }
 
 /** Adds the cells of groups 0 to `last` to their states and clears them. */
-function foldCells(scratch: usize, last: u32, bound: f64, states: usize): void {
-  const row = bound * ROW_RATIO
-  const reciprocal = 1 / row
+function foldCells(scratch: usize, last: i32, sigma: f64, states: usize): void {
   const zero = i64x2.splat(0)
-  for (let group: u32 = 0; group <= last; group++) {
+  for (let group = 0; group <= last; group++) {
     const cell = scratch + (<usize>group << 6)
     const sums = f64x2.add(
       f64x2.add(v128.load(cell), v128.load(cell, 16)),
@@ -250,18 +284,19 @@ function foldCells(scratch: usize, last: u32, bound: f64, states: usize): void {
     v128.store(cell, zero, 16)
     v128.store(cell, zero, 32)
     v128.store(cell, zero, 48)
-    const count = nearest(sum * reciprocal)
+    const count = nearest(sum / sigma)
     const state = states + <usize>group * 24
-    addCompensated(state, sum - count * row)
+    addCompensated(state, sum - count * sigma)
     if (abs(load<f64>(state)) < Infinity) store<f64>(state, load<f64>(state, 8) + f64x2.extract_lane(sums, 1), 8)
     store<f64>(state, load<f64>(state, 16) + count, 16)
   }
 }
 
-function sumPlainly<T>(values: usize, groups: usize, n: i32, selection: usize, states: usize): void {
-  for (let word = 0; word < n; word += 64) {
-    for (let bits = selectedBits(selection, word, n); bits != 0; bits &= bits - 1) {
-      const row = word + <i32>ctz(bits)
+function sumPlainly<T>(values: usize, groups: usize, n: i32, from: i32, end: i32, selection: usize, states: usize): void {
+  for (let step = from; step < end; step++) {
+    const first = streamRow(step, n)
+    for (let bits = selectedBits(selection, first, n); bits != 0; bits &= bits - 1) {
+      const row = first + <i32>ctz(bits)
       const state = states + <usize>load<T>(groups + <usize>row * sizeof<T>()) * 24
       addCompensated(state, load<f64>(values + (<usize>row << 3)))
       store<f64>(state, load<f64>(state, 16) + 1, 16)

@@ -1,4 +1,5 @@
 import { endBitmap } from './bitmap-end'
+import { streamRow } from './stream-row'
 
 /*
  * Comparisons of one column with constants. Sixteen rows a step: their masks of 64 or 32 bits are narrowed to bytes and
@@ -59,20 +60,24 @@ function holds(op: i32, value: f64, low: f64, high: f64): bool {
 function compareF64(op: i32, values: usize, n: i32, low: f64, high: f64, out: usize): void {
   const lows = f64x2.splat(low)
   const highs = f64x2.splat(high)
-  const whole = n & ~15
-  let row = 0
-  for (; row < whole; row += 16) {
-    const at = values + (<usize>row << 3)
-    const eight = i16x8.narrow_i32x4_s(mask4(op, at, lows, highs), mask4(op, at + 32, lows, highs))
-    const next = i16x8.narrow_i32x4_s(mask4(op, at + 64, lows, highs), mask4(op, at + 96, lows, highs))
-    store<u16>(out + (row >> 3), <u16>i8x16.bitmask(i8x16.narrow_i16x8_s(eight, next)))
+  const steps = n >> 6
+  for (let step = 0; step < steps; step++) {
+    let row = streamRow(step, n)
+    for (const last = row + 64; row < last; row += 16) {
+      const at = values + (<usize>row << 3)
+      const eight = i16x8.narrow_i32x4_s(mask4(op, at, lows, highs), mask4(op, at + 32, lows, highs))
+      const next = i16x8.narrow_i32x4_s(mask4(op, at + 64, lows, highs), mask4(op, at + 96, lows, highs))
+      store<u16>(out + (row >> 3), <u16>i8x16.bitmask(i8x16.narrow_i16x8_s(eight, next)))
+    }
   }
-  let bits: u32 = 0
+  const whole = n & ~63
+  let row = whole
+  let bits: u64 = 0
   for (; row < n; row++) {
-    bits |= (<u32>holds(op, load<f64>(values + (<usize>row << 3)), low, high)) << (row - whole)
+    bits |= (<u64>holds(op, load<f64>(values + (<usize>row << 3)), low, high)) << (row - whole)
   }
-  if (whole < n) store<u16>(out + (whole >> 3), <u16>bits)
-  endBitmap(out, ((n + 15) >> 4) << 1, n)
+  if (whole < n) store<u64>(out + (whole >> 3), bits)
+  endBitmap(out, ((n + 63) >> 6) << 3, n)
 }
 
 /** Rows with low ≤ value ≤ high, unsigned. */
@@ -85,19 +90,23 @@ export function selectU32Between(values: usize, n: i32, low: u32, high: u32, out
   const span = high - low
   const lows = i32x4.splat(low)
   const spans = i32x4.splat(span)
-  const whole = n & ~15
-  let row = 0
-  for (; row < whole; row += 16) {
-    const at = values + (<usize>row << 2)
-    const a = i32x4.le_u(i32x4.sub(v128.load(at), lows), spans)
-    const b = i32x4.le_u(i32x4.sub(v128.load(at, 16), lows), spans)
-    const c = i32x4.le_u(i32x4.sub(v128.load(at, 32), lows), spans)
-    const d = i32x4.le_u(i32x4.sub(v128.load(at, 48), lows), spans)
-    const bytes = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d))
-    store<u16>(out + (row >> 3), <u16>i8x16.bitmask(bytes))
+  const steps = n >> 6
+  for (let step = 0; step < steps; step++) {
+    let row = streamRow(step, n)
+    for (const last = row + 64; row < last; row += 16) {
+      const at = values + (<usize>row << 2)
+      const a = i32x4.le_u(i32x4.sub(v128.load(at), lows), spans)
+      const b = i32x4.le_u(i32x4.sub(v128.load(at, 16), lows), spans)
+      const c = i32x4.le_u(i32x4.sub(v128.load(at, 32), lows), spans)
+      const d = i32x4.le_u(i32x4.sub(v128.load(at, 48), lows), spans)
+      const bytes = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d))
+      store<u16>(out + (row >> 3), <u16>i8x16.bitmask(bytes))
+    }
   }
-  let bits: u32 = 0
-  for (; row < n; row++) bits |= (<u32>(load<u32>(values + (<usize>row << 2)) - low <= span)) << (row - whole)
-  if (whole < n) store<u16>(out + (whole >> 3), <u16>bits)
-  endBitmap(out, ((n + 15) >> 4) << 1, n)
+  const whole = n & ~63
+  let row = whole
+  let bits: u64 = 0
+  for (; row < n; row++) bits |= (<u64>(load<u32>(values + (<usize>row << 2)) - low <= span)) << (row - whole)
+  if (whole < n) store<u64>(out + (whole >> 3), bits)
+  endBitmap(out, ((n + 63) >> 6) << 3, n)
 }

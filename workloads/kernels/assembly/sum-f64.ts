@@ -1,44 +1,49 @@
-import { firstBits, selectedBits } from './bitmap-end'
+import { selectedBits } from './bitmap-end'
 import { pairMask } from './row-masks'
+import { streamRow } from './stream-row'
+import { greatestOf } from './greatest-of'
 import { addCompensated, powerAbove, TOP_MAX } from './two-sum'
 
 /*
  * A compensated sum in four operations a vector, where TwoSum takes seven: a lane that starts at `sigma`, larger than all
  * that it will meet, needs only Fast2Sum (Dekker, Numerische Mathematik 18, 1971, p. 224) to get the exact error of each
- * addition. The idea of a large start value: Rump, Ogita, Oishi, SIAM J. Sci. Comput. 31(1), 2008, section 3. What is
- * larger is not known before: a block of rows is summed under the bound of the block before, its greatest |value| is kept
- * beside, and where that breaks the bound, the block, which is still in the first cache, is summed again.
- * Row r belongs to lane r & 7; the lanes of a block add up exactly, then TwoSum takes them. Twin: src/simd/sum-f64.ts.
+ * addition. The idea of a large start value: Rump, Ogita, Oishi, SIAM J. Sci. Comput. 31(1), 2008, section 3.
+ * What is larger is not known before, and greatest values cost more than the sum itself. But while a lane stays in the
+ * power of two of its start, every value was smaller than it, so a block is summed on trust, and `or` and `and` over its
+ * lanes tell afterwards whether sign and exponent ever changed. Then the block, still in the second cache, is summed again
+ * from a start that fits its greatest |value|.
+ * Row r belongs to lane r & 7, in the order of stream-row.ts; the rows behind the last whole step are added one by one. Twin: src/simd/sum-f64.ts.
  */
-const BLOCK_ROWS: i32 = 2_048
-/** sigma / bound: the rows of a block stay below half of sigma. */
-const SIGMA_RATIO: f64 = 4_096
-/** A bound so far above the values that they would all be rounded away is lowered. */
-const BOUND_SLACK: f64 = 256
+const BLOCK_STEPS: i32 = 256
+/** The first bound fits the first rows. */
+const SAMPLE_STEPS: i32 = 4
+/** sigma / bound is 1.5 · 2^12: 2,048 rows of a lane, each below bound / BOUND_SLACK, hardly move it. */
+const SIGMA_RATIO: f64 = 6_144
+/** Values may be this much greater than those that gave the bound before a block is summed twice. */
+const BOUND_SLACK: f64 = 64
 
 export function sumF64(values: usize, n: i32, selection: usize, state: usize): void {
-  let bound: f64 = 0
-  let count: u64 = 0
-  for (let first = 0; first < n; first += BLOCK_ROWS) {
-    const rows = min(BLOCK_ROWS, n - first)
-    const block = values + (<usize>first << 3)
-    const selected = selection != 0 ? selection + (first >> 3) : 0
-    if (selected != 0) {
-      let chosen: u64 = 0
-      for (let row = 0; row < rows; row += 64) chosen += popcnt(load<u64>(selected + (row >> 3)))
-      if (chosen == 0) continue
-      count += chosen
-    } else count += rows
-    let top = sumBlock(block, rows, selected, bound, state)
-    if (top >= bound && top != 0) {
-      if (top >= TOP_MAX) {
-        sumPlainly(block, rows, selected, state)
-        continue
-      }
-      bound = powerAbove(top)
-      top = sumBlock(block, rows, selected, bound, state)
-    } else if (top != 0 && top * BOUND_SLACK < bound) bound = powerAbove(top)
+  const steps = n >> 6
+  const sample = greatestOf(values, n, 0, min(steps, SAMPLE_STEPS), selection)
+  let bound = sample == 0 || sample >= TOP_MAX ? 0 : powerAbove(sample) * BOUND_SLACK
+  let count: u64 = n
+  if (selection != 0) {
+    count = 0
+    for (let word = 0; word < n; word += 64) count += popcnt(load<u64>(selection + (word >> 3)))
   }
+  for (let step = 0; step < steps; step += BLOCK_STEPS) {
+    const end = min(steps, step + BLOCK_STEPS)
+    if (bound != 0 && sumBlock(values, n, step, end, selection, bound * SIGMA_RATIO, state)) continue
+    const top = greatestOf(values, n, step, end, selection)
+    if (top == 0) continue
+    if (top >= TOP_MAX) {
+      sumPlainly(values, n, step, end, selection, state)
+      continue
+    }
+    bound = powerAbove(top) * BOUND_SLACK
+    sumBlock(values, n, step, end, selection, bound * SIGMA_RATIO, state)
+  }
+  sumPlainly(values, n, steps, (n + 63) >> 6, selection, state)
   store<f64>(state, load<f64>(state, 16) + <f64>count, 16)
   endSum(state)
 }
@@ -50,9 +55,14 @@ function endSum(state: usize): void {
   if (!(abs(sum) < Infinity)) store<f64>(state, 0, 8)
 }
 
-/** Returns the greatest |value|, and has added the block to the state if that is below `bound`, or nothing but zeros. */
-function sumBlock(values: usize, n: i32, selection: usize, bound: f64, state: usize): f64 {
-  const sigma = bound * SIGMA_RATIO
+/** Adds the rows of whole steps to the state; does not, and says false, if a lane left the power of two of `sigma`. */
+function sumBlock(values: usize, n: i32, from: i32, end: i32, selection: usize, sigma: f64, state: usize): bool {
+  return selection == 0
+    ? sumAll(values, n, from, end, sigma, state)
+    : sumSelected(values, n, from, end, selection, sigma, state)
+}
+
+function sumAll(values: usize, n: i32, from: i32, end: i32, sigma: f64, state: usize): bool {
   let s0 = f64x2.splat(sigma)
   let s1 = s0
   let s2 = s0
@@ -61,107 +71,119 @@ function sumBlock(values: usize, n: i32, selection: usize, bound: f64, state: us
   let e1 = e0
   let e2 = e0
   let e3 = e0
-  let most = e0
-  let least = e0
-  let row = 0
-  const whole = n & ~7
-  if (selection == 0) {
-    for (; row < whole; row += 8) {
-      const at = values + (<usize>row << 3)
-      const v0 = v128.load(at)
-      const v1 = v128.load(at, 16)
-      const v2 = v128.load(at, 32)
-      const v3 = v128.load(at, 48)
-      const t0 = f64x2.add(s0, v0)
-      const t1 = f64x2.add(s1, v1)
-      const t2 = f64x2.add(s2, v2)
-      const t3 = f64x2.add(s3, v3)
-      e0 = f64x2.add(e0, f64x2.sub(v0, f64x2.sub(t0, s0)))
-      e1 = f64x2.add(e1, f64x2.sub(v1, f64x2.sub(t1, s1)))
-      e2 = f64x2.add(e2, f64x2.sub(v2, f64x2.sub(t2, s2)))
-      e3 = f64x2.add(e3, f64x2.sub(v3, f64x2.sub(t3, s3)))
-      s0 = t0
-      s1 = t1
-      s2 = t2
-      s3 = t3
-      most = f64x2.pmax(f64x2.pmax(most, v0), f64x2.pmax(v1, f64x2.pmax(v2, v3)))
-      least = f64x2.pmin(f64x2.pmin(least, v0), f64x2.pmin(v1, f64x2.pmin(v2, v3)))
+  let any = s0
+  let all = s0
+  for (let step = from; step < end; step++) {
+    let at = values + (<usize>streamRow(step, n) << 3)
+    for (const last = at + 512; at < last; at += 64) {
+      let v = v128.load(at)
+      let t = f64x2.add(s0, v)
+      e0 = f64x2.add(e0, f64x2.sub(v, f64x2.sub(t, s0)))
+      s0 = t
+      any = v128.or(any, t)
+      all = v128.and(all, t)
+      v = v128.load(at, 16)
+      t = f64x2.add(s1, v)
+      e1 = f64x2.add(e1, f64x2.sub(v, f64x2.sub(t, s1)))
+      s1 = t
+      any = v128.or(any, t)
+      all = v128.and(all, t)
+      v = v128.load(at, 32)
+      t = f64x2.add(s2, v)
+      e2 = f64x2.add(e2, f64x2.sub(v, f64x2.sub(t, s2)))
+      s2 = t
+      any = v128.or(any, t)
+      all = v128.and(all, t)
+      v = v128.load(at, 48)
+      t = f64x2.add(s3, v)
+      e3 = f64x2.add(e3, f64x2.sub(v, f64x2.sub(t, s3)))
+      s3 = t
+      any = v128.or(any, t)
+      all = v128.and(all, t)
     }
-  } else {
-    for (let word = 0; word < whole; word += 64) {
-      let rest = load<u64>(selection + (word >> 3))
-      if (word + 64 > whole) rest &= firstBits(whole - word)
-      const dense = popcnt(rest) > 8
-      // Few rows: only the bytes that hold one. An unselected row adds 0 to its lane, so both ways give the same bits.
-      for (let part = 0; part < 64 && rest != 0; part += 8) {
-        if (!dense) part = <i32>ctz(rest) & ~7
-        const bits = i64x2.splat((rest >> part) & 0xff)
-        rest &= ~((<u64>0xff) << part)
-        const at = values + (<usize>(word + part) << 3)
-        const v0 = v128.and(v128.load(at), pairMask(bits, 0))
-        const v1 = v128.and(v128.load(at, 16), pairMask(bits, 1))
-        const v2 = v128.and(v128.load(at, 32), pairMask(bits, 2))
-        const v3 = v128.and(v128.load(at, 48), pairMask(bits, 3))
-        const t0 = f64x2.add(s0, v0)
-        const t1 = f64x2.add(s1, v1)
-        const t2 = f64x2.add(s2, v2)
-        const t3 = f64x2.add(s3, v3)
-        e0 = f64x2.add(e0, f64x2.sub(v0, f64x2.sub(t0, s0)))
-        e1 = f64x2.add(e1, f64x2.sub(v1, f64x2.sub(t1, s1)))
-        e2 = f64x2.add(e2, f64x2.sub(v2, f64x2.sub(t2, s2)))
-        e3 = f64x2.add(e3, f64x2.sub(v3, f64x2.sub(t3, s3)))
-        s0 = t0
-        s1 = t1
-        s2 = t2
-        s3 = t3
-        most = f64x2.pmax(f64x2.pmax(most, v0), f64x2.pmax(v1, f64x2.pmax(v2, v3)))
-        least = f64x2.pmin(f64x2.pmin(least, v0), f64x2.pmin(v1, f64x2.pmin(v2, v3)))
-      }
-    }
-    row = whole
   }
-  if (row < n) {
-    const bits = i64x2.splat(selectedBits(selection, row, n) & 0xff)
-    const at = values + (<usize>row << 3)
-    const v0 = v128.and(v128.load(at), pairMask(bits, 0))
-    const v1 = row + 2 < n ? v128.and(v128.load(at, 16), pairMask(bits, 1)) : f64x2.splat(0)
-    const v2 = row + 4 < n ? v128.and(v128.load(at, 32), pairMask(bits, 2)) : f64x2.splat(0)
-    const v3 = row + 6 < n ? v128.and(v128.load(at, 48), pairMask(bits, 3)) : f64x2.splat(0)
-    const t0 = f64x2.add(s0, v0)
-    const t1 = f64x2.add(s1, v1)
-    const t2 = f64x2.add(s2, v2)
-    const t3 = f64x2.add(s3, v3)
-    e0 = f64x2.add(e0, f64x2.sub(v0, f64x2.sub(t0, s0)))
-    e1 = f64x2.add(e1, f64x2.sub(v1, f64x2.sub(t1, s1)))
-    e2 = f64x2.add(e2, f64x2.sub(v2, f64x2.sub(t2, s2)))
-    e3 = f64x2.add(e3, f64x2.sub(v3, f64x2.sub(t3, s3)))
-    s0 = t0
-    s1 = t1
-    s2 = t2
-    s3 = t3
-    most = f64x2.pmax(f64x2.pmax(most, v0), f64x2.pmax(v1, f64x2.pmax(v2, v3)))
-    least = f64x2.pmin(f64x2.pmin(least, v0), f64x2.pmin(v1, f64x2.pmin(v2, v3)))
-  }
-  const tops = f64x2.pmax(most, f64x2.neg(least))
-  const top = max(f64x2.extract_lane(tops, 0), f64x2.extract_lane(tops, 1))
-  if (top >= bound && top != 0) return top
-  // Exact: together at most half of sigma, in units of its last place.
-  const sigmas = f64x2.splat(sigma)
-  const sums = f64x2.add(
-    f64x2.add(f64x2.sub(s0, sigmas), f64x2.sub(s1, sigmas)),
-    f64x2.add(f64x2.sub(s2, sigmas), f64x2.sub(s3, sigmas)),
-  )
-  const errors = f64x2.add(f64x2.add(e0, e1), f64x2.add(e2, e3))
-  addCompensated(state, f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1))
-  const error = f64x2.extract_lane(errors, 0) + f64x2.extract_lane(errors, 1)
-  store<f64>(state, load<f64>(state, 8) + error, 8)
-  return top
+  return foldLanes(sigma, s0, s1, s2, s3, e0, e1, e2, e3, any, all, state)
 }
 
-function sumPlainly(values: usize, n: i32, selection: usize, state: usize): void {
-  for (let word = 0; word < n; word += 64) {
-    for (let bits = selectedBits(selection, word, n); bits != 0; bits &= bits - 1) {
-      addCompensated(state, load<f64>(values + (<usize>(word + <i32>ctz(bits)) << 3)))
+/** An unselected row adds 0 to its lane; 64 rows of which none is selected are passed over. */
+function sumSelected(
+  values: usize, n: i32, from: i32, end: i32, selection: usize, sigma: f64, state: usize,
+): bool {
+  let s0 = f64x2.splat(sigma)
+  let s1 = s0
+  let s2 = s0
+  let s3 = s0
+  let e0 = f64x2.splat(0)
+  let e1 = e0
+  let e2 = e0
+  let e3 = e0
+  let any = s0
+  let all = s0
+  for (let step = from; step < end; step++) {
+    const row = streamRow(step, n)
+    const bits = load<u64>(selection + (row >> 3))
+    if (bits == 0) continue
+    let eight = i64x2.splat(bits)
+    let at = values + (<usize>row << 3)
+    for (const last = at + 512; at < last; at += 64) {
+      let v = v128.and(v128.load(at), pairMask(eight, 0))
+      let t = f64x2.add(s0, v)
+      e0 = f64x2.add(e0, f64x2.sub(v, f64x2.sub(t, s0)))
+      s0 = t
+      any = v128.or(any, t)
+      all = v128.and(all, t)
+      v = v128.and(v128.load(at, 16), pairMask(eight, 1))
+      t = f64x2.add(s1, v)
+      e1 = f64x2.add(e1, f64x2.sub(v, f64x2.sub(t, s1)))
+      s1 = t
+      any = v128.or(any, t)
+      all = v128.and(all, t)
+      v = v128.and(v128.load(at, 32), pairMask(eight, 2))
+      t = f64x2.add(s2, v)
+      e2 = f64x2.add(e2, f64x2.sub(v, f64x2.sub(t, s2)))
+      s2 = t
+      any = v128.or(any, t)
+      all = v128.and(all, t)
+      v = v128.and(v128.load(at, 48), pairMask(eight, 3))
+      t = f64x2.add(s3, v)
+      e3 = f64x2.add(e3, f64x2.sub(v, f64x2.sub(t, s3)))
+      s3 = t
+      any = v128.or(any, t)
+      all = v128.and(all, t)
+      eight = i64x2.shr_u(eight, 8)
+    }
+  }
+  return foldLanes(sigma, s0, s1, s2, s3, e0, e1, e2, e3, any, all, state)
+}
+
+@inline
+function foldLanes(
+  sigma: f64, s0: v128, s1: v128, s2: v128, s3: v128, e0: v128, e1: v128, e2: v128, e3: v128,
+  any: v128, all: v128, state: usize,
+): bool {
+  const changed = v128.and(v128.xor(any, all), i64x2.splat(<i64>0xfff0_0000_0000_0000))
+  if (v128.any_true(changed)) return false
+  addLanes(state, sigma, s0)
+  addLanes(state, sigma, s1)
+  addLanes(state, sigma, s2)
+  addLanes(state, sigma, s3)
+  const errors = f64x2.add(f64x2.add(e0, e1), f64x2.add(e2, e3))
+  const error = f64x2.extract_lane(errors, 0) + f64x2.extract_lane(errors, 1)
+  store<f64>(state, load<f64>(state, 8) + error, 8)
+  return true
+}
+
+@inline
+function addLanes(state: usize, sigma: f64, sums: v128): void {
+  addCompensated(state, f64x2.extract_lane(sums, 0) - sigma)
+  addCompensated(state, f64x2.extract_lane(sums, 1) - sigma)
+}
+
+function sumPlainly(values: usize, n: i32, from: i32, end: i32, selection: usize, state: usize): void {
+  for (let step = from; step < end; step++) {
+    const row = streamRow(step, n)
+    for (let bits = selectedBits(selection, row, n); bits != 0; bits &= bits - 1) {
+      addCompensated(state, load<f64>(values + (<usize>(row + <i32>ctz(bits)) << 3)))
     }
   }
 }

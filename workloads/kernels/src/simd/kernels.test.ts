@@ -17,7 +17,7 @@ import { referenceKernels } from './reference-kernels.ts'
  * is found as well: the memory around it holds random bytes, which both must leave alone.
  */
 const ROWS_MAX = 3_000
-const PAGES = 16
+const PAGES = 32
 const makeMemory = (): WebAssembly.Memory =>
   new WebAssembly.Memory({ initial: PAGES, maximum: 65_536, shared: true })
 const memories = [makeMemory(), makeMemory()] as const
@@ -117,6 +117,8 @@ function bothAgree(
 }
 
 const rows = fc.oneof(fc.integer({ min: 0, max: 140 }), fc.integer({ min: 0, max: ROWS_MAX }))
+/** More than a block of assembly/stream-row.ts, with a rest behind it. */
+const streamedRows = fc.integer({ min: 16_384, max: 34_000 })
 const seed = fc.integer({ min: 1, max: 2 ** 31 - 1 })
 const share = fc.integer({ min: 0, max: 10 })
 /** How values are spread: alike, integers, many exponents, single giants, up to overflow, all zeros of both signs. */
@@ -140,6 +142,12 @@ function check(run: (arena: Arena, n: number, share: number, how: string) => voi
   fc.assert(
     fc.property(seed, rows, share, spread, (start, n, part, how) => run(new Arena(start), n, part, how)),
     { numRuns: 150 },
+  )
+  fc.assert(
+    fc.property(seed, streamedRows, share, spread, (start, n, part, how) =>
+      run(new Arena(start), n, part, how),
+    ),
+    { numRuns: 8 },
   )
 }
 
@@ -317,7 +325,7 @@ property('numbers for keys, growing the table', (arena, n, part) => {
   const selection = arena.selection(n, part)
   const out = arena.codes(32, n, () => 0)
   const used = arena.codes(32, 1, () => 0)
-  const tables = [16, 256, 8_192].map((cells) => [cells - 1, arena.place(cells * KEY_CELL_BYTES)] as const)
+  const tables = [16, 256, 65_536].map((cells) => [cells - 1, arena.place(cells * KEY_CELL_BYTES)] as const)
   for (const [mask, at] of tables) arena.bytes.fill(0, at, at + (mask + 1) * KEY_CELL_BYTES)
   let done = 0
   for (const [step, [mask, table]] of tables.entries()) {

@@ -88,7 +88,8 @@ type Aggregate = (values: Pointer, n: number, selection: OptionalPointer, state:
 export type AggregateKernels = Readonly<{
   /**
    * State f64[3]: sum, compensation, count; the sum is sum + compensation. The same rows give the same bits.
-   * |error| ≤ 2^-53 |sum| + 2^-70 max|value| a chunk; a sum beyond float64 is infinite, its compensation 0.
+   * |error| ≤ 2^-60 max|value| a chunk before sum and compensation are rounded into one number; a sum beyond float64 is
+   * infinite, its compensation 0.
    */
   sumF64: Aggregate
   /** Values are integers below 2^53. State i64[3]: high, low, count; the sum is high · 2^32 + low, exact, 0 ≤ low < 2^32. */
@@ -153,7 +154,7 @@ type GroupAggregate = (
 export type GroupAggregateKernels = Readonly<{
   /** counts is f64 a group. */
   groupCount: (groups: Pointer, n: number, selection: OptionalPointer, counts: Pointer) => void
-  /** f64[3]: sum, compensation, count; in row order. |error| ≤ 2^-53 |sum| + n² 2^-106 Σ|value|. */
+  /** f64[3]: sum, compensation, count; in row order. |error| ≤ n² 2^-106 Σ|value|. */
   groupSumF64: GroupAggregate
   /** i64[3]: high, low, count; the sum is high · 2^32 + low, exact for 2^31 rows; low is signed and not normalised. */
   groupSumI64: GroupAggregate
@@ -166,9 +167,9 @@ export type FewGroupKernels = Readonly<{
   /** Adds to counts f64[256] by u8 code. */
   countBy8: (codes: Pointer, n: number, selection: OptionalPointer, counts: Pointer, scratch: Pointer) => void
   /**
-   * Adds to states f64[3 · 256] by u8 code. With m the greatest |value| of 2,048 rows, a group's
-   * |error| ≤ 2^-53 |sum| + 2^-42 Σ min(|value|, 2^-29 m) a chunk: compensated, unless m dwarfs all values of a group,
-   * whose 2,048 rows are then summed plainly.
+   * Adds to states f64[3 · 256] by u8 code. With m the greatest |value| of the chunk, a group's
+   * |error| ≤ 2^-42 Σ min(|value|, 2^-25 m) a chunk: compensated, unless m dwarfs all values of a group, which are then
+   * summed plainly within blocks of 2,048 rows.
    */
   sumF64By8: (
     values: Pointer,

@@ -1,76 +1,66 @@
-import { hasBit } from './bitmap-bits.ts'
-import type { AggregateKernels, OptionalPointer, Pointer } from './kernels.ts'
+import { greatestOf } from './greatest-of.ts'
+import type { AggregateKernels, Pointer } from './kernels.ts'
 import type { MemoryViews } from './memory-views.ts'
-import { addCompensated, powerAbove, TOP_MAX } from './two-sum.ts'
+import { selectedRows } from './stream-row.ts'
+import { addCompensated, highWord, powerAbove, TOP_MAX } from './two-sum.ts'
 
-const BLOCK_ROWS = 2_048
-const SIGMA_RATIO = 4_096
-const BOUND_SLACK = 256
+const BLOCK_STEPS = 256
+const SAMPLE_STEPS = 4
+const SIGMA_RATIO = 6_144
+const BOUND_SLACK = 64
 
 /** Twin of assembly/sum-f64.ts, which explains the method: the same lanes, blocks and bounds. */
 export const sumF64 =
   (views: () => MemoryViews): AggregateKernels['sumF64'] =>
   (values, n, selection, state) => {
     const memory = views()
+    const { f64 } = memory
     const at = state / 8
-    let [bound, count] = [0, 0]
-    for (let first = 0; first < n; first += BLOCK_ROWS) {
-      const rows = selectedRows(memory, selection, first, Math.min(n, first + BLOCK_ROWS))
-      if (rows.length === 0) continue
-      count += rows.length
-      const top = greatest(memory, values, rows)
-      if (top !== 0 && top >= TOP_MAX && top >= bound) {
-        for (const row of rows) addCompensated(memory.f64, at, memory.f64[values / 8 + row]!)
-        continue
-      }
-      if (top !== 0 && top >= bound) bound = powerAbove(top)
-      addBlock(memory, values, rows, bound, at)
-      if (top !== 0 && top * BOUND_SLACK < bound) bound = powerAbove(top)
+    const rowsOf = (from: number, end: number) => selectedRows(memory, selection, n, from, end)
+    const steps = n >> 6
+    const sample = greatestOf(memory, values, rowsOf(0, Math.min(steps, SAMPLE_STEPS)))
+    let bound = sample === 0 || sample >= TOP_MAX ? 0 : powerAbove(sample) * BOUND_SLACK
+    const addPlainly = (rows: readonly number[]) => {
+      for (const row of rows) addCompensated(f64, at, f64[values / 8 + row]!)
     }
-    memory.f64[at + 2]! += count
-    if (Number.isNaN(memory.f64[at]!)) memory.f64[at] = Number.POSITIVE_INFINITY
-    if (!Number.isFinite(memory.f64[at]!)) memory.f64[at + 1] = 0
+    for (let step = 0; step < steps; step += BLOCK_STEPS) {
+      const rows = rowsOf(step, Math.min(steps, step + BLOCK_STEPS))
+      f64[at + 2]! += rows.length
+      if (bound !== 0 && addBlock(memory, values, rows, bound * SIGMA_RATIO, at)) continue
+      const top = greatestOf(memory, values, rows)
+      if (top >= TOP_MAX) addPlainly(rows)
+      else if (top !== 0) {
+        bound = powerAbove(top) * BOUND_SLACK
+        addBlock(memory, values, rows, bound * SIGMA_RATIO, at)
+      }
+    }
+    const last = rowsOf(steps, Math.ceil(n / 64))
+    addPlainly(last)
+    f64[at + 2]! += last.length
+    if (Number.isNaN(f64[at]!)) f64[at] = Number.POSITIVE_INFINITY
+    if (!Number.isFinite(f64[at]!)) f64[at + 1] = 0
   }
 
-/** The selected row numbers of a block. */
-export function selectedRows(
-  memory: MemoryViews,
-  selection: OptionalPointer,
-  first: number,
-  end: number,
-): number[] {
-  const rows: number[] = []
-  for (let row = first; row < end; row++) if (hasBit(memory, selection, row)) rows.push(row)
-  return rows
-}
-
-/** The greatest |value| of some rows. */
-export function greatest({ f64 }: MemoryViews, values: Pointer, rows: readonly number[]): number {
-  let top = 0
-  for (const row of rows) top = Math.max(top, Math.abs(f64[values / 8 + row]!))
-  return top
-}
-
+/** Adds the rows to the state; does not, and says false, if a lane left the power of two of `sigma`. */
 function addBlock(
   { f64 }: MemoryViews,
   values: Pointer,
   rows: readonly number[],
-  bound: number,
+  sigma: number,
   at: number,
-): void {
-  const sigma = bound * SIGMA_RATIO
+): boolean {
   const sums = new Float64Array(8).fill(sigma)
   const errors = new Float64Array(8)
+  const power = highWord(sigma) >>> 20
   for (const row of rows) {
     const [lane, value] = [row & 7, f64[values / 8 + row]!]
     const sum = sums[lane]! + value
+    if (highWord(sum) >>> 20 !== power) return false
     errors[lane]! += value - (sum - sums[lane]!)
     sums[lane] = sum
   }
-  const lanes = (of: (lane: number) => number, side: number) =>
-    of(side) + of(side + 2) + (of(side + 4) + of(side + 6))
-  const sum = (lane: number) => sums[lane]! - sigma
-  const error = (lane: number) => errors[lane]!
-  addCompensated(f64, at, lanes(sum, 0) + lanes(sum, 1))
-  f64[at + 1]! += lanes(error, 0) + lanes(error, 1)
+  for (const sum of sums) addCompensated(f64, at, sum - sigma)
+  const side = (lane: number) => errors[lane]! + errors[lane + 2]! + (errors[lane + 4]! + errors[lane + 6]!)
+  f64[at + 1]! += side(0) + side(1)
+  return true
 }

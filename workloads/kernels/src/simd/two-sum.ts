@@ -14,12 +14,28 @@ export function addCompensated(f64: Float64Array, at: number, value: number): vo
 
 /** The power of two above `top`: 2^(exponent + 1). */
 export function powerAbove(top: number): number {
-  bits[0] = top
-  exponents[0] = (exponents[0]! & 0x7ff0_0000_0000_0000n) + 0x0010_0000_0000_0000n
-  return bits[0]
+  float[0] = top
+  words[1] = (words[1]! & 0x7ff0_0000) + 0x0010_0000
+  words[0] = 0
+  return float[0]
 }
-const bits = new Float64Array(1)
-const exponents = new BigUint64Array(bits.buffer)
+
+/** Sign, exponent and the 20 upper bits of the fraction. */
+export function highWord(value: number): number {
+  float[0] = value
+  return words[1]!
+}
+
+/** The value without the last `bits` bits of its fraction, at most 32. */
+export function cutLast(value: number, bits: number): number {
+  float[0] = value
+  words[0] = (words[0]! >>> bits) << bits
+  return float[0]
+}
+
+/** A float64 and its words, the lower one first: what runs WebAssembly here is little-endian, as its memory is. */
+const float = new Float64Array(1)
+const words = new Uint32Array(float.buffer)
 
 /** From here on a multiple of a block's bound could overflow: such values are added one by one. */
 export const TOP_MAX = 1e270
