@@ -195,7 +195,8 @@ export type KeyKernels = Readonly<{
   /**
    * out[row] = the number of the row's key, u32; equal keys have equal numbers, given from `used` (u32) on in order of
    * appearance. Returns the rows done: fewer than n when a new key met a table that is 3/4 full; then `rehashKeys` into a
-   * larger one and go on from there. Rows that are not selected are skipped, their `out` is undefined.
+   * larger one and call again for the whole chunk: rows that are done find their numbers again, in a fraction of the time.
+   * Rows that are not selected are skipped, their `out` is undefined.
    * Keys compare by their bits: whoever keys float64 writes -0 as 0. O(n) expected.
    */
   numberKeys: (
