@@ -22,10 +22,23 @@ const Condition = Type.Object(
   },
   { additionalProperties: false, minProperties: 1 },
 )
-export const AggregateName = Type.Union(
-  ['count', 'sum', 'min', 'max', 'avg'].map((name) =>
-    Type.Literal(name as 'count' | 'sum' | 'min' | 'max' | 'avg'),
-  ),
+/** Aggregates that a statement may name; what each takes and gives: kernels/src/query/plan-aggregate.ts. */
+export const AGGREGATE_NAMES = [
+  'count',
+  'sum',
+  'min',
+  'max',
+  'avg',
+  'var_pop',
+  'var_samp',
+  'stddev_pop',
+  'stddev_samp',
+  'first',
+  'last',
+] as const
+export type AggregateName = (typeof AGGREGATE_NAMES)[number]
+const AggregateName = Type.Unsafe<AggregateName>(
+  Type.Union(AGGREGATE_NAMES.map((name) => Type.Literal(name))),
 )
 
 /**

@@ -1,6 +1,6 @@
 import type { QueryAnswer } from '@truenow/contracts/query-statement.ts'
 import type { AnswerRow } from '@truenow/kernels/query/order-rows.ts'
-import type { OutputColumn } from '@truenow/kernels/query/plan-statement.ts'
+import type { OutputColumn } from '@truenow/kernels/query/output-column.ts'
 
 /** Everything of an answer but its rows. */
 export type AnswerHead = Omit<QueryAnswer, 'rows'>

@@ -40,12 +40,7 @@ export function bruteForcePartial(plan: Plan, slots: readonly SlotRows[], defini
   const batch =
     plan.shape.case === 'rows'
       ? rowsBatch(plan.shape.value, kept, types, definition.timeColumn)
-      : aggregateBatch(
-          plan,
-          kept.map(({ row }) => row),
-          types,
-          definition.timeColumn,
-        )
+      : aggregateBatch(plan, kept, types, definition.timeColumn)
   return { batch, rowsScanned: BigInt(scanned), rowsMatched: BigInt(kept.length) }
 }
 
@@ -177,19 +172,19 @@ function rowsBatch(
 
 function aggregateBatch(
   plan: Plan,
-  rows: readonly Row[],
+  rows: readonly Kept[],
   types: ReadonlyMap<string, WireType>,
   timeColumn: string,
 ): Buffer {
   if (plan.shape.case !== 'aggregate') throw new Error('not an aggregate')
   const { keys, aggregates } = plan.shape.value
-  const groups = new Map<string, { key: Scalar[]; rows: Row[] }>()
+  const groups = new Map<string, { key: Scalar[]; rows: Kept[] }>()
   if (keys.length === 0) groups.set('', { key: [], rows: [] })
   for (const row of rows) {
     const key = keys.map(({ kind }) => {
-      if (kind.case === 'column') return row[kind.value] ?? null
+      if (kind.case === 'column') return row.row[kind.value] ?? null
       const width = Number(kind.value)
-      return Math.floor((row[timeColumn] as number) / width) * width
+      return Math.floor((row.row[timeColumn] as number) / width) * width
     })
     const name = keys.length === 0 ? '' : JSON.stringify(key)
     const group = groups.get(name) ?? { key, rows: [] }
@@ -206,7 +201,9 @@ function aggregateBatch(
   }))
   for (const [at, { function: name, column }] of aggregates.entries()) {
     const values = all.map(({ rows: members }) =>
-      members.map((row) => (column === '' ? true : (row[column] ?? null))).filter((cell) => cell !== null),
+      members
+        .map(({ row }) => (column === '' ? true : (row[column] ?? null)))
+        .filter((cell) => cell !== null),
     )
     const part = (
       suffix: Parameters<typeof aggregateColumnName>[1],
@@ -214,6 +211,32 @@ function aggregateBatch(
       cells: readonly Cell[],
     ) => columns.push({ name: aggregateColumnName(at, suffix), column: columnOf(type, cells) })
     const type = types.get(column) as WireType
+    if (name === AggregateFunction.FIRST || name === AggregateFunction.LAST) {
+      const best = all.map(({ rows: members }) =>
+        chosen(name === AggregateFunction.FIRST ? -1 : 1, members, column, timeColumn),
+      )
+      part(
+        'value',
+        type === 'id128' ? 'string' : type,
+        best.map((kept) => kept?.row[column] ?? null),
+      )
+      part(
+        'time',
+        'timestamp',
+        best.map((kept) => kept?.row[timeColumn] ?? 0),
+      )
+      part(
+        'slot',
+        'int64',
+        best.map((kept) => kept?.slot ?? 0),
+      )
+      part(
+        'row',
+        'int64',
+        best.map((kept) => kept?.index ?? 0),
+      )
+      continue
+    }
     if (name === AggregateFunction.MIN || name === AggregateFunction.MAX) {
       const sign = name === AggregateFunction.MIN ? CompareOperator.LESS : CompareOperator.GREATER
       part(
@@ -234,6 +257,16 @@ function aggregateBatch(
       values.map((cells) => cells.length),
     )
     if (name === AggregateFunction.COUNT) continue
+    if (name >= AggregateFunction.VAR_POP && name <= AggregateFunction.STDDEV_SAMP) {
+      const means = values.map((cells) => sumOf(cells.map(Number)) / Math.max(1, cells.length))
+      part('mean', 'float64', means)
+      part(
+        'm2',
+        'float64',
+        values.map((cells, group) => sumOf(cells.map((cell) => (Number(cell) - (means[group] ?? 0)) ** 2))),
+      )
+      continue
+    }
     if (type === 'int64') {
       part(
         'sum',
@@ -254,6 +287,20 @@ function aggregateBatch(
     }
   }
   return encodeColumnBatch({ rowCount: all.length, columns })
+}
+
+const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0)
+
+/** The row that comes first by event time (in the direction of `sign`), slot and log order. */
+function chosen(sign: -1 | 1, rows: readonly Kept[], column: string, timeColumn: string): Kept | undefined {
+  return rows
+    .filter(({ row }) => (row[column] ?? null) !== null)
+    .toSorted(
+      (a, b) =>
+        ((b.row[timeColumn] as number) - (a.row[timeColumn] as number)) * sign ||
+        a.slot - b.slot ||
+        (b.index - a.index) * sign,
+    )[0]
 }
 
 function columnOf(type: WireType, cells: readonly Cell[]): Column {

@@ -52,6 +52,12 @@ function aggregated(aggregate: string, metric: string | undefined, rows: readonl
   const cells = rows.map((row) => row[metric] ?? null).filter((cell) => cell !== null)
   if (aggregate === 'count') return cells.length
   if (cells.length === 0) return null
+  if (aggregate === 'first' || aggregate === 'last') {
+    const timed = rows
+      .filter((row) => (row[metric] ?? null) !== null)
+      .toSorted((a, b) => (a.event_time_us as number) - (b.event_time_us as number))
+    return timed.at(aggregate === 'first' ? 0 : -1)?.[metric] ?? null
+  }
   const before = (a: Scalar, b: Scalar) =>
     typeof a === 'string'
       ? Buffer.compare(Buffer.from(a), Buffer.from(b as string)) < 0

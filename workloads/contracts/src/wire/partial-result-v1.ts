@@ -6,6 +6,9 @@
  *   a<i>.count  int64    COUNT: rows, or non-null values if a column is named. SUM, AVG: non-null values added
  *   a<i>.sum    int128   SUM, AVG of int64, exact.  float64: a<i>.sum float64 and a<i>.compensation float64 (Neumaier)
  *   a<i>.value           MIN, MAX: the column's type, null over no values
+ *   VAR_*, STDDEV_*      a<i>.count int64, a<i>.mean float64, a<i>.m2 float64: the sum of squared distances from the mean
+ *   FIRST, LAST          a<i>.value as for MIN, and where it stands: a<i>.time timestamp, a<i>.slot int64, a<i>.row int64
+ *                        (its number in the slot's log order); 0 over no values
  * Rows plan, newest first:
  *   one column for each asked name (event id as id128), then $slot int64, $row int64: the number of the row in the
  *   slot's log order, and $time timestamp: its event time, whether or not it was asked for. Order: event time descending, slot ascending, $row descending.
@@ -13,11 +16,9 @@
 
 /** Name of key column `index`. */
 export const keyColumnName = (index: number): string => `k${index}`
+export type StatePart = 'count' | 'sum' | 'compensation' | 'value' | 'mean' | 'm2' | 'time' | 'slot' | 'row'
 /** Name of one part of aggregate `index`. */
-export const aggregateColumnName = (
-  index: number,
-  part: 'count' | 'sum' | 'compensation' | 'value',
-): string => `a${index}.${part}`
+export const aggregateColumnName = (index: number, part: StatePart): string => `a${index}.${part}`
 export const SLOT_COLUMN_NAME = '$slot'
 export const ROW_COLUMN_NAME = '$row'
 export const TIME_COLUMN_NAME = '$time'

@@ -1,26 +1,32 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Column, valueAt } from '@truenow/contracts/wire/column.ts'
-import { decodeColumnBatch, encodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
+import { valueAt } from '@truenow/contracts/wire/column.ts'
 import fc from 'fast-check'
 import type { Accumulator } from './accumulator.ts'
 import { countAccumulator } from './count.ts'
 import { extremeAccumulator } from './extreme.ts'
+import { firstLastAccumulator } from './first-last.ts'
 import { sumFloatsAccumulator } from './sum-floats.ts'
 import { sumIntegersAccumulator } from './sum-integers.ts'
+import {
+  atOnce,
+  type Cell,
+  cellsOf,
+  columnOf,
+  type Dealt,
+  dealt,
+  GROUPS,
+  merged,
+  orders,
+  perGroup,
+  said,
+} from './testing/dealt-rows.ts'
+import { varianceAccumulator } from './variance.ts'
 
 /*
  * The laws of every aggregate: however its rows are split, in whatever order parts and rows come, through however many
  * merges and over the wire, the state says the same.
  */
-const GROUPS = 3
-type Cell = string | number | boolean | null
-/** Rows of one column: the value, its group, and the part that sees it. */
-type Dealt = ReadonlyArray<Readonly<{ cell: Cell; group: number; part: number }>>
-const PARTS = 4
-
-const dealt = (cell: fc.Arbitrary<Cell>): fc.Arbitrary<Dealt> =>
-  fc.array(fc.record({ cell, group: fc.nat(GROUPS - 1), part: fc.nat(PARTS - 1) }), { maxLength: 60 })
 const orNull = (value: fc.Arbitrary<Cell>): fc.Arbitrary<Cell> => fc.option(value, { freq: 4, nil: null })
 const whole = fc.oneof(
   fc.integer({ min: -100, max: 100 }),
@@ -29,66 +35,6 @@ const whole = fc.oneof(
 )
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true })
 const text = fc.string({ unit: 'grapheme', maxLength: 3 })
-
-function columnOf(
-  type: 'string' | 'int64' | 'float64' | 'bool' | 'timestamp',
-  cells: readonly Cell[],
-): Column {
-  const validity = new Uint8Array(Math.ceil(cells.length / 8))
-  for (const [row, cell] of cells.entries()) if (cell !== null) validity[row >>> 3]! |= 1 << (row & 7)
-  const nulls = cells.includes(null) ? { validity } : {}
-  if (type === 'bool') return { type, values: Uint8Array.from(cells, Number), ...nulls }
-  if (type !== 'string') return { type, values: Float64Array.from(cells, Number), ...nulls }
-  const dictionary = [...new Set(cells.map((cell) => String(cell ?? '')))]
-  return {
-    type,
-    dictionary,
-    codes: Uint32Array.from(cells, (cell) => dictionary.indexOf(String(cell ?? ''))),
-    ...nulls,
-  }
-}
-
-/** The state over some rows, told apart by part; every part goes over the wire and is merged, in the given order. */
-function merged(
-  create: () => Accumulator,
-  column: Column,
-  rows: Dealt,
-  order: readonly number[],
-): Accumulator {
-  const target = create()
-  target.reserve(GROUPS)
-  for (const part of order) {
-    const mine = rows.flatMap((row, index) => (row.part === part ? [index] : []))
-    const one = create()
-    one.reserve(GROUPS)
-    one.update(
-      column,
-      Uint32Array.from(mine),
-      Uint32Array.from(mine, (row) => rows[row]?.group ?? 0),
-      mine.length,
-    )
-    const sent = encodeColumnBatch({ rowCount: GROUPS, columns: one.columns(GROUPS) })
-    const state = new Map(decodeColumnBatch(sent).columns.map((named) => [named.name, named.column]))
-    target.merge((name) => state.get(name) as Column, Uint32Array.of(0, 1, 2), GROUPS)
-  }
-  return target
-}
-function atOnce(create: () => Accumulator, column: Column, rows: Dealt): Accumulator {
-  const one = create()
-  one.reserve(GROUPS)
-  const groups = Uint32Array.from(rows, ({ group }) => group)
-  one.update(column, Uint32Array.from(rows.keys()), groups, rows.length)
-  return one
-}
-/** What a state says of each group. */
-const said = (accumulator: Accumulator) =>
-  accumulator
-    .columns(GROUPS)
-    .map(({ name, column }) => [name, Array.from({ length: GROUPS }, (_, group) => valueAt(column, group))])
-const orders = fc.shuffledSubarray([0, 1, 2, 3], { minLength: PARTS, maxLength: PARTS })
-const cellsOf = (rows: Dealt, group: number) =>
-  rows.flatMap(({ cell, group: own }) => (own === group && cell !== null ? [cell] : []))
-const perGroup = <T>(of: (group: number) => T): T[] => Array.from({ length: GROUPS }, (_, group) => of(group))
 
 /** Exact aggregates: their state over any split equals the state over all rows, and what a fold over the cells says. */
 const exact: ReadonlyArray<
@@ -289,16 +235,19 @@ test('SUM of integers: exact beyond 2^53, up and down again', () => {
   ])
 })
 
+const NOWHERE = { slot: 0, times: new Float64Array(2), rowNumbers: new Float64Array(2) }
 test('every aggregate: a column that is not there is all null', () => {
   for (const create of [
     () => countAccumulator(false),
     sumIntegersAccumulator,
     sumFloatsAccumulator,
     () => extremeAccumulator('string', 1),
+    varianceAccumulator,
+    () => firstLastAccumulator('bool', -1),
   ]) {
     const absent = create()
     absent.reserve(GROUPS)
-    absent.update(undefined, Uint32Array.of(0, 1), Uint32Array.of(0, 1), 2)
+    absent.update(undefined, Uint32Array.of(0, 1), Uint32Array.of(0, 1), 2, NOWHERE)
     const empty = create()
     empty.reserve(GROUPS)
     assert.deepEqual(said(absent), said(empty))

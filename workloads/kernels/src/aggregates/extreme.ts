@@ -3,7 +3,7 @@ import { type Column, isValid, type WireType } from '@truenow/contracts/wire/col
 import { compareText } from '../columns/text-order.ts'
 import type { Accumulator } from './accumulator.ts'
 
-type Scalar = string | number
+export type Scalar = string | number
 /** Ids are text in partial results: 16 bytes of a hashed one could not be turned back. */
 export type ScalarType = Exclude<WireType, 'int128' | 'id128'>
 
@@ -33,7 +33,8 @@ export function extremeAccumulator(type: ScalarType, sign: -1 | 1): Accumulator 
 const compare = (a: Scalar, b: Scalar): number =>
   typeof a === 'string' ? compareText(a, String(b)) : a < Number(b) ? -1 : a > Number(b) ? 1 : 0
 
-function scalarAt(column: Column, row: number): Scalar {
+/** The value of a valid row: ids as their text, booleans as 0 and 1. */
+export function scalarAt(column: Column, row: number): Scalar {
   switch (column.type) {
     case 'string':
       return column.dictionary[column.codes[row]!]!

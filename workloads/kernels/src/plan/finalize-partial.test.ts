@@ -4,7 +4,8 @@ import { create } from '@bufbuild/protobuf'
 import { AggregateFunction, PlanSchema } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
 import { VERSIONS } from '../replica/testing/random-log.ts'
-import { type FinalValue, finalizePartial } from './finalize-partial.ts'
+import type { FinalValue } from './finalize-aggregate.ts'
+import { finalizePartial } from './finalize-partial.ts'
 
 const [definition] = VERSIONS as [(typeof VERSIONS)[0]]
 const { SUM, AVG } = AggregateFunction

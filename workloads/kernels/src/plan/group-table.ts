@@ -1,22 +1,17 @@
 import { TrueNowError } from '@truenow/contracts/errors.ts'
-import {
-  type AggregateCall,
-  AggregateFunction,
-  type AggregatePlan,
-} from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import type { AggregatePlan } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { ColumnType, TableDefinition } from '@truenow/contracts/table-definition.ts'
 import type { Column } from '@truenow/contracts/wire/column.ts'
 import type { ColumnBatch, NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
-import { aggregateColumnName, keyColumnName } from '@truenow/contracts/wire/partial-result-v1.ts'
+import {
+  aggregateColumnName,
+  keyColumnName,
+  type StatePart,
+} from '@truenow/contracts/wire/partial-result-v1.ts'
 import type { Accumulator } from '../aggregates/accumulator.ts'
-import { countAccumulator } from '../aggregates/count.ts'
-import { extremeAccumulator } from '../aggregates/extreme.ts'
-import { sumFloatsAccumulator } from '../aggregates/sum-floats.ts'
-import { sumIntegersAccumulator } from '../aggregates/sum-integers.ts'
+import { createAccumulator } from './create-accumulator.ts'
 import { GroupNumbers, KeyCodes } from './group-keys.ts'
 import type { RowSource } from './row-source.ts'
-
-type StatePart = Parameters<typeof aggregateColumnName>[1]
 
 /** The groups of an aggregate plan with their partial states: rows and other partials go in, a partial result comes out. */
 export class GroupTable {
@@ -30,7 +25,9 @@ export class GroupTable {
     this.keys = plan.keys.map(
       ({ kind }) => new KeyCodes(kind.case === 'column' ? typeOf(definition, kind.value) : 'timestamp'),
     )
-    this.accumulators = plan.aggregates.map((call) => accumulatorOf(call, definition))
+    this.accumulators = plan.aggregates.map((call) =>
+      createAccumulator(call, call.column === '' ? undefined : typeOf(definition, call.column)),
+    )
     if (plan.keys.length === 0) this.numbers.number([], 0) // One group, even over no rows.
     this.grow()
   }
@@ -50,7 +47,7 @@ export class GroupTable {
     this.grow()
     for (const [index, { column }] of this.plan.aggregates.entries()) {
       const of = column === '' ? undefined : source.column(column)
-      this.accumulators[index]!.update(of, rows, groups, count)
+      this.accumulators[index]!.update(of, rows, groups, count, source)
     }
   }
 
@@ -110,23 +107,4 @@ export function typeOf(definition: TableDefinition, name: string): ColumnType {
     throw new TrueNowError('TN_COLUMN_UNKNOWN', message)
   }
   return column.type
-}
-
-export function accumulatorOf(
-  { function: aggregate, column }: AggregateCall,
-  definition: TableDefinition,
-): Accumulator {
-  switch (aggregate) {
-    case AggregateFunction.COUNT:
-      return countAccumulator(column === '')
-    case AggregateFunction.SUM:
-    case AggregateFunction.AVG:
-      return typeOf(definition, column) === 'float64' ? sumFloatsAccumulator() : sumIntegersAccumulator()
-    case AggregateFunction.MIN:
-      return extremeAccumulator(typeOf(definition, column), -1)
-    case AggregateFunction.MAX:
-      return extremeAccumulator(typeOf(definition, column), 1)
-    default:
-      throw new TrueNowError('TN_QUERY_INVALID', `Aggregate ${aggregate} is not known here.`)
-  }
 }

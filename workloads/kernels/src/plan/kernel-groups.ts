@@ -1,19 +1,23 @@
 import type { AggregatePlan } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import type { ColumnBatch, NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
-import { aggregateColumnName, keyColumnName } from '@truenow/contracts/wire/partial-result-v1.ts'
+import {
+  aggregateColumnName,
+  keyColumnName,
+  type StatePart,
+} from '@truenow/contracts/wire/partial-result-v1.ts'
 import type { Accumulator } from '../aggregates/accumulator.ts'
 import type { Selection } from '../filters/select-rows.ts'
 import type { Kernels } from '../simd/kernels.ts'
 import { CellStates, type StateNeed, stateOf } from './cell-states.ts'
+import { createAccumulator } from './create-accumulator.ts'
 import { GroupNumbers } from './group-keys.ts'
-import { accumulatorOf, groupsLimitError, typeOf } from './group-table.ts'
+import { groupsLimitError, typeOf } from './group-table.ts'
 import { type CellKey, ScalarKey, selectedRows, TextKey, type TimeBounds, timeKey } from './key-cells.ts'
 import type { Resident, RowSource } from './row-source.ts'
 import type { Scratch } from './scratch.ts'
 
 type ResidentSource = RowSource & Readonly<{ resident: Resident }>
-type StatePart = Parameters<typeof aggregateColumnName>[1]
 
 /** Cells that are numbered by the codes of their keys; beyond it, groups are numbered as they appear. */
 const CELLS_MAX = 1 << 21
@@ -68,7 +72,8 @@ export class KernelGroups {
     const rowsNeed = counted ?? { kind: 'counts', column: '' }
     this.parts = plan.aggregates.map((call, index) => {
       const need = needs[index]
-      if (need === undefined) return accumulatorOf(call, definition)
+      if (need === undefined)
+        return createAccumulator(call, call.column === '' ? undefined : typeOf(definition, call.column))
       return this.stateFor(need.kind === 'counts' && isWhole(need, sources) ? rowsNeed : need)
     })
     this.rowCounts = this.stateFor(rowsNeed)
@@ -230,7 +235,7 @@ export class KernelGroups {
       const part = this.parts[index]!
       if (part instanceof CellStates) continue
       part.reserve(count)
-      part.update(column === '' ? undefined : source.column(column), rows, numbers, rows.length)
+      part.update(column === '' ? undefined : source.column(column), rows, numbers, rows.length, source)
     }
   }
 

@@ -69,6 +69,9 @@ const outputs: ReadonlyArray<[name: string, more: object, expected: readonly str
   ['sum keeps int64', { aggregate: 'sum', metric: 'latency_us' }, ['sum_latency_us int64']],
   ['avg is float64', { aggregate: 'avg', metric: 'latency_us' }, ['avg_latency_us float64']],
   ['max of text', { aggregate: 'max', metric: 'region' }, ['max_region string']],
+  ['stddev is float64', { aggregate: 'stddev_samp', metric: 'revenue' }, ['stddev_samp_revenue float64']],
+  ['last keeps its type', { aggregate: 'last', metric: 'paid' }, ['last_paid bool']],
+  ['first of the id', { aggregate: 'first', metric: 'event_id' }, ['first_event_id string']],
   ['as', { aggregates: [{ aggregate: 'min', metric: 'seen_at', as: 'first' }] }, ['first timestamp']],
   [
     'time bucket',
@@ -207,6 +210,14 @@ const refusals: ReadonlyArray<[name: string, more: object, code: string, path: s
   ],
   ['sum of nothing', { aggregate: 'sum' }, 'TN_QUERY_INVALID', 'metric', /sum needs/],
   ['sum of text', { aggregate: 'sum', metric: 'region' }, 'TN_QUERY_INVALID', 'metric', /is string/],
+  [
+    'variance of a time',
+    { aggregates: [{ aggregate: 'var_pop', metric: 'seen_at' }] },
+    'TN_QUERY_INVALID',
+    'aggregates[0].metric',
+    /var_pop needs int64 or float64; 'seen_at' is timestamp/,
+  ],
+  ['last of nothing', { aggregate: 'last' }, 'TN_QUERY_INVALID', 'metric', /last needs/],
   ['min of the id', { aggregate: 'min', metric: 'event_id' }, 'TN_QUERY_INVALID', 'metric', /no order/],
   [
     'unknown metric',

@@ -1,19 +1,19 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import { AggregateFunction, type PlanSchema } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import type { PlanSchema } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import {
   QUERY_GROUPS_MAX,
   QUERY_ROWS_DEFAULT,
   QUERY_ROWS_MAX,
   type QueryStatement,
 } from '@truenow/contracts/query-statement.ts'
-import type { ColumnType, TableDefinition } from '@truenow/contracts/table-definition.ts'
+import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import type { OutputColumn } from './output-column.ts'
+import { type NamedCall, planAggregate } from './plan-aggregate.ts'
 import { type FilterInit, readFilters } from './read-filters.ts'
 import { readTimeBucket } from './read-time-bucket.ts'
 import { limitError, statementError, unknownColumn } from './statement-error.ts'
 import { type QueryColumn, tableColumns } from './table-columns.ts'
 
-/** One column of the answer. A time bucket is the start of the bucket, in µs. */
-export type OutputColumn = Readonly<{ name: string; type: ColumnType }>
 /** What the shards are asked, and what the query role does with the merged result. */
 export type QueryPlan = Readonly<{
   partial: MessageInitShape<typeof PlanSchema>
@@ -28,15 +28,7 @@ export type QueryPlan = Readonly<{
 }>
 type Range = Readonly<{ tableVersion: number; startUs: bigint; endUs: bigint; filter?: FilterInit }>
 type Columns = ReadonlyMap<string, QueryColumn>
-type Call = NonNullable<QueryStatement['aggregates']>[number] & Readonly<{ path: string }>
 
-const FUNCTIONS = {
-  count: AggregateFunction.COUNT,
-  sum: AggregateFunction.SUM,
-  min: AggregateFunction.MIN,
-  max: AggregateFunction.MAX,
-  avg: AggregateFunction.AVG,
-} as const
 /** Name of the column that a time bucket makes. */
 const TIME_BUCKET_NAME = 'time_bucket'
 
@@ -63,21 +55,21 @@ export function planStatement(statement: QueryStatement, definition: TableDefini
   }
   const calls = readCalls(statement)
   return calls.length > 0
-    ? planAggregate(statement, range, calls, columns)
+    ? planGroups(statement, range, calls, columns)
     : planRows(statement, range, columns, definition.timeColumn)
 }
 
-function planAggregate(
+function planGroups(
   statement: QueryStatement,
   range: Range,
-  calls: readonly Call[],
+  calls: readonly NamedCall[],
   columns: Columns,
 ): QueryPlan {
   if (statement.columns !== undefined) {
     throw statementError('columns', 'is for rows; with aggregates, name what to group by in group_by.')
   }
   const keys = (statement.group_by ?? []).map((key, at) => planKey(key, columns, `group_by[${at}]`))
-  const aggregates = calls.map((call) => planCall(call, columns))
+  const aggregates = calls.map((call) => planAggregate(call, columns))
   const outputs = [...keys, ...aggregates].map(({ output }) => output)
   refuseTwins(
     outputs.map(({ name }, at) => [name, keys[at]?.path ?? aggregates[at - keys.length]?.path ?? 'group_by']),
@@ -134,13 +126,13 @@ function planRows(statement: QueryStatement, range: Range, columns: Columns, tim
   }
 }
 
-function readCalls(statement: QueryStatement): readonly Call[] {
+function readCalls(statement: QueryStatement): readonly NamedCall[] {
   const { aggregate, aggregates, metric } = statement
   if (aggregate !== undefined && aggregates !== undefined) {
     throw statementError('aggregates', 'give either "aggregate" with "metric", or "aggregates", not both.')
   }
   if (metric !== undefined && aggregate === undefined) {
-    throw statementError('metric', 'needs "aggregate": count, sum, min, max or avg.')
+    throw statementError('metric', 'needs "aggregate", such as "sum".')
   }
   if (aggregates !== undefined) return aggregates.map((call, at) => ({ ...call, path: `aggregates[${at}]` }))
   if (aggregate === undefined) return []
@@ -155,35 +147,6 @@ function planKey(key: NonNullable<QueryStatement['group_by']>[number], columns: 
   const widthUs = readTimeBucket(key.time_bucket, `${path}.time_bucket`)
   const output: OutputColumn = { name: TIME_BUCKET_NAME, type: 'timestamp' }
   return { path, output, key: { kind: { case: 'timeBucketUs', value: BigInt(widthUs) } } } as const
-}
-
-function planCall(call: Call, columns: Columns) {
-  const { aggregate, metric } = call
-  const place = (field: string) => (call.path === '' ? field : `${call.path}.${field}`)
-  const path = call.path === '' ? 'aggregate' : call.path
-  const name = call.as ?? (metric === undefined ? aggregate : `${aggregate}_${metric}`)
-  if (metric === undefined) {
-    if (aggregate !== 'count')
-      throw statementError(place('metric'), `${aggregate} needs the column to ${aggregate}.`)
-    return {
-      path,
-      output: { name, type: 'int64' as ColumnType },
-      call: { function: FUNCTIONS.count, column: '' },
-    }
-  }
-  const column = requireColumn(metric, columns, place('metric'))
-  const numeric = column.type === 'int64' || column.type === 'float64'
-  if ((aggregate === 'sum' || aggregate === 'avg') && !numeric) {
-    throw statementError(
-      place('metric'),
-      `${aggregate} needs int64 or float64; '${metric}' is ${column.type}.`,
-    )
-  }
-  if ((aggregate === 'min' || aggregate === 'max') && column.type === 'id') {
-    throw statementError(place('metric'), `the event id has no order, so it has no ${aggregate}.`)
-  }
-  const type = aggregate === 'count' ? 'int64' : aggregate === 'avg' ? 'float64' : asOutput(column).type
-  return { path, output: { name, type }, call: { function: FUNCTIONS[aggregate], column: metric } }
 }
 
 function planOrder(statement: QueryStatement, outputs: readonly OutputColumn[]): QueryPlan['orderBy'] {
