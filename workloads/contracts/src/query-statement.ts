@@ -5,6 +5,10 @@ import { NAME_PATTERN } from './table-definition.ts'
 export const QUERY_FILTER_DEPTH_MAX = 32
 export const QUERY_FILTER_VALUES_MAX = 10_000
 export const QUERY_GROUPS_MAX = 1_000_000
+/** Values that the exact `count_distinct`s of a statement hold, each once a group. */
+export const QUERY_DISTINCT_VALUES_MAX = 1_000_000
+/** Memory of sketches and distinct values: below what one message between shard and query role may carry (64 MiB). */
+export const QUERY_SKETCH_BYTES_MAX = 48 << 20
 export const QUERY_ROWS_MAX = 10_000
 export const QUERY_ROWS_DEFAULT = 100
 
@@ -35,6 +39,8 @@ export const AGGREGATE_NAMES = [
   'stddev_samp',
   'first',
   'last',
+  'count_distinct',
+  'approx_count_distinct',
 ] as const
 export type AggregateName = (typeof AGGREGATE_NAMES)[number]
 const AggregateName = Type.Unsafe<AggregateName>(
@@ -104,6 +110,9 @@ export type QueryStatement = Readonly<Static<typeof QueryStatement>>
 export type FilterCondition = Readonly<Static<typeof Condition>>
 export const FilterCondition = Condition
 
+/** How far an approximate column may be off; which of the figures are there depends on the method (query README). */
+export type Approximation = Readonly<{ method: 'hyperloglog++'; relative_standard_error: number }>
+
 /** The answer of POST /v1/query. `rows` are objects; int64 results beyond 2^53 keep their digits in the JSON text. */
 export type QueryAnswer = Readonly<{
   columns: ReadonlyArray<Readonly<{ name: string; type: string }>>
@@ -119,6 +128,8 @@ export type QueryAnswer = Readonly<{
   missing_slots: ReadonlyArray<Readonly<{ slot: number; reason: string }>>
   /** Greatest over the slots: from here on everything is held. */
   retained_from_us: number | null
+  /** Columns whose values are approximate, by name; empty: every value is exact. */
+  approximate: Readonly<Record<string, Approximation>>
   /** Slots answered below what this process served before. */
   regressed: boolean
   warnings: readonly string[]

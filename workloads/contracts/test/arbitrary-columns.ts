@@ -52,6 +52,10 @@ function plainColumn(type: WireType, rowCount: number): fc.Arbitrary<Column> {
       const value = fc.bigInt({ min: -(2n ** 127n), max: 2n ** 127n - 1n })
       return fc.array(value, { minLength: rowCount, maxLength: rowCount }).map((values) => ({ type, values }))
     }
+    case 'bytes':
+      return fc
+        .array(fc.uint8Array({ maxLength: 6 }), { minLength: rowCount, maxLength: rowCount })
+        .map((values) => ({ type, values }))
   }
 }
 
@@ -63,6 +67,7 @@ export const WIRE_TYPES: readonly WireType[] = [
   'timestamp',
   'id128',
   'int128',
+  'bytes',
 ]
 
 /** Any type, any nulls. */

@@ -129,6 +129,7 @@ async function execute(asked: Asked, parts: AnswerParts, signal: AbortSignal): P
     partial: missing.length > 0,
     missing_slots: missing,
     retained_from_us: judged.retainedFromUs,
+    approximate: plan.approximate,
     regressed: gathering.regressed,
     warnings,
     stats: {

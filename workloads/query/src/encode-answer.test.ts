@@ -25,6 +25,7 @@ test('encodeAnswer: one JSON object, columns and rows first', () => {
     partial: true,
     missing_slots: [{ slot: 1, reason: 'x' }],
     retained_from_us: 5,
+    approximate: {},
     regressed: false,
     warnings: [],
     stats: { rows_scanned: 0, rows_matched: 0, shards_asked: 1, cache: 'off', took_us: 3 },

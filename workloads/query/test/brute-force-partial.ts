@@ -6,7 +6,7 @@ import {
   type Filter,
   type Plan,
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import type { ColumnType, TableDefinition } from '@truenow/contracts/table-definition.ts'
 import type { Column, WireType } from '@truenow/contracts/wire/column.ts'
 import { encodeColumnBatch, type NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
 import {
@@ -16,6 +16,7 @@ import {
   SLOT_COLUMN_NAME,
   TIME_COLUMN_NAME,
 } from '@truenow/contracts/wire/partial-result-v1.ts'
+import { encodeScalarList } from '@truenow/contracts/wire/scalar-list-v1.ts'
 
 export type Scalar = string | number | boolean | null
 export type Row = Readonly<Record<string, Scalar>>
@@ -237,6 +238,16 @@ function aggregateBatch(
       )
       continue
     }
+    if (name === AggregateFunction.COUNT_DISTINCT) {
+      const lists = values.map((cells) =>
+        encodeScalarList(
+          type === 'id128' ? 'string' : (type as ColumnType),
+          new Set(cells.map((cell) => (typeof cell === 'string' ? cell : Number(cell)))),
+        ),
+      )
+      columns.push({ name: aggregateColumnName(at, 'sketch'), column: { type: 'bytes', values: lists } })
+      continue
+    }
     if (name === AggregateFunction.MIN || name === AggregateFunction.MAX) {
       const sign = name === AggregateFunction.MIN ? CompareOperator.LESS : CompareOperator.GREATER
       part(
@@ -326,6 +337,8 @@ function columnOf(type: WireType, cells: readonly Cell[]): Column {
     }
     case 'int128':
       return { type, values: cells as bigint[] }
+    case 'bytes':
+      throw new TypeError('states are not made of cells')
     default:
       return { type, values: Float64Array.from(cells, Number), ...nulls }
   }

@@ -68,7 +68,7 @@ const call = fc.oneof(
   fc.constant({ aggregate: 'count' }),
   fc.record({ aggregate: fc.constantFrom('count', 'sum', 'min', 'max', 'avg'), metric: numeric }),
   fc.record({
-    aggregate: fc.constantFrom('count', 'min', 'max', 'first', 'last'),
+    aggregate: fc.constantFrom('count', 'min', 'max', 'first', 'last', 'count_distinct'),
     metric: fc.constantFrom('region', 'product', 'paid'),
   }),
 )

@@ -51,6 +51,7 @@ function aggregated(aggregate: string, metric: string | undefined, rows: readonl
   if (metric === undefined) return rows.length
   const cells = rows.map((row) => row[metric] ?? null).filter((cell) => cell !== null)
   if (aggregate === 'count') return cells.length
+  if (aggregate === 'count_distinct') return new Set(cells).size
   if (cells.length === 0) return null
   if (aggregate === 'first' || aggregate === 'last') {
     const timed = rows

@@ -10,8 +10,10 @@ import type { Codes, Column, WireType } from './column.ts'
  *                 validity? | payload pad8            -- header and name together are padded to 8
  *   flags      := bit 0: a validity section is there
  *   validity   := ceil(rowCount / 8) bytes, least significant bit first, 1 = value, padded to 8
- *   type       := 1 string | 2 int64 | 3 float64 | 4 bool | 5 timestamp | 6 id128 | 7 int128
- *   encoding   := 0 plain: int64, timestamp: i64; float64: IEEE 754; bool: u8 0 or 1; id128: 16 bytes; int128: i128
+ *   type       := 1 string | 2 int64 | 3 float64 | 4 bool | 5 timestamp | 6 id128 | 7 int128 | 8 bytes
+ *                 -- int128 and bytes are in partial results only; blocks never have them
+ *   encoding   := 0 plain: int64, timestamp: i64; float64: IEEE 754; bool: u8 0 or 1; id128: 16 bytes; int128: i128;
+ *                 bytes: (end u32){rowCount} | the bytes of all rows, row after row
  *              |  1 offsets: base i64 | (u32 µs above base){rowCount}      -- int64 and timestamp whose range fits
  *              |  2 dictionary (string only): entryCount u32 | textBytes u32 | (end u32){entryCount} | UTF-8 text pad4 |
  *                 code{rowCount}: u8 if entryCount <= 256, u16 if <= 65,536, else u32
@@ -25,6 +27,7 @@ const TYPE_CODES: Readonly<Record<WireType, number>> = {
   timestamp: 5,
   id128: 6,
   int128: 7,
+  bytes: 8,
 }
 const TYPE_NAMES = new Map(Object.entries(TYPE_CODES).map(([name, code]) => [code, name as WireType]))
 const PLAIN = 0
@@ -144,7 +147,19 @@ function encodePayload(column: Column, rowCount: number): Payload {
       }
       return { encoding: PLAIN, payload }
     }
+    case 'bytes':
+      return { encoding: PLAIN, payload: encodeBytes(column.values, rowCount) }
   }
+}
+
+function encodeBytes(values: readonly Uint8Array[], rowCount: number): Buffer {
+  const ends = Buffer.alloc(rowCount * 4)
+  let end = 0
+  for (let row = 0; row < rowCount; row++) {
+    end += values[row]!.length
+    ends.writeUInt32LE(end, row * 4)
+  }
+  return Buffer.concat([ends, ...values.slice(0, rowCount)])
 }
 
 function encodeDoubles(values: Float64Array, rowCount: number): Buffer {
@@ -242,6 +257,8 @@ function decodePayload(type: WireType, encoding: number, payload: Buffer, rowCou
       )
       return { type, values }
     }
+    case 'bytes':
+      return { type, values: decodeBytes(payload, rowCount) }
     default: {
       size(rowCount * 8)
       const values = new Float64Array(rowCount)
@@ -249,6 +266,22 @@ function decodePayload(type: WireType, encoding: number, payload: Buffer, rowCou
       return { type, values }
     }
   }
+}
+
+function decodeBytes(payload: Buffer, rowCount: number): Uint8Array[] {
+  const startsAt = rowCount * 4
+  if (payload.length < startsAt)
+    throw corrupt(`bytes payload has ${payload.length} bytes for ${rowCount} rows`)
+  let from = startsAt
+  const values = Array.from({ length: rowCount }, (_, row) => {
+    const end = startsAt + payload.readUInt32LE(row * 4)
+    if (end < from || end > payload.length) throw corrupt(`bytes of row ${row} end at ${end}`)
+    const value = new Uint8Array(payload.subarray(from, end)) // A copy: the batch may be one of many in a message.
+    from = end
+    return value
+  })
+  if (from !== payload.length) throw corrupt(`${payload.length - from} bytes that are of no row`)
+  return values
 }
 
 function readInteger(payload: Buffer, at: number): number {

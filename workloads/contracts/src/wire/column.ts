@@ -9,6 +9,7 @@ export type Column =
   | Readonly<{ type: 'bool'; values: Uint8Array; validity?: Uint8Array }>
   | Readonly<{ type: 'id128'; values: Uint8Array; validity?: Uint8Array }>
   | Readonly<{ type: 'int128'; values: readonly bigint[]; validity?: Uint8Array }>
+  | Readonly<{ type: 'bytes'; values: readonly Uint8Array[]; validity?: Uint8Array }>
 
 export type Codes = Uint8Array | Uint16Array | Uint32Array
 export type WireType = Column['type']
@@ -18,7 +19,7 @@ export function isValid(column: Column, row: number): boolean {
   return column.validity === undefined || ((column.validity[row >>> 3]! >>> (row & 7)) & 1) === 1
 }
 
-/** The value of one row as people see it: null, string, number, boolean or, for int128, bigint. Id as 32 hex digits. */
+/** The value of one row as people see it: null, string, number, boolean or, for int128, bigint. Id and bytes as hex digits. */
 export function valueAt(column: Column, row: number): string | number | boolean | bigint | null {
   if (!isValid(column, row)) return null
   switch (column.type) {
@@ -30,6 +31,8 @@ export function valueAt(column: Column, row: number): string | number | boolean 
       return Buffer.from(column.values.subarray(row * 16, row * 16 + 16)).toString('hex')
     case 'int128':
       return column.values[row]!
+    case 'bytes':
+      return Buffer.from(column.values[row]!).toString('hex')
     default:
       return column.values[row]!
   }

@@ -5,7 +5,7 @@ import type { Accumulator } from './accumulator.ts'
 
 export type Scalar = string | number
 /** Ids are text in partial results: 16 bytes of a hashed one could not be turned back. */
-export type ScalarType = Exclude<WireType, 'int128' | 'id128'>
+export type ScalarType = Exclude<WireType, 'int128' | 'id128' | 'bytes'>
 
 /** MIN (sign -1) or MAX (sign 1) of a column of any type; null over no values. Text is ordered by code points, false < true. */
 export function extremeAccumulator(type: ScalarType, sign: -1 | 1): Accumulator {
@@ -41,7 +41,8 @@ export function scalarAt(column: Column, row: number): Scalar {
     case 'id128':
       return decodeEventId(column.values, row * 16)
     case 'int128':
-      throw new TypeError('int128 is a type of partial results, not of columns')
+    case 'bytes':
+      throw new TypeError(`${column.type} is a type of partial results, not of columns`)
     default: {
       const value = column.values[row]!
       return value === 0 ? 0 : value // Else which of -0 and 0 came first would show.

@@ -105,7 +105,8 @@ function judgeValues(comparison: Comparison, column: Column, rowCount: number, r
       return
     }
     case 'int128':
-      throw new TypeError('int128 is a type of partial results, not of columns')
+    case 'bytes':
+      throw new TypeError(`${column.type} is a type of partial results, not of columns`)
     default: {
       const test = numberTest(comparison)
       for (let row = 0; row < rowCount; row++) result[row] = test(column.values[row]!) ? TRUE : FALSE

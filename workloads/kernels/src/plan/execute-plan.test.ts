@@ -33,8 +33,21 @@ import type { RowSource } from './row-source.ts'
  */
 const HOUR_US = 3_600_000_000
 const [before, after] = VERSIONS.map((version) => ({ ...version, retentionUs: HOUR_US })) as [TableDefinition, TableDefinition] // biome-ignore format: one line
-const { COUNT, SUM, MIN, MAX, AVG, VAR_POP, VAR_SAMP, STDDEV_POP, STDDEV_SAMP, FIRST, LAST } =
-  AggregateFunction
+const {
+  COUNT,
+  SUM,
+  MIN,
+  MAX,
+  AVG,
+  VAR_POP,
+  VAR_SAMP,
+  STDDEV_POP,
+  STDDEV_SAMP,
+  FIRST,
+  LAST,
+  COUNT_DISTINCT,
+  APPROX_COUNT_DISTINCT,
+} = AggregateFunction
 const VARIANCES: readonly AggregateFunction[] = [VAR_POP, VAR_SAMP, STDDEV_POP, STDDEV_SAMP]
 type Cell = string | number | boolean | null
 type Row = Readonly<{ slot: number; rowNumber: number; cells: Readonly<Record<string, Cell>> }>
@@ -83,7 +96,7 @@ const anyCall = fc.oneof(
   fc.record({ function: fc.constantFrom(SUM, AVG), column: fc.constantFrom('items', 'revenue') }),
   fc.record({ function: fc.constantFrom(...VARIANCES), column: fc.constant('revenue') }),
   fc.record({
-    function: fc.constantFrom(COUNT, MIN, MAX, FIRST, LAST),
+    function: fc.constantFrom(COUNT, MIN, MAX, FIRST, LAST, COUNT_DISTINCT, APPROX_COUNT_DISTINCT),
     column: fc.constantFrom('region', 'items', 'revenue', 'paid', 'product', 'event_id', 'event_time_us'),
   }),
 )
@@ -219,6 +232,8 @@ function aggregated(name: AggregateFunction, column: string, members: readonly R
   if (column === '') return members.length
   const cells = members.map(({ cells: all }) => all[column] ?? null).filter((cell) => cell !== null)
   if (name === COUNT) return cells.length
+  // So few values are exact in a sketch too.
+  if (name === COUNT_DISTINCT || name === APPROX_COUNT_DISTINCT) return new Set(cells).size
   const [one] = cells
   if (one === undefined) return null
   if (VARIANCES.includes(name)) return variance(name, cells.map(Number))

@@ -1,7 +1,11 @@
 import { decodeEventId } from '@truenow/contracts/event-id.ts'
 import { type AggregateCall, AggregateFunction } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { type Column, isValid, valueAt } from '@truenow/contracts/wire/column.ts'
+import { decodeHyperLogLog } from '@truenow/contracts/wire/hyperloglog-v1.ts'
 import type { StatePart } from '@truenow/contracts/wire/partial-result-v1.ts'
+import { scalarListCount } from '@truenow/contracts/wire/scalar-list-v1.ts'
+import { stateColumn } from '../aggregates/state-column.ts'
+import { estimateHyperLogLog } from '../sketches/hyperloglog.ts'
 
 export type FinalValue = string | number | boolean | bigint | null
 export type ReadFinal = (row: number) => FinalValue
@@ -40,9 +44,18 @@ export function aggregateReader(call: AggregateCall, state: State, overflow: () 
       return sumReader(state, false, overflow)
     case AggregateFunction.AVG:
       return sumReader(state, true, overflow)
+    case AggregateFunction.COUNT_DISTINCT:
+      return sketchReader(state, (bytes) => scalarListCount(bytes))
+    case AggregateFunction.APPROX_COUNT_DISTINCT:
+      return sketchReader(state, (bytes) => Math.round(estimateHyperLogLog(decodeHyperLogLog(bytes))))
     default:
       throw new TypeError(`aggregate ${call.function} cannot be finished`)
   }
+}
+
+function sketchReader(state: State, read: (bytes: Uint8Array) => FinalValue): ReadFinal {
+  const sketches = stateColumn(state as (part: string) => Column, 'sketch', 'bytes').values
+  return (row) => read(sketches[row]!)
 }
 
 function sumReader(state: State, mean: boolean, overflow: () => void): ReadFinal {

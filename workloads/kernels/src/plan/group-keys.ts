@@ -76,7 +76,8 @@ export class KeyCodes {
 
 function plainAt(column: Column, row: number): Scalar {
   if (column.type === 'id128') return decodeEventId(column.values, row * 16)
-  if (column.type === 'string' || column.type === 'int128') throw new TypeError(`${column.type} is not plain`)
+  if (column.type === 'string' || column.type === 'int128' || column.type === 'bytes')
+    throw new TypeError(`${column.type} is not plain`)
   const value = column.values[row]!
   return value === 0 ? 0 : value // -0 and 0 are one group.
 }

@@ -9,7 +9,8 @@ import {
   type StatePart,
 } from '@truenow/contracts/wire/partial-result-v1.ts'
 import type { Accumulator } from '../aggregates/accumulator.ts'
-import { createAccumulator } from './create-accumulator.ts'
+import { StateBudget } from '../aggregates/state-budget.ts'
+import { createAccumulator, type StateBudgets } from './create-accumulator.ts'
 import { GroupNumbers, KeyCodes } from './group-keys.ts'
 import type { RowSource } from './row-source.ts'
 
@@ -25,8 +26,9 @@ export class GroupTable {
     this.keys = plan.keys.map(
       ({ kind }) => new KeyCodes(kind.case === 'column' ? typeOf(definition, kind.value) : 'timestamp'),
     )
+    const budgets = budgetsOf(plan)
     this.accumulators = plan.aggregates.map((call) =>
-      createAccumulator(call, call.column === '' ? undefined : typeOf(definition, call.column)),
+      createAccumulator(call, call.column === '' ? undefined : typeOf(definition, call.column), budgets),
     )
     if (plan.keys.length === 0) this.numbers.number([], 0) // One group, even over no rows.
     this.grow()
@@ -95,6 +97,19 @@ export class GroupTable {
 export function groupsLimitError(max: number): TrueNowError {
   const message = `The query has more than ${max} groups (QUERY_GROUPS_MAX); group by fewer or coarser keys.`
   return new TrueNowError('TN_QUERY_LIMIT', message, { details: { limit: 'QUERY_GROUPS_MAX', max } })
+}
+
+/** What the states of a query may hold, by its plan. */
+export function budgetsOf({ distinctValuesMax, sketchBytesMax }: AggregatePlan): StateBudgets {
+  const coarser = 'group by fewer or coarser keys'
+  return {
+    values: new StateBudget(
+      'QUERY_DISTINCT_VALUES_MAX',
+      distinctValuesMax,
+      `use approx_count_distinct, or ${coarser}`,
+    ),
+    bytes: new StateBudget('QUERY_SKETCH_BYTES_MAX', Number(sketchBytesMax), coarser),
+  }
 }
 
 /** Type of a column by name, the id (as text) and time columns included. */

@@ -12,7 +12,7 @@ import type { Kernels } from '../simd/kernels.ts'
 import { CellStates, type StateNeed, stateOf } from './cell-states.ts'
 import { createAccumulator } from './create-accumulator.ts'
 import { GroupNumbers } from './group-keys.ts'
-import { groupsLimitError, typeOf } from './group-table.ts'
+import { budgetsOf, groupsLimitError, typeOf } from './group-table.ts'
 import { type CellKey, ScalarKey, selectedRows, TextKey, type TimeBounds, timeKey } from './key-cells.ts'
 import type { Resident, RowSource } from './row-source.ts'
 import type { Scratch } from './scratch.ts'
@@ -64,6 +64,7 @@ export class KernelGroups {
       if (isText) return new TextKey(name, sources[0]!.resident.pools.of(name), kernels, scratch)
       return new ScalarKey(name, typeOf(definition, name), scratch)
     })
+    const budgets = budgetsOf(plan)
     const needs = plan.aggregates.map((call) => stateOf(call, definition))
     // Where no value is null, whatever is counted beside a sum or an extreme is the number of rows.
     const counted = needs.find(
@@ -73,7 +74,11 @@ export class KernelGroups {
     this.parts = plan.aggregates.map((call, index) => {
       const need = needs[index]
       if (need === undefined)
-        return createAccumulator(call, call.column === '' ? undefined : typeOf(definition, call.column))
+        return createAccumulator(
+          call,
+          call.column === '' ? undefined : typeOf(definition, call.column),
+          budgets,
+        )
       return this.stateFor(need.kind === 'counts' && isWhole(need, sources) ? rowsNeed : need)
     })
     this.rowCounts = this.stateFor(rowsNeed)

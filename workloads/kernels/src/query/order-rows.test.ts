@@ -15,6 +15,7 @@ const plan = (more: Partial<QueryPlan>): QueryPlan => ({
   keyCount: 1,
   orderBy: [],
   limit: undefined,
+  approximate: {},
   ...more,
 })
 const rows = [

@@ -3,7 +3,8 @@ import {
   type AggregateCallSchema,
   AggregateFunction,
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import type { AggregateName, QueryStatement } from '@truenow/contracts/query-statement.ts'
+import type { AggregateName, Approximation, QueryStatement } from '@truenow/contracts/query-statement.ts'
+import { HYPERLOGLOG_RELATIVE_STANDARD_ERROR } from '../sketches/hyperloglog.ts'
 import type { OutputColumn } from './output-column.ts'
 import { statementError, unknownColumn } from './statement-error.ts'
 import type { QueryColumn } from './table-columns.ts'
@@ -14,12 +15,15 @@ export type PlannedAggregate = Readonly<{
   path: string
   output: OutputColumn
   call: MessageInitShape<typeof AggregateCallSchema>
+  /** Undefined: exact. */
+  approximation: Approximation | undefined
 }>
 /** `ordered` is everything but the event id, `numeric` int64 and float64; `own` is the type of the column. */
 type Kind = Readonly<{
   function: AggregateFunction
   takes: 'any' | 'ordered' | 'numeric'
   gives: 'int64' | 'float64' | 'own'
+  approximation?: Approximation
 }>
 const float = (name: AggregateFunction): Kind => ({ function: name, takes: 'numeric', gives: 'float64' })
 
@@ -36,6 +40,16 @@ const KINDS: Readonly<Record<AggregateName, Kind>> = {
   stddev_samp: float(AggregateFunction.STDDEV_SAMP),
   first: { function: AggregateFunction.FIRST, takes: 'any', gives: 'own' },
   last: { function: AggregateFunction.LAST, takes: 'any', gives: 'own' },
+  count_distinct: { function: AggregateFunction.COUNT_DISTINCT, takes: 'any', gives: 'int64' },
+  approx_count_distinct: {
+    function: AggregateFunction.APPROX_COUNT_DISTINCT,
+    takes: 'any',
+    gives: 'int64',
+    approximation: {
+      method: 'hyperloglog++',
+      relative_standard_error: HYPERLOGLOG_RELATIVE_STANDARD_ERROR,
+    },
+  },
 }
 
 /**
@@ -51,7 +65,12 @@ export function planAggregate(call: NamedCall, columns: ReadonlyMap<string, Quer
   if (metric === undefined) {
     if (aggregate !== 'count')
       throw statementError(place('metric'), `${aggregate} needs the column to ${aggregate}.`)
-    return { path, output: { name, type: 'int64' }, call: { function: kind.function, column: '' } }
+    return {
+      path,
+      output: { name, type: 'int64' },
+      call: { function: kind.function, column: '' },
+      approximation: undefined,
+    }
   }
   const column = columns.get(metric)
   if (column === undefined) throw unknownColumn(place('metric'), metric, columns.keys())
@@ -66,5 +85,10 @@ export function planAggregate(call: NamedCall, columns: ReadonlyMap<string, Quer
   }
   const own = column.type === 'id' ? 'string' : column.type
   const type = kind.gives === 'own' ? own : kind.gives
-  return { path, output: { name, type }, call: { function: kind.function, column: metric } }
+  return {
+    path,
+    output: { name, type },
+    call: { function: kind.function, column: metric },
+    approximation: kind.approximation,
+  }
 }

@@ -72,6 +72,12 @@ const outputs: ReadonlyArray<[name: string, more: object, expected: readonly str
   ['stddev is float64', { aggregate: 'stddev_samp', metric: 'revenue' }, ['stddev_samp_revenue float64']],
   ['last keeps its type', { aggregate: 'last', metric: 'paid' }, ['last_paid bool']],
   ['first of the id', { aggregate: 'first', metric: 'event_id' }, ['first_event_id string']],
+  ['distinct values', { aggregate: 'count_distinct', metric: 'region' }, ['count_distinct_region int64']],
+  [
+    'distinct values, about',
+    { aggregate: 'approx_count_distinct', metric: 'event_id' },
+    ['approx_count_distinct_event_id int64'],
+  ],
   ['as', { aggregates: [{ aggregate: 'min', metric: 'seen_at', as: 'first' }] }, ['first timestamp']],
   [
     'time bucket',
@@ -297,6 +303,17 @@ for (const [name, more, code, path, text] of refusals) {
 test('planStatement: as deep and as many values as allowed', () => {
   plan({ filters: nested(31) })
   plan({ filters: { region: Array(10_000).fill('x') } })
+})
+
+test('planStatement: says which columns are approximate, and how far', () => {
+  const aggregates = [
+    { aggregate: 'count_distinct', metric: 'region' },
+    { aggregate: 'approx_count_distinct', metric: 'region', as: 'regions' },
+  ]
+  assert.deepEqual(plan({ aggregates }).approximate, {
+    regions: { method: 'hyperloglog++', relative_standard_error: 0.0081 },
+  })
+  assert.deepEqual(plan({}).approximate, {})
 })
 
 test('planStatement: newest first may be said aloud', () => {

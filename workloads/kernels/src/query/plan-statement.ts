@@ -1,9 +1,12 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { PlanSchema } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import {
+  type Approximation,
+  QUERY_DISTINCT_VALUES_MAX,
   QUERY_GROUPS_MAX,
   QUERY_ROWS_DEFAULT,
   QUERY_ROWS_MAX,
+  QUERY_SKETCH_BYTES_MAX,
   type QueryStatement,
 } from '@truenow/contracts/query-statement.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
@@ -22,6 +25,8 @@ export type QueryPlan = Readonly<{
   outputs: readonly OutputColumn[]
   /** How many of `outputs` are group keys. */
   keyCount: number
+  /** Columns of the answer that are not exact, and how far off they may be. */
+  approximate: Readonly<Record<string, Approximation>>
   orderBy: ReadonlyArray<Readonly<{ output: number; descending: boolean }>>
   /** Rows that the answer may have; undefined = every group. */
   limit: number | undefined
@@ -83,12 +88,19 @@ function planGroups(
     keys: keys.map(({ key }) => key),
     aggregates: aggregates.map(({ call }) => call),
     groupsMax: QUERY_GROUPS_MAX,
+    distinctValuesMax: QUERY_DISTINCT_VALUES_MAX,
+    sketchBytesMax: BigInt(QUERY_SKETCH_BYTES_MAX),
   }
   return {
     partial: { ...range, shape: { case: 'aggregate', value } },
     kind: 'aggregate',
     outputs,
     keyCount: keys.length,
+    approximate: Object.fromEntries(
+      aggregates.flatMap(({ output, approximation }) =>
+        approximation === undefined ? [] : [[output.name, approximation]],
+      ),
+    ),
     orderBy: planOrder(statement, outputs),
     limit,
   }
@@ -121,6 +133,7 @@ function planRows(statement: QueryStatement, range: Range, columns: Columns, tim
     kind: 'rows',
     outputs,
     keyCount: 0,
+    approximate: {},
     orderBy: [],
     limit,
   }

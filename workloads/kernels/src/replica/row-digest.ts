@@ -66,7 +66,8 @@ function hashValues(column: Column, rows: Uint32Array, rowCount: number, hashes:
       return
     }
     case 'int128':
-      throw new TypeError('int128 is a type of partial results, not of columns')
+    case 'bytes':
+      throw new TypeError(`${column.type} is a type of partial results, not of columns`)
     default: {
       const { buffer, byteOffset, length } = column.values
       const words = new Int32Array(buffer, byteOffset, length * 2)

@@ -1,0 +1,122 @@
+import { TrueNowError } from '../errors.ts'
+import type { ColumnType } from '../table-definition.ts'
+
+/*
+ * Scalar list v1: values of one column type, no two alike, ascending: the state of an exact COUNT DISTINCT, and the
+ * values of a top-k state. Little-endian. Equal sets give equal bytes.
+ *
+ *   list    := version u8 = 1 | type u8 | zero u16 | count u32 | payload
+ *   type    := 1 string | 2 int64 | 3 float64 | 4 bool | 5 timestamp        -- as in column-batch-v1
+ *   payload := string: textBytes u32 | (end u32){count} | UTF-8 text        -- ascending by UTF-8 bytes
+ *            | int64, timestamp, float64: f64{count}                        -- ascending, NaN last; 0 stands for -0
+ *            | bool: u8{count}, 0 or 1
+ */
+const VERSION = 1
+const HEADER_BYTES = 8
+const TYPE_CODES: Readonly<Record<ColumnType, number>> = {
+  string: 1,
+  int64: 2,
+  float64: 3,
+  bool: 4,
+  timestamp: 5,
+}
+
+/** A value of a list: text, or a number; booleans are 0 and 1. */
+export type ListedScalar = string | number
+
+/** Encodes distinct values in any order. Cost: O(values log values). */
+export function encodeScalarList(type: ColumnType, values: Iterable<ListedScalar>): Uint8Array {
+  if (type === 'string') return encodeTexts([...values].map((value) => Buffer.from(String(value), 'utf8')))
+  const numbers = Float64Array.from(values as Iterable<number>).sort()
+  const width = type === 'bool' ? 1 : 8
+  const target = Buffer.alloc(HEADER_BYTES + numbers.length * width)
+  writeHeader(target, type, numbers.length)
+  for (const [index, value] of numbers.entries()) {
+    if (width === 1) target[HEADER_BYTES + index] = value
+    else target.writeDoubleLE(value, HEADER_BYTES + index * 8)
+  }
+  return new Uint8Array(target)
+}
+
+/** Decodes a list that fills `source`. Errors: TN_BLOCK_CORRUPT for another type or whatever breaks the grammar. */
+export function decodeScalarList(type: ColumnType, source: Uint8Array): ListedScalar[] {
+  const { bytes, count } = readHeader(type, source)
+  if (type === 'string') return decodeTexts(bytes, count)
+  const width = type === 'bool' ? 1 : 8
+  need(bytes, HEADER_BYTES + count * width)
+  const values: number[] = []
+  for (let index = 0; index < count; index++) {
+    const value = width === 1 ? bytes[HEADER_BYTES + index]! : bytes.readDoubleLE(HEADER_BYTES + index * 8)
+    if (index > 0 && !isAscending(values[index - 1]!, value))
+      throw corrupt(`value ${index} is not above the one before`)
+    if (type === 'bool' && value > 1) throw corrupt('a bool that is neither 0 nor 1')
+    if ((type === 'int64' || type === 'timestamp') && !Number.isSafeInteger(value))
+      throw corrupt(`${value} is no integer below 2^53`)
+    values.push(value)
+  }
+  return values
+}
+
+/** How many values a list holds, without reading them. Errors: TN_BLOCK_CORRUPT for a header that breaks the grammar. */
+export const scalarListCount = (source: Uint8Array): number => readHeader(undefined, source).count
+
+const isAscending = (a: number, b: number): boolean => a < b || (Number.isNaN(b) && !Number.isNaN(a))
+
+function encodeTexts(texts: Buffer[]): Uint8Array {
+  texts.sort(Buffer.compare)
+  const textBytes = texts.reduce((sum, text) => sum + text.length, 0)
+  const textAt = HEADER_BYTES + 4 + 4 * texts.length
+  const target = Buffer.alloc(textAt + textBytes)
+  writeHeader(target, 'string', texts.length)
+  target.writeUInt32LE(textBytes, HEADER_BYTES)
+  let end = 0
+  for (const [index, text] of texts.entries()) {
+    text.copy(target, textAt + end)
+    end += text.length
+    target.writeUInt32LE(end, HEADER_BYTES + 4 + 4 * index)
+  }
+  return new Uint8Array(target)
+}
+
+function decodeTexts(bytes: Buffer, count: number): string[] {
+  if (bytes.length < HEADER_BYTES + 4) throw corrupt('text without its length')
+  const textAt = HEADER_BYTES + 4 + 4 * count
+  need(bytes, textAt + bytes.readUInt32LE(HEADER_BYTES))
+  const values: string[] = []
+  let before: Buffer | undefined
+  let from = textAt
+  for (let index = 0; index < count; index++) {
+    const end = textAt + bytes.readUInt32LE(HEADER_BYTES + 4 + 4 * index)
+    if (end < from || end > bytes.length) throw corrupt(`text ${index} ends at ${end}`)
+    const text = bytes.subarray(from, end)
+    if (before !== undefined && Buffer.compare(before, text) >= 0)
+      throw corrupt(`text ${index} is not above the one before`)
+    values.push(text.toString('utf8'))
+    before = text
+    from = end
+  }
+  if (from !== bytes.length) throw corrupt('text that is of no value')
+  return values
+}
+
+function writeHeader(target: Buffer, type: ColumnType, count: number): void {
+  target[0] = VERSION
+  target[1] = TYPE_CODES[type]
+  target.writeUInt32LE(count, 4)
+}
+
+function readHeader(type: ColumnType | undefined, source: Uint8Array): { bytes: Buffer; count: number } {
+  const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength)
+  if (bytes.length < HEADER_BYTES) throw corrupt(`it has ${bytes.length} bytes`)
+  if (bytes[0] !== VERSION) throw corrupt(`version ${bytes[0]}`)
+  if (type !== undefined && bytes[1] !== TYPE_CODES[type]) throw corrupt(`type ${bytes[1]}, not ${type}`)
+  return { bytes, count: bytes.readUInt32LE(4) }
+}
+
+function need(bytes: Buffer, length: number): void {
+  if (bytes.length !== length) throw corrupt(`it has ${bytes.length} bytes, not ${length}`)
+}
+
+function corrupt(what: string): TrueNowError {
+  return new TrueNowError('TN_BLOCK_CORRUPT', `Scalar list v1 does not follow its grammar: ${what}.`)
+}
