@@ -7,7 +7,7 @@ export NODE_OPTIONS := --disable-warning=ExperimentalWarning --disable-warning=T
 INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -c1-16)
 
 .DEFAULT_GOAL := help
-.PHONY: help may-up up down dev test check unit integration e2e image generate install bench-decode bench-kernels
+.PHONY: help may-up up down dev test check unit integration e2e image generate install bench-decode bench-kernels bench-dedup prove-dedup
 
 help: ## Print every target with what it does
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,3 +58,9 @@ bench-decode: $(INSTALLED) ## Gateway: bytes to columns beside JSON.parse
 
 bench-kernels: $(INSTALLED) ## Hot tier: WebAssembly kernels beside their TypeScript twins, 20 M rows
 	@node workloads/kernels/src/simd/kernels.bench.ts
+
+bench-dedup: $(INSTALLED) ## Hot tier: duplicates among 10 M remembered ids, beside a Set
+	@node workloads/hot-tier/src/dedup.bench.ts
+
+prove-dedup: $(INSTALLED) ## Hot tier: 100 M ids, 5 % duplicates, three kills; writes docs/results/dedup.md (IDS=… SEED=…)
+	@node workloads/hot-tier/test/prove-dedup.ts

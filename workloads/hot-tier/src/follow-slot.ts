@@ -122,6 +122,7 @@ async function takeOncePossible(
   signal: AbortSignal,
 ): Promise<Taken | 'started-over'> {
   for (let attempt = 1; ; attempt++) {
+    signal.throwIfAborted()
     try {
       const taken = slot.take(event)
       if (Object.values(STALLS).some((reason) => slot.stalledReason.startsWith(reason)))
@@ -137,6 +138,7 @@ async function takeOncePossible(
         return 'started-over'
       }
       await sleep(RETRY_MS, undefined, { signal }).catch(() => {})
+      if (signal.aborted) throw error // Its replica may be gone.
     }
   }
 }

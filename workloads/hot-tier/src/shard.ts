@@ -163,9 +163,9 @@ export class Shard {
     this.reported.delete(key)
     held.stop.abort() // From here on it takes nothing, and only replicas that are held are written.
     // At once: the slot's next replica, of another table of the same name, writes to the same directory.
+    held.slot.replica.free()
     if (forGood) this.removeSnapshots(held.slot)
     await held.following
-    held.slot.replica.free()
   }
 
   /** The emptiest arena, and the texts of the table there. */

@@ -57,6 +57,7 @@ function reader(file: number, name: string, onClose: () => void): RunFileReader 
     name,
     size: fstatSync(file).size,
     read: (into, offset) => {
+      if (!isOpen) throw new Error(`${name} is closed`) // Its number may be another file's by now.
       for (let at = 0; at < into.length; ) {
         const read = readSync(file, into, at, into.length - at, offset + at)
         if (read === 0) throw new Error(`${name} ends before byte ${offset + into.length}`)
@@ -87,6 +88,7 @@ function writer({ directory, name, held, sync, open }: WriterParts): RunFileWrit
   held.add(half)
   let isOpen = true
   let unsynced = 0
+  let isNamed = false
   const close = () => {
     if (isOpen) closeSync(file)
     isOpen = false
@@ -105,6 +107,7 @@ function writer({ directory, name, held, sync, open }: WriterParts): RunFileWrit
       sync(file)
       close()
       renameSync(halfPath, path)
+      isNamed = true
       held.delete(half)
       syncDirectory(directory, sync)
       return open()
@@ -112,7 +115,7 @@ function writer({ directory, name, held, sync, open }: WriterParts): RunFileWrit
     abort: () => {
       close()
       held.delete(half)
-      for (const left of [halfPath, path]) rmSync(left, { force: true })
+      rmSync(isNamed ? path : halfPath, { force: true })
     },
   }
 }

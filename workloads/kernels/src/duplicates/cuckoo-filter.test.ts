@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { seededRandom } from '../replica/testing/random-log.ts'
-import { CuckooFilter } from './cuckoo-filter.ts'
+import { CuckooFilter, createFilterRows } from './cuckoo-filter.ts'
 import { fingerprintId, hashId } from './hash-id.ts'
 
 const anyIds = fc.array(fc.array(fc.integer({ min: 0, max: 2 ** 32 - 1 }), { minLength: 4, maxLength: 4 }), { maxLength: 400, size: 'max' }) // biome-ignore format: one line
@@ -11,6 +11,15 @@ const crowdedIds = fc.array(fc.array(fc.nat(1), { minLength: 4, maxLength: 4 }),
   maxLength: 400,
   size: 'max',
 })
+
+function rowsOf(ids: readonly Uint32Array[]) {
+  const rows = createFilterRows(ids.length)
+  for (const [row, words] of ids.entries()) {
+    rows.hashes[row] = hashId(words, 0)
+    rows.fingerprints[row] = fingerprintId(words, 0)
+  }
+  return rows
+}
 
 test('CuckooFilter: what was inserted may be held, whatever the ids, in any order, also when it overflows', () => {
   fc.assert(
@@ -22,7 +31,7 @@ test('CuckooFilter: what was inserted may be held, whatever the ids, in any orde
       const fingerprints = Uint16Array.from(all, (words) => fingerprintId(words, 0))
       for (const row of all.keys()) assert.ok(filter.mayHold(hashes[row]!, fingerprints[row]!))
       const again = new CuckooFilter(filter.cells.slice(), filter.homeless, filter.saturated)
-      assert.equal(again.collect(hashes, fingerprints, all.length, new Uint32Array(all.length)), all.length)
+      assert.equal(again.collect(rowsOf(all), all.length), all.length)
     }),
     { numRuns: 200 },
   )
@@ -37,10 +46,10 @@ test('CuckooFilter: many at a time are judged as one at a time', () => {
       const all = [...inside, ...outside].map((id) => Uint32Array.from(id))
       const hashes = Uint32Array.from(all, (words) => hashId(words, 0))
       const fingerprints = Uint16Array.from(all, (words) => fingerprintId(words, 0))
-      const candidates = new Uint32Array(all.length)
-      const found = filter.collect(hashes, fingerprints, all.length, candidates)
+      const rows = rowsOf(all)
+      const found = filter.collect(rows, all.length)
       const expected = [...all.keys()].filter((row) => filter.mayHold(hashes[row]!, fingerprints[row]!))
-      assert.deepEqual([...candidates.subarray(0, found)], expected)
+      assert.deepEqual([...rows.candidates.subarray(0, found)], expected)
     }),
   )
 })

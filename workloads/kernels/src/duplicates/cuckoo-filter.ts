@@ -10,6 +10,24 @@ const TOPS = 0x80008000
 /** Odd, so that fingerprints have partners all over the filter. Source: MurmurHash2 (Appleby). */
 const SPREAD = 0x5bd1e995
 
+/** Rows to look up, and room for what becomes of them: their buckets, and the rows that may be held. */
+export type FilterRows = Readonly<{
+  hashes: Uint32Array
+  fingerprints: Uint16Array
+  firsts: Int32Array
+  seconds: Int32Array
+  candidates: Uint32Array
+}>
+export function createFilterRows(rows: number): FilterRows {
+  return {
+    hashes: new Uint32Array(rows),
+    fingerprints: new Uint16Array(rows),
+    firsts: new Int32Array(rows),
+    seconds: new Int32Array(rows),
+    candidates: new Uint32Array(rows),
+  }
+}
+
 /**
  * Which ids a run may hold, from 16 bits an id. `mayHold` is false only for what was never inserted; for such an id it is
  * true with a probability of at most 2 × 4 / 65,535 = 0.0122 %.
@@ -27,12 +45,14 @@ export class CuckooFilter {
   readonly homeless: number[]
   saturated: boolean
   private readonly fingerprints: Uint16Array
+  private readonly signed: Int32Array
   private readonly buckets: number
   private turn = 0
 
   constructor(cells: Uint32Array, homeless: readonly number[] = [], saturated = false) {
     this.cells = cells
     this.fingerprints = new Uint16Array(cells.buffer, cells.byteOffset, cells.length * 2)
+    this.signed = new Int32Array(cells.buffer, cells.byteOffset, cells.length)
     this.buckets = cells.length / 2
     this.homeless = [...homeless]
     this.saturated = saturated
@@ -78,27 +98,32 @@ export class CuckooFilter {
   }
 
   /**
-   * Writes the numbers of the rows that may be held to `candidates` and answers how many. `mayHold` written out once more,
-   * without a branch between the loads: those of the rows to come do not wait, and their cache misses overlap.
+   * Writes the numbers of the rows that may be held to `candidates` and answers how many. `mayHold` written out in two loops
+   * without a branch between their loads: those of the rows to come do not wait, and their cache misses overlap. Buckets
+   * are worked out before, because numbers that pass through floating point hold the loads up.
    */
-  collect(hashes: Uint32Array, fingerprints: Uint16Array, rowCount: number, candidates: Uint32Array): number {
-    const { cells, buckets } = this
+  collect(rows: FilterRows, rowCount: number): number {
+    const { hashes, fingerprints, candidates, firsts, seconds } = rows
+    const { buckets } = this
     const scale = buckets * 2 ** -32
+    for (let row = 0; row < rowCount; row++) {
+      const first = (hashes[row]! * scale) >>> 0
+      const second = (((Math.imul(fingerprints[row]!, SPREAD) >>> 0) * scale) >>> 0) - first
+      firsts[row] = first
+      seconds[row] = second < 0 ? second + buckets : second
+    }
+    const { signed } = this
     const isPlain = !this.saturated && this.homeless.length === 0
     let found = 0
     for (let row = 0; row < rowCount; row++) {
-      const fingerprint = fingerprints[row]!
-      const pattern = Math.imul(fingerprint, ONES)
-      const first = (hashes[row]! * scale) >>> 0
-      let second = (((Math.imul(fingerprint, SPREAD) >>> 0) * scale) >>> 0) - first
-      if (second < 0) second += buckets
-      const a = cells[first * 2]! ^ pattern
-      const b = cells[first * 2 + 1]! ^ pattern
-      const c = cells[second * 2]! ^ pattern
-      const d = cells[second * 2 + 1]! ^ pattern
+      const pattern = Math.imul(fingerprints[row]!, ONES)
+      const [first, second] = [firsts[row]! << 1, seconds[row]! << 1]
+      const a = signed[first]! ^ pattern
+      const b = signed[first + 1]! ^ pattern
+      const c = signed[second]! ^ pattern
+      const d = signed[second + 1]! ^ pattern
       const zeros = (((a - ONES) | 0) & ~a) | (((b - ONES) | 0) & ~b) | (((c - ONES) | 0) & ~c) | (((d - ONES) | 0) & ~d) // biome-ignore format: one line
-      candidates[found] = row
-      if ((zeros & TOPS) !== 0 || (!isPlain && this.isHomeless(fingerprint))) found += 1
+      if ((zeros & TOPS) !== 0 || (!isPlain && this.isHomeless(fingerprints[row]!))) candidates[found++] = row
     }
     return found
   }
@@ -119,15 +144,16 @@ export class CuckooFilter {
 
   private put(bucket: number, fingerprint: number): boolean {
     const { fingerprints } = this
-    const first = bucket * CELLS_A_BUCKET
-    for (let cell = first; cell < first + CELLS_A_BUCKET; cell++) {
-      const held = fingerprints[cell]!
-      if (held === fingerprint) return true
-      if (held !== 0) continue
-      fingerprints[cell] = fingerprint
-      return true
-    }
-    return false
+    const cell = bucket * CELLS_A_BUCKET
+    const a = fingerprints[cell]!
+    const b = fingerprints[cell + 1]!
+    const c = fingerprints[cell + 2]!
+    const d = fingerprints[cell + 3]!
+    if (a === fingerprint || b === fingerprint || c === fingerprint || d === fingerprint) return true
+    if (d !== 0) return false
+    // Cells are taken from the first on, and never given back.
+    fingerprints[cell + (a === 0 ? 0 : b === 0 ? 1 : c === 0 ? 2 : 3)] = fingerprint
+    return true
   }
 }
 

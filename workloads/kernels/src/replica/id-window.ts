@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
+import { createFilterRows, type FilterRows } from '../duplicates/cuckoo-filter.ts'
 import { fingerprintId, hashId } from '../duplicates/hash-id.ts'
 import { type BlockBuffer, createBlockBuffer, type IdRun, openRun } from '../duplicates/id-run.ts'
 import { LogTimes } from '../duplicates/log-times.ts'
@@ -74,6 +75,7 @@ export class IdWindow {
   private job: Job | undefined
   private retryAt = 0
   private mergeFailed = false
+  private isClosed = false
   /** Of the rows that `look` was last told of; what `older` finds them by is there only where there are runs. */
   private words: Uint32Array = NO_WORDS
   private hashes = new Uint32Array(SCRATCH_ROWS_MIN)
@@ -124,7 +126,7 @@ export class IdWindow {
   get residentBytes(): number {
     let bytes = this.hashes.byteLength + this.times.residentBytes
     if (this.older !== undefined)
-      bytes += OLDER_BYTES_A_ROW * this.older.rows + this.older.block.bytes.byteLength
+      bytes += OLDER_BYTES_A_ROW * this.older.sequences.length + this.older.block.bytes.byteLength
     for (const held of [this.recent, ...this.frozen, ...this.runs]) bytes += held.residentBytes
     return bytes + (this.job?.writing.residentBytes ?? 0) + this.files.residentBytes()
   }
@@ -145,7 +147,8 @@ export class IdWindow {
       this.older = undefined
       return
     }
-    if (this.older === undefined || this.older.rows < rowCount) this.older = createOlder(hashes.length)
+    if (this.older === undefined || this.older.sequences.length < rowCount)
+      this.older = createOlder(hashes.length)
     this.lookInRuns(this.older, rowCount)
   }
 
@@ -198,7 +201,7 @@ export class IdWindow {
   work(rowCount: number): void {
     this.words = NO_WORDS
     const behind = Math.max(0, this.frozen.length - 1) + Math.max(0, this.runs.length - this.limits.runsMax)
-    let left = rowCount * this.limits.workARow * (1 + behind)
+    let left = this.isClosed ? 0 : rowCount * this.limits.workARow * (1 + behind)
     try {
       while (left > 0 && this.tail >= this.retryAt) {
         this.job ??= this.plan()
@@ -273,8 +276,9 @@ export class IdWindow {
     }
   }
 
-  /** Lets go of the files; they stay on the volume. */
+  /** Lets go of the files; they stay on the volume. From here on nothing is looked up in runs or written to them. */
   close(): void {
+    this.isClosed = true
     this.abandon()
     for (const { reader } of this.runs) reader.close()
   }
@@ -363,15 +367,16 @@ export class IdWindow {
     this.files.remove(name)
   }
 
-  private lookInRuns({ fingerprints, candidates, sequences, block }: Older, rowCount: number): void {
+  private lookInRuns({ rows, sequences, block }: Older, rowCount: number): void {
     const { words, hashes } = this
-    for (let row = 0; row < rowCount; row++) fingerprints[row] = fingerprintId(words, row * 4)
+    rows.hashes.set(hashes.subarray(0, rowCount))
+    for (let row = 0; row < rowCount; row++) rows.fingerprints[row] = fingerprintId(words, row * 4)
     sequences.fill(-1, 0, rowCount)
     for (const run of this.runs) {
-      const maybes = run.filter.collect(hashes, fingerprints, rowCount, candidates)
+      const maybes = run.filter.collect(rows, rowCount)
       this.counters.maybes += maybes
       for (let maybe = 0; maybe < maybes; maybe++) {
-        const row = candidates[maybe]!
+        const row = rows.candidates[maybe]!
         const sequence = run.find(words, row * 4, hashes[row]!, block)
         if (sequence < 0) this.counters.falseMaybes += 1
         // Runs come oldest first: a copy in a later one is the newer.
@@ -382,22 +387,12 @@ export class IdWindow {
 }
 
 const NO_WORDS = new Uint32Array(0)
-const OLDER_BYTES_A_ROW = 14
+const OLDER_BYTES_A_ROW = 26
 
 /** What a look at the runs needs for each row of a block. `sequences`: of the row's id in the runs; -1 = in none. */
-type Older = Readonly<{
-  rows: number
-  fingerprints: Uint16Array
-  candidates: Uint32Array
-  sequences: Float64Array
-  block: BlockBuffer
-}>
-function createOlder(rows: number): Older {
-  return {
-    rows,
-    fingerprints: new Uint16Array(rows),
-    candidates: new Uint32Array(rows),
-    sequences: new Float64Array(rows),
-    block: createBlockBuffer(1),
-  }
-}
+type Older = Readonly<{ rows: FilterRows; sequences: Float64Array; block: BlockBuffer }>
+const createOlder = (rows: number): Older => ({
+  rows: createFilterRows(rows),
+  sequences: new Float64Array(rows),
+  block: createBlockBuffer(1),
+})
