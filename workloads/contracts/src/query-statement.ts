@@ -9,6 +9,9 @@ export const QUERY_GROUPS_MAX = 1_000_000
 export const QUERY_DISTINCT_VALUES_MAX = 1_000_000
 /** Memory of sketches and distinct values: below what one message between shard and query role may carry (64 MiB). */
 export const QUERY_SKETCH_BYTES_MAX = 48 << 20
+/** A quarter of the candidates that a top-k state keeps. */
+export const QUERY_TOP_K_MAX = 256
+export const QUERY_TOP_K_DEFAULT = 10
 export const QUERY_ROWS_MAX = 10_000
 export const QUERY_ROWS_DEFAULT = 100
 
@@ -41,11 +44,23 @@ export const AGGREGATE_NAMES = [
   'last',
   'count_distinct',
   'approx_count_distinct',
+  'quantile',
+  'p50',
+  'p90',
+  'p95',
+  'p99',
+  'p999',
+  'top_k',
 ] as const
 export type AggregateName = (typeof AGGREGATE_NAMES)[number]
 const AggregateName = Type.Unsafe<AggregateName>(
   Type.Union(AGGREGATE_NAMES.map((name) => Type.Literal(name))),
 )
+
+/** Which quantile `quantile` is to give. */
+const Quantile = Type.Number({ minimum: 0, maximum: 1 })
+/** How many values `top_k` is to give. */
+const TopCount = Type.Integer({ minimum: 1 })
 
 /**
  * The JSON form of a query (POST /v1/query). `filters` is either column → value, list or condition (all must hold), or
@@ -74,12 +89,16 @@ export const QueryStatement = Type.Object(
     ),
     aggregate: Type.Optional(AggregateName),
     metric: Type.Optional(Type.String()),
+    q: Type.Optional(Quantile),
+    k: Type.Optional(TopCount),
     aggregates: Type.Optional(
       Type.Array(
         Type.Object(
           {
             aggregate: AggregateName,
             metric: Type.Optional(Type.String()),
+            q: Type.Optional(Quantile),
+            k: Type.Optional(TopCount),
             as: Type.Optional(Type.String({ pattern: NAME_PATTERN })),
           },
           { additionalProperties: false },
@@ -111,7 +130,10 @@ export type FilterCondition = Readonly<Static<typeof Condition>>
 export const FilterCondition = Condition
 
 /** How far an approximate column may be off; which of the figures are there depends on the method (query README). */
-export type Approximation = Readonly<{ method: 'hyperloglog++'; relative_standard_error: number }>
+export type Approximation =
+  | Readonly<{ method: 'hyperloglog++'; relative_standard_error: number }>
+  | Readonly<{ method: 't-digest'; rank_error: number }>
+  | Readonly<{ method: 'count-min'; relative_error: number; confidence: number }>
 
 /** The answer of POST /v1/query. `rows` are objects; int64 results beyond 2^53 keep their digits in the JSON text. */
 export type QueryAnswer = Readonly<{

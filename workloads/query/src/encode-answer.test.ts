@@ -16,6 +16,14 @@ test('encodeRows: text is escaped, digits are exact, null stays null', () => {
   JSON.parse(text)
 })
 
+test('encodeRows: a list is a list of objects', () => {
+  const top = [{ value: 'a', count: 2, error_max: 0 }]
+  assert.equal(
+    encodeRows([{ name: 'top', type: 'list' }], [[top]]),
+    '[{"top":[{"value":"a","count":2,"error_max":0}]}]',
+  )
+})
+
 test('encodeAnswer: one JSON object, columns and rows first', () => {
   const head: AnswerHead = {
     columns,

@@ -57,7 +57,7 @@ function unknownField(problem: Problem, fields: readonly string[]) {
   return statementError(join(problem.instancePath, field.slice(0, 64)), `no such field. ${remedy}`)
 }
 
-const NESTED_FIELDS = ['aggregate', 'metric', 'as', 'column', 'descending', 'time_bucket']
+const NESTED_FIELDS = ['aggregate', 'metric', 'q', 'k', 'as', 'column', 'descending', 'time_bucket']
 const depthOf = (problem: Problem | undefined) => problem?.instancePath.split('/').length ?? 0
 
 /** `/group_by/0/time_bucket` and a field become `group_by[0].time_bucket.field`. */

@@ -11,6 +11,8 @@
  *                        (its number in the slot's log order); 0 over no values
  *   COUNT_DISTINCT       a<i>.sketch bytes: the distinct values, scalar-list-v1
  *   APPROX_COUNT_DISTINCT  a<i>.sketch bytes: hyperloglog-v1
+ *   QUANTILE             a<i>.sketch bytes: t-digest-v1
+ *   TOP_K                a<i>.sketch bytes: top-k-v1
  * Rows plan, newest first:
  *   one column for each asked name (event id as id128), then $slot int64, $row int64: the number of the row in the
  *   slot's log order, and $time timestamp: its event time, whether or not it was asked for. Order: event time descending, slot ascending, $row descending.

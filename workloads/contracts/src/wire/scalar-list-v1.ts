@@ -62,6 +62,13 @@ export const scalarListCount = (source: Uint8Array): number => readHeader(undefi
 
 const isAscending = (a: number, b: number): boolean => a < b || (Number.isNaN(b) && !Number.isNaN(a))
 
+/** Type of the values of a list. Errors: TN_BLOCK_CORRUPT for a header that breaks the grammar. */
+export function scalarListType(source: Uint8Array): ColumnType {
+  const { bytes } = readHeader(undefined, source)
+  for (const [type, code] of Object.entries(TYPE_CODES)) if (code === bytes[1]) return type as ColumnType
+  throw corrupt(`type ${bytes[1]}`)
+}
+
 function encodeTexts(texts: Buffer[]): Uint8Array {
   texts.sort(Buffer.compare)
   const textBytes = texts.reduce((sum, text) => sum + text.length, 0)

@@ -3,6 +3,7 @@ import { decodeHyperLogLog, encodeHyperLogLog } from '@truenow/contracts/wire/hy
 import { HyperLogLog } from '../sketches/hyperloglog.ts'
 import { ValueHasher } from '../sketches/value-hasher.ts'
 import type { Accumulator } from './accumulator.ts'
+import { SketchStates } from './sketch-states.ts'
 import type { StateBudget } from './state-budget.ts'
 import { stateColumn } from './state-column.ts'
 
@@ -13,15 +14,8 @@ const EMPTY = encodeHyperLogLog({ form: 'sparse', entries: new Uint32Array(0) })
  * Cost: O(rows), a dictionary entry is hashed once. Errors: TN_QUERY_LIMIT when the sketches outgrow `budget`.
  */
 export function approxCountDistinctAccumulator(budget: StateBudget): Accumulator {
-  const sketches: Array<HyperLogLog | undefined> = []
+  const sketches = new SketchStates(() => new HyperLogLog(budget))
   const hasher = new ValueHasher()
-  const sketchOf = (group: number): HyperLogLog => {
-    const held = sketches[group]
-    if (held !== undefined) return held
-    const fresh = new HyperLogLog(budget)
-    sketches[group] = fresh
-    return fresh
-  }
   return {
     reserve: () => {},
     update: (column, rows, groups, count) => {
@@ -30,7 +24,7 @@ export function approxCountDistinctAccumulator(budget: StateBudget): Accumulator
         const row = rows[index]!
         if (!isValid(column, row)) continue
         hasher.ofRow(column, row)
-        sketchOf(groups[index]!).add(hasher.high, hasher.low)
+        sketches.of(groups[index]!).add(hasher.high, hasher.low)
       }
     },
     merge: (state, groups, count) => {
@@ -38,14 +32,11 @@ export function approxCountDistinctAccumulator(budget: StateBudget): Accumulator
       for (let index = 0; index < count; index++) {
         const other = decodeHyperLogLog(values[index]!)
         if (other.form === 'sparse' && other.entries.length === 0) continue
-        sketchOf(groups[index]!).merge(other)
+        sketches.of(groups[index]!).merge(other)
       }
     },
     columns: (groups) => {
-      const values = Array.from({ length: groups }, (_, group) => {
-        const sketch = sketches[group]
-        return sketch === undefined ? EMPTY : encodeHyperLogLog(sketch.state())
-      })
+      const values = sketches.encode(groups, EMPTY, (sketch) => encodeHyperLogLog(sketch.state()))
       return [{ name: 'sketch', column: { type: 'bytes', values } }]
     },
   }

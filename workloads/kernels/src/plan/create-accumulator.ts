@@ -7,9 +7,11 @@ import { countAccumulator } from '../aggregates/count.ts'
 import { countDistinctAccumulator } from '../aggregates/count-distinct.ts'
 import { extremeAccumulator } from '../aggregates/extreme.ts'
 import { firstLastAccumulator } from '../aggregates/first-last.ts'
+import { quantileAccumulator } from '../aggregates/quantile.ts'
 import type { StateBudget } from '../aggregates/state-budget.ts'
 import { sumFloatsAccumulator } from '../aggregates/sum-floats.ts'
 import { sumIntegersAccumulator } from '../aggregates/sum-integers.ts'
+import { topKAccumulator } from '../aggregates/top-k.ts'
 import { varianceAccumulator } from '../aggregates/variance.ts'
 
 /** What the states of one query may take together. */
@@ -48,6 +50,10 @@ export function createAccumulator(
       return countDistinctAccumulator(type, budgets)
     case AggregateFunction.APPROX_COUNT_DISTINCT:
       return approxCountDistinctAccumulator(budgets.bytes)
+    case AggregateFunction.QUANTILE:
+      return quantileAccumulator(budgets.bytes)
+    case AggregateFunction.TOP_K:
+      return topKAccumulator(type, budgets.bytes)
     default:
       throw new TrueNowError('TN_QUERY_INVALID', `Aggregate ${aggregate} is not known here.`)
   }

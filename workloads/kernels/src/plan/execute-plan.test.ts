@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import {
+  type AggregateCall,
   AggregateFunction,
   CompareOperator,
   type Plan,
@@ -47,6 +48,8 @@ const {
   LAST,
   COUNT_DISTINCT,
   APPROX_COUNT_DISTINCT,
+  QUANTILE,
+  TOP_K,
 } = AggregateFunction
 const VARIANCES: readonly AggregateFunction[] = [VAR_POP, VAR_SAMP, STDDEV_POP, STDDEV_SAMP]
 type Cell = string | number | boolean | null
@@ -94,6 +97,16 @@ const anyKey = fc.oneof(
 const anyCall = fc.oneof(
   fc.constant({ function: COUNT, column: '' }),
   fc.record({ function: fc.constantFrom(SUM, AVG), column: fc.constantFrom('items', 'revenue') }),
+  fc.record({
+    function: fc.constant(QUANTILE),
+    column: fc.constantFrom('items', 'revenue'),
+    quantile: fc.constantFrom(0, 1),
+  }),
+  fc.record({
+    function: fc.constant(TOP_K),
+    column: fc.constantFrom('region', 'paid', 'event_id'),
+    k: fc.integer({ min: 1, max: 9 }),
+  }),
   fc.record({ function: fc.constantFrom(...VARIANCES), column: fc.constant('revenue') }),
   fc.record({
     function: fc.constantFrom(COUNT, MIN, MAX, FIRST, LAST, COUNT_DISTINCT, APPROX_COUNT_DISTINCT),
@@ -221,21 +234,25 @@ function bruteForce(
     group.rows.push(row)
   }
   return [...groups.values()]
-    .map(({ key, rows: members }) => [
-      ...key,
-      ...aggregates.map((call) => aggregated(call.function, call.column, members)),
-    ])
+    .map(({ key, rows: members }) => [...key, ...aggregates.map((call) => aggregated(call, members))])
     .toSorted(byText)
 }
 
-function aggregated(name: AggregateFunction, column: string, members: readonly Row[]): FinalValue {
+function aggregated(
+  { function: name, column, quantile, k }: AggregateCall,
+  members: readonly Row[],
+): FinalValue {
   if (column === '') return members.length
   const cells = members.map(({ cells: all }) => all[column] ?? null).filter((cell) => cell !== null)
   if (name === COUNT) return cells.length
   // So few values are exact in a sketch too.
   if (name === COUNT_DISTINCT || name === APPROX_COUNT_DISTINCT) return new Set(cells).size
+  if (name === TOP_K) return topOf(cells, k)
   const [one] = cells
   if (one === undefined) return null
+  // The ends of a digest are exact.
+  if (name === QUANTILE)
+    return cells.map(Number).reduce((a, b) => (quantile === 0 ? Math.min(a, b) : Math.max(a, b))) + 0
   if (VARIANCES.includes(name)) return variance(name, cells.map(Number))
   if (name === FIRST || name === LAST) return chosen(name === FIRST ? -1 : 1, column, members)
   if (name === MIN || name === MAX) {
@@ -261,6 +278,14 @@ function variance(name: AggregateFunction, cells: readonly number[]): number | n
   const divisor = cells.length - (name === VAR_SAMP || name === STDDEV_SAMP ? 1 : 0)
   if (divisor === 0) return null
   return name === VAR_POP || name === VAR_SAMP ? m2 / divisor : Math.sqrt(m2 / divisor)
+}
+function topOf(cells: readonly Exclude<Cell, null>[], k: number): FinalValue {
+  const order = (a: Cell, b: Cell) =>
+    typeof a === 'string' ? Buffer.compare(Buffer.from(a), Buffer.from(String(b))) : Number(a) - Number(b)
+  return [...new Set(cells)]
+    .map((value) => ({ value, count: cells.filter((cell) => cell === value).length, error_max: 0 }))
+    .sort((a, b) => b.count - a.count || order(a.value, b.value))
+    .slice(0, k)
 }
 function chosen(sign: -1 | 1, column: string, members: readonly Row[]): Cell {
   const timeOf = ({ cells }: Row) => Number(cells.event_time_us)

@@ -4,10 +4,16 @@ import { type Column, isValid, valueAt } from '@truenow/contracts/wire/column.ts
 import { decodeHyperLogLog } from '@truenow/contracts/wire/hyperloglog-v1.ts'
 import type { StatePart } from '@truenow/contracts/wire/partial-result-v1.ts'
 import { scalarListCount } from '@truenow/contracts/wire/scalar-list-v1.ts'
+import { decodeTDigest } from '@truenow/contracts/wire/t-digest-v1.ts'
+import { decodeTopK, topKType } from '@truenow/contracts/wire/top-k-v1.ts'
 import { stateColumn } from '../aggregates/state-column.ts'
 import { estimateHyperLogLog } from '../sketches/hyperloglog.ts'
+import { quantileOfTDigest } from '../sketches/t-digest.ts'
+import { type TopEntry, topEntries } from '../sketches/top-k.ts'
 
-export type FinalValue = string | number | boolean | bigint | null
+/** What TOP_K answers: values with their counts, the most frequent first. */
+export type FinalList = readonly TopEntry<string | number | boolean>[]
+export type FinalValue = string | number | boolean | bigint | null | FinalList
 export type ReadFinal = (row: number) => FinalValue
 type State = (part: StatePart) => Column
 
@@ -48,6 +54,10 @@ export function aggregateReader(call: AggregateCall, state: State, overflow: () 
       return sketchReader(state, (bytes) => scalarListCount(bytes))
     case AggregateFunction.APPROX_COUNT_DISTINCT:
       return sketchReader(state, (bytes) => Math.round(estimateHyperLogLog(decodeHyperLogLog(bytes))))
+    case AggregateFunction.QUANTILE:
+      return sketchReader(state, (bytes) => quantileOfTDigest(decodeTDigest(bytes), call.quantile))
+    case AggregateFunction.TOP_K:
+      return sketchReader(state, (bytes) => topList(bytes, call.k))
     default:
       throw new TypeError(`aggregate ${call.function} cannot be finished`)
   }
@@ -56,6 +66,12 @@ export function aggregateReader(call: AggregateCall, state: State, overflow: () 
 function sketchReader(state: State, read: (bytes: Uint8Array) => FinalValue): ReadFinal {
   const sketches = stateColumn(state as (part: string) => Column, 'sketch', 'bytes').values
   return (row) => read(sketches[row]!)
+}
+
+function topList(bytes: Uint8Array, k: number): FinalList {
+  const type = topKType(bytes)
+  const entries = topEntries(decodeTopK(type, bytes), k)
+  return type === 'bool' ? entries.map((entry) => ({ ...entry, value: entry.value === 1 })) : entries
 }
 
 function sumReader(state: State, mean: boolean, overflow: () => void): ReadFinal {

@@ -1,5 +1,7 @@
+import type { FinalValue } from '../plan/finalize-aggregate.ts'
+
 /** A value of an answer. Integers beyond 2^53 are bigints; numbers are finite. */
-export type AnswerValue = string | number | boolean | bigint | null
+export type AnswerValue = FinalValue
 
 /**
  * The order of two values of one column: null after everything, false before true, text by code point (as its UTF-8
@@ -7,6 +9,8 @@ export type AnswerValue = string | number | boolean | bigint | null
  */
 export function compareValues(left: AnswerValue, right: AnswerValue): number {
   if (left === null || right === null) return left === right ? 0 : left === null ? 1 : -1
+  // Lists have no order; planning refuses to order by one.
+  if (typeof left === 'object' || typeof right === 'object') return 0
   if (typeof left === 'string' && typeof right === 'string') return compareText(left, right)
   return left < right ? -1 : left > right ? 1 : 0
 }

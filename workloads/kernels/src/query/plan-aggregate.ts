@@ -3,10 +3,18 @@ import {
   type AggregateCallSchema,
   AggregateFunction,
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import type { AggregateName, Approximation, QueryStatement } from '@truenow/contracts/query-statement.ts'
+import {
+  type AggregateName,
+  type Approximation,
+  QUERY_TOP_K_DEFAULT,
+  QUERY_TOP_K_MAX,
+  type QueryStatement,
+} from '@truenow/contracts/query-statement.ts'
+import { COUNT_MIN_CONFIDENCE, COUNT_MIN_RELATIVE_ERROR } from '../sketches/count-min.ts'
 import { HYPERLOGLOG_RELATIVE_STANDARD_ERROR } from '../sketches/hyperloglog.ts'
+import { tDigestRankError } from '../sketches/t-digest.ts'
 import type { OutputColumn } from './output-column.ts'
-import { statementError, unknownColumn } from './statement-error.ts'
+import { limitError, statementError, unknownColumn } from './statement-error.ts'
 import type { QueryColumn } from './table-columns.ts'
 
 /** An aggregate as a statement names it; `path` is its place in it, empty for the one of `aggregate` with `metric`. */
@@ -22,10 +30,20 @@ export type PlannedAggregate = Readonly<{
 type Kind = Readonly<{
   function: AggregateFunction
   takes: 'any' | 'ordered' | 'numeric'
-  gives: 'int64' | 'float64' | 'own'
+  gives: 'int64' | 'float64' | 'own' | 'list'
+  /** Which parameter it takes beside the metric. */
+  parameter?: 'q' | 'k'
+  /** A quantile with a name of its own. */
+  quantile?: number
   approximation?: Approximation
 }>
 const float = (name: AggregateFunction): Kind => ({ function: name, takes: 'numeric', gives: 'float64' })
+const fixedQuantile = (quantile: number): Kind => ({
+  function: AggregateFunction.QUANTILE,
+  takes: 'numeric',
+  gives: 'float64',
+  quantile,
+})
 
 /** Every aggregate: what the shards are asked, which columns it takes, what it gives. */
 const KINDS: Readonly<Record<AggregateName, Kind>> = {
@@ -50,6 +68,23 @@ const KINDS: Readonly<Record<AggregateName, Kind>> = {
       relative_standard_error: HYPERLOGLOG_RELATIVE_STANDARD_ERROR,
     },
   },
+  quantile: { function: AggregateFunction.QUANTILE, takes: 'numeric', gives: 'float64', parameter: 'q' },
+  p50: fixedQuantile(0.5),
+  p90: fixedQuantile(0.9),
+  p95: fixedQuantile(0.95),
+  p99: fixedQuantile(0.99),
+  p999: fixedQuantile(0.999),
+  top_k: {
+    function: AggregateFunction.TOP_K,
+    takes: 'any',
+    gives: 'list',
+    parameter: 'k',
+    approximation: {
+      method: 'count-min',
+      relative_error: Number(COUNT_MIN_RELATIVE_ERROR.toPrecision(3)),
+      confidence: Number(COUNT_MIN_CONFIDENCE.toPrecision(4)),
+    },
+  },
 }
 
 /**
@@ -63,6 +98,7 @@ export function planAggregate(call: NamedCall, columns: ReadonlyMap<string, Quer
   const kind = KINDS[aggregate]
   const name = call.as ?? (metric === undefined ? aggregate : `${aggregate}_${metric}`)
   if (metric === undefined) {
+    if (aggregate === 'count') refuseParameters({ aggregate, q: call.q, k: call.k }, place)
     if (aggregate !== 'count')
       throw statementError(place('metric'), `${aggregate} needs the column to ${aggregate}.`)
     return {
@@ -85,10 +121,42 @@ export function planAggregate(call: NamedCall, columns: ReadonlyMap<string, Quer
   }
   const own = column.type === 'id' ? 'string' : column.type
   const type = kind.gives === 'own' ? own : kind.gives
+  const { q, k } = readParameters(call, kind, place)
   return {
     path,
     output: { name, type },
-    call: { function: kind.function, column: metric },
-    approximation: kind.approximation,
+    call: { function: kind.function, column: metric, quantile: q ?? 0, k: k ?? 0 },
+    approximation:
+      q === undefined ? kind.approximation : { method: 't-digest', rank_error: tDigestRankError(q) },
   }
+}
+
+/** The parameters that the shards are told: named quantiles have theirs, `top_k` a default. */
+function readParameters(
+  { aggregate, q, k }: NamedCall,
+  { parameter, quantile }: Kind,
+  place: (field: string) => string,
+): Readonly<{ q?: number; k?: number }> {
+  refuseParameters(
+    { aggregate, q: parameter === 'q' ? undefined : q, k: parameter === 'k' ? undefined : k },
+    place,
+  )
+  if (quantile !== undefined) return { q: quantile }
+  if (parameter === 'k') {
+    if (k !== undefined && k > QUERY_TOP_K_MAX)
+      throw limitError(place('k'), 'QUERY_TOP_K_MAX', QUERY_TOP_K_MAX, k)
+    return { k: k ?? QUERY_TOP_K_DEFAULT }
+  }
+  if (parameter !== 'q') return {}
+  if (q === undefined)
+    throw statementError(place('q'), 'quantile needs which one, 0 to 1, such as 0.95; or use p95.')
+  return { q }
+}
+
+function refuseParameters(
+  { aggregate, q, k }: Readonly<{ aggregate: string; q: number | undefined; k: number | undefined }>,
+  place: (field: string) => string,
+): void {
+  if (q !== undefined) throw statementError(place('q'), `${aggregate} takes no q; quantile does.`)
+  if (k !== undefined) throw statementError(place('k'), `${aggregate} takes no k; top_k does.`)
 }

@@ -78,6 +78,9 @@ const outputs: ReadonlyArray<[name: string, more: object, expected: readonly str
     { aggregate: 'approx_count_distinct', metric: 'event_id' },
     ['approx_count_distinct_event_id int64'],
   ],
+  ['a quantile by its name', { aggregate: 'p95', metric: 'latency_us' }, ['p95_latency_us float64']],
+  ['a quantile', { aggregate: 'quantile', metric: 'revenue', q: 0.25 }, ['quantile_revenue float64']],
+  ['top values', { aggregate: 'top_k', metric: 'region', k: 3 }, ['top_k_region list']],
   ['as', { aggregates: [{ aggregate: 'min', metric: 'seen_at', as: 'first' }] }, ['first timestamp']],
   [
     'time bucket',
@@ -223,6 +226,43 @@ const refusals: ReadonlyArray<[name: string, more: object, code: string, path: s
     'aggregates[0].metric',
     /var_pop needs int64 or float64; 'seen_at' is timestamp/,
   ],
+  [
+    'a quantile without q',
+    { aggregate: 'quantile', metric: 'revenue' },
+    'TN_QUERY_INVALID',
+    'q',
+    /such as 0.95; or use p95/,
+  ],
+  [
+    'q of p95',
+    { aggregates: [{ aggregate: 'p95', metric: 'revenue', q: 0.9 }] },
+    'TN_QUERY_INVALID',
+    'aggregates[0].q',
+    /p95 takes no q; quantile does/,
+  ],
+  ['k of a count', { aggregate: 'count', k: 3 }, 'TN_QUERY_INVALID', 'k', /top_k does/],
+  ['k alone', { k: 3 }, 'TN_QUERY_INVALID', 'k', /needs "aggregate"/],
+  [
+    'too great a k',
+    { aggregate: 'top_k', metric: 'region', k: 257 },
+    'TN_QUERY_LIMIT',
+    'k',
+    /QUERY_TOP_K_MAX/,
+  ],
+  [
+    'a quantile of text',
+    { aggregate: 'p50', metric: 'region' },
+    'TN_QUERY_INVALID',
+    'metric',
+    /int64 or float64/,
+  ],
+  [
+    'order by a list',
+    { aggregate: 'top_k', metric: 'region', order_by: [{ column: 'top_k_region' }] },
+    'TN_QUERY_INVALID',
+    'order_by[0].column',
+    /has no order/,
+  ],
   ['last of nothing', { aggregate: 'last' }, 'TN_QUERY_INVALID', 'metric', /last needs/],
   ['min of the id', { aggregate: 'min', metric: 'event_id' }, 'TN_QUERY_INVALID', 'metric', /no order/],
   [
@@ -309,9 +349,13 @@ test('planStatement: says which columns are approximate, and how far', () => {
   const aggregates = [
     { aggregate: 'count_distinct', metric: 'region' },
     { aggregate: 'approx_count_distinct', metric: 'region', as: 'regions' },
+    { aggregate: 'p95', metric: 'revenue' },
+    { aggregate: 'top_k', metric: 'region' },
   ]
   assert.deepEqual(plan({ aggregates }).approximate, {
     regions: { method: 'hyperloglog++', relative_standard_error: 0.0081 },
+    p95_revenue: { method: 't-digest', rank_error: 0.00274 },
+    top_k_region: { method: 'count-min', relative_error: 0.000664, confidence: 0.9933 },
   })
   assert.deepEqual(plan({}).approximate, {})
 })

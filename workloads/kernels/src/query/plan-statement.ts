@@ -140,16 +140,30 @@ function planRows(statement: QueryStatement, range: Range, columns: Columns, tim
 }
 
 function readCalls(statement: QueryStatement): readonly NamedCall[] {
-  const { aggregate, aggregates, metric } = statement
+  const { aggregate, aggregates, metric, q, k } = statement
   if (aggregate !== undefined && aggregates !== undefined) {
     throw statementError('aggregates', 'give either "aggregate" with "metric", or "aggregates", not both.')
   }
-  if (metric !== undefined && aggregate === undefined) {
-    throw statementError('metric', 'needs "aggregate", such as "sum".')
+  for (const [field, value] of Object.entries({ metric, q, k })) {
+    if (value !== undefined && aggregate === undefined)
+      throw statementError(field, 'needs "aggregate", such as "sum"; in "aggregates" each has its own.')
   }
   if (aggregates !== undefined) return aggregates.map((call, at) => ({ ...call, path: `aggregates[${at}]` }))
   if (aggregate === undefined) return []
-  return [{ aggregate, ...(metric === undefined ? {} : { metric }), path: '' }]
+  return [{ aggregate, path: '', ...given({ metric, q, k }) }]
+}
+
+/** Without the fields that are not there. */
+function given({
+  metric,
+  q,
+  k,
+}: Readonly<{ metric: string | undefined; q: number | undefined; k: number | undefined }>) {
+  return {
+    ...(metric === undefined ? {} : { metric }),
+    ...(q === undefined ? {} : { q }),
+    ...(k === undefined ? {} : { k }),
+  }
 }
 
 function planKey(key: NonNullable<QueryStatement['group_by']>[number], columns: Columns, path: string) {
@@ -165,6 +179,12 @@ function planKey(key: NonNullable<QueryStatement['group_by']>[number], columns: 
 function planOrder(statement: QueryStatement, outputs: readonly OutputColumn[]): QueryPlan['orderBy'] {
   return (statement.order_by ?? []).map(({ column, descending }, at) => {
     const output = outputs.findIndex(({ name }) => name === column)
+    if (outputs[output]?.type === 'list') {
+      throw statementError(
+        `order_by[${at}].column`,
+        `'${column}' is a list, which has no order; order by another column.`,
+      )
+    }
     if (output >= 0) return { output, descending: descending ?? false }
     throw unknownColumn(
       `order_by[${at}].column`,

@@ -1,0 +1,145 @@
+import { T_DIGEST_COMPRESSION, type TDigestState } from '@truenow/contracts/wire/t-digest-v1.ts'
+import type { StateBudget } from '../aggregates/state-budget.ts'
+
+const BUFFER_MIN = 32
+/** Values that wait to be merged in at once: sorting them costs more than merging, so many pay for one merge. */
+const BUFFER_MAX = 4_096
+/** An object and its arrays, with the centroids it may come to have. */
+const OVERHEAD_BYTES = 256 + 16 * T_DIGEST_COMPRESSION
+
+/**
+ * Merging t-digest with the scale function k1 and delta 500: quantiles of many values from at most 500 centroids, small
+ * at the ends and larger in the middle. Values that are not finite are left out. Equal input in equal order gives equal
+ * bits; another order another digest within the bound.
+ * Cost: add O(log buffer) amortised, merge O(centroids). Memory: 8 KiB and a buffer of at most 32 KiB, from `budget`.
+ * Error: at q, in rank, at most the share of one centroid, 2 pi sqrt(q (1 - q)) / 500: 0.63 % at the median, 0.13 % at
+ * p99, 0.04 % at p99.9; exact for up to 159 values, and for least and greatest always.
+ * Source: Dunning and Ertl, "Computing extremely accurate quantiles using t-digests", arXiv:1902.04023, algorithm 1.
+ */
+export class TDigest {
+  private readonly budget: StateBudget
+  private buffer = new Float64Array(BUFFER_MIN)
+  private buffered = 0
+  private means = new Float64Array(0)
+  private weights = new Float64Array(0)
+  private total = 0
+  private min = Number.POSITIVE_INFINITY
+  private max = Number.NEGATIVE_INFINITY
+
+  constructor(budget: StateBudget) {
+    this.budget = budget
+    budget.take(OVERHEAD_BYTES + this.buffer.byteLength)
+  }
+
+  add(value: number): void {
+    if (!Number.isFinite(value)) return
+    if (this.buffered === this.buffer.length) this.makeRoom()
+    this.buffer[this.buffered++] = value
+    if (value < this.min) this.min = value
+    if (value > this.max) this.max = value
+  }
+
+  /** Adds what another digest has seen. */
+  merge(other: TDigestState): void {
+    if (other.means.length === 0) return
+    this.flush()
+    if (other.min < this.min) this.min = other.min
+    if (other.max > this.max) this.max = other.max
+    this.compress(other.means, other.weights)
+  }
+
+  state(): TDigestState {
+    this.flush()
+    const { means, weights } = this
+    return means.length === 0
+      ? { min: 0, max: 0, means, weights }
+      : { min: this.min, max: this.max, means, weights }
+  }
+
+  private makeRoom(): void {
+    if (this.buffer.length === BUFFER_MAX) {
+      this.flush()
+      return
+    }
+    const larger = new Float64Array(this.buffer.length * 2)
+    this.budget.take(larger.byteLength - this.buffer.byteLength)
+    larger.set(this.buffer)
+    this.buffer = larger
+  }
+
+  private flush(): void {
+    if (this.buffered === 0) return
+    this.compress(this.buffer.subarray(0, this.buffered).sort(), undefined)
+    this.buffered = 0
+  }
+
+  /** Merges ascending values into the ascending centroids; neighbours become one as long as k1 grows by at most 1. */
+  private compress(values: Float64Array, weightsOf: Float64Array | undefined): void {
+    const [means, weights] = [this.means, this.weights]
+    const most = means.length + values.length
+    const [mergedMeans, mergedWeights] = [new Float64Array(most), new Float64Array(most)]
+    this.total += weightsOf === undefined ? values.length : weightsOf.reduce((sum, weight) => sum + weight, 0)
+    let [own, other, count] = [0, 0, 0]
+    let [before, limit] = [0, this.total * upperLimit(0)]
+    while (own < means.length || other < values.length) {
+      const takeOwn = other === values.length || (own < means.length && means[own]! <= values[other]!)
+      const mean = takeOwn ? means[own]! : values[other]!
+      const weight = takeOwn ? weights[own]! : weightsOf === undefined ? 1 : weightsOf[other]!
+      if (takeOwn) own += 1
+      else other += 1
+      const last = count - 1
+      if (count > 0 && before + mergedWeights[last]! + weight <= limit) {
+        mergedWeights[last]! += weight
+        mergedMeans[last] = between(mergedMeans[last]!, mean, weight / mergedWeights[last]!)
+        continue
+      }
+      if (count > 0) {
+        before += mergedWeights[last]!
+        limit = this.total * upperLimit(before / this.total)
+      }
+      mergedMeans[count] = mean
+      mergedWeights[count] = weight
+      count += 1
+    }
+    this.means = mergedMeans.slice(0, count)
+    this.weights = mergedWeights.slice(0, count)
+  }
+}
+
+/** The quantile q of what a digest has seen, by linear interpolation between centroids; null over no values. */
+export function quantileOfTDigest({ min, max, means, weights }: TDigestState, q: number): number | null {
+  if (means.length === 0) return null
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  // Value i of n in order stands at i, as for SQL's percentile_cont; a centroid stands in the middle of its values.
+  const target = q * (total - 1)
+  let [position, value, before] = [0, min, 0]
+  for (let index = 0; index <= means.length; index++) {
+    const weight = weights[index] ?? 1
+    const next = index === means.length ? total - 1 : before + (weight - 1) / 2
+    const nextValue = means[index] ?? max
+    if (target <= next)
+      return next === position
+        ? nextValue
+        : between(value, nextValue, (target - position) / (next - position))
+    before += weight
+    position = next
+    value = nextValue
+  }
+  return max
+}
+
+/** The bound on the error of quantile q, as a share of the values. */
+export const tDigestRankError = (q: number): number =>
+  Number(((2 * Math.PI * Math.sqrt(q * (1 - q))) / T_DIGEST_COMPRESSION).toPrecision(3))
+
+/** Up to which q a centroid that begins at q may reach: where k1(q) = delta / 2 pi * asin(2q - 1) has grown by 1. */
+function upperLimit(q: number): number {
+  const angle = Math.asin(2 * q - 1) + (2 * Math.PI) / T_DIGEST_COMPRESSION
+  return angle >= Math.PI / 2 ? 1 : (Math.sin(angle) + 1) / 2
+}
+
+/** a + (b - a) * share, never outside of a and b, and finite where they are. */
+function between(a: number, b: number, share: number): number {
+  const value = Number.isFinite(b - a) ? a + (b - a) * share : a * (1 - share) + b * share
+  return Math.min(Math.max(value, Math.min(a, b)), Math.max(a, b))
+}
