@@ -7,10 +7,10 @@ export NODE_OPTIONS := --disable-warning=ExperimentalWarning --disable-warning=T
 INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -c1-16)
 
 .DEFAULT_GOAL := help
-.PHONY: help may-up up down dev test check unit integration e2e image generate install bench-decode bench-kernels bench-dedup prove-dedup
+.PHONY: help may-up up down dev test check unit integration e2e image generate install bench-decode bench-kernels bench-dedup prove-dedup prove-answers
 
 help: ## Print every target with what it does
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Install the packages of the lockfile (no install scripts run)
 $(INSTALLED):
@@ -64,3 +64,6 @@ bench-dedup: $(INSTALLED) ## Hot tier: duplicates among 10 M remembered ids, bes
 
 prove-dedup: $(INSTALLED) ## Hot tier: 100 M ids, 5 % duplicates, three kills; writes docs/results/dedup.md (IDS=… SEED=…)
 	@node workloads/hot-tier/test/prove-dedup.ts
+
+prove-answers: $(INSTALLED) ## Hot tier: 100,000 random statements against DuckDB; writes docs/results/answers.md (SEED=… QUERIES=…)
+	@node workloads/hot-tier/test/oracle/prove-answers.ts

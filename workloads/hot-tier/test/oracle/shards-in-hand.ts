@@ -1,0 +1,134 @@
+import { create } from '@bufbuild/protobuf'
+import type { TableView } from '@truenow/chassis/catalog-view.ts'
+import {
+  PartialQueryRequestSchema,
+  type Plan,
+  ReplicaState,
+  SlotStatus,
+} from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import { SubscribeEventSchema } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
+import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import { crc32c } from '@truenow/contracts/wire/crc32c.ts'
+import { Arena } from '@truenow/kernels/columns/arena.ts'
+import { TextPools } from '@truenow/kernels/columns/text-pool.ts'
+import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
+import { Registry } from 'prom-client'
+import { executePartial } from '../../src/execute-partial.ts'
+import { createHotTierMetrics } from '../../src/metrics.ts'
+import { ShardSlot } from '../../src/shard-slot.ts'
+import { SnapshotStore } from '../../src/snapshot-store.ts'
+
+/** What one shard answered, and how far each of its slots had come. */
+export type ShardAnswer = Readonly<{
+  slot: number
+  batch: Uint8Array
+  rowsScanned: number
+  rowsMatched: number
+  positions: ReadonlyArray<readonly [slot: number, offset: number]>
+}>
+/** Shards that a table is dealt out to, at most. */
+export const SHARDS_MAX = 3
+export type LogBlock = Readonly<{ slot: number; offset: number; appendTimeUs: number; value: Uint8Array }>
+
+/** Memory of each shard, divided anew for every table. */
+const MEMORIES = Array.from(
+  { length: SHARDS_MAX },
+  () => new WebAssembly.Memory({ initial: 1, maximum: 16_384, shared: true }),
+)
+
+/** The slots of one table, dealt out to shards, behind the entries that the shard itself uses: a stream's event, a partial query. */
+export class ShardsInHand {
+  private readonly slots: readonly ShardSlot[]
+  private readonly shards: number
+  private readonly signal = new AbortController().signal
+  private nowMs = 0
+
+  constructor(versions: readonly TableDefinition[], shards: number) {
+    const definition = versions.at(-1) as TableDefinition
+    const definitions = new Map(versions.map((one) => [one.version, one]))
+    const table: TableView = { definition, definitions, topic: 't', uid: 'u', slots: [] }
+    const metrics = createHotTierMetrics(new Registry())
+    this.shards = Math.min(shards, definition.slots)
+    const memories = MEMORIES.map((memory) => ({ arena: new Arena(memory), texts: new TextPools() }))
+    this.slots = Array.from({ length: definition.slots }, (_, slot) => {
+      const { namespace, name } = definition
+      return new ShardSlot({
+        key: { namespace, name, uid: 'u', slot },
+        table,
+        assignment: { epoch: 1, incarnation: 1, state: ReplicaState.SERVING, shards: [slot % this.shards] },
+        snapshots: new SnapshotStore('/nowhere', {
+          catalogId: 'c',
+          incarnation: 1,
+          table: 't',
+          uid: 'u',
+          slot,
+        }),
+        metrics,
+        clock: { nowUs: () => 1_800_000_000_000_000, monotonicMs: () => 0 },
+        replica: new SlotReplica(versions[0] as TableDefinition, memories[slot % this.shards]),
+      })
+    })
+  }
+
+  /** Folds one block in, as its stream tells it. */
+  take({ slot, offset, appendTimeUs, value }: LogBlock): void {
+    const target = this.slots[slot] as ShardSlot
+    const place = {
+      previousOffset: BigInt(target.replica.cursor.offset),
+      offset: BigInt(offset),
+      appendTimeUs: BigInt(appendTimeUs),
+      checksum: crc32c(value),
+    }
+    const { event } = create(SubscribeEventSchema, { event: { case: 'block', value: { ...place, value } } })
+    const taken = target.take(event)
+    if (taken !== 'taken') throw new Error(`the block at ${slot}:${offset} was not taken: ${taken}`)
+  }
+
+  /** Starts the plan on every shard; `between` runs after each start, so that no two need have the same moment. */
+  async ask(plan: Plan, between: () => unknown): Promise<readonly ShardAnswer[]> {
+    const running = Array.from({ length: this.shards }, (_, shard) => {
+      const answer = this.askShard(plan, shard)
+      between()
+      return answer
+    })
+    return Promise.all(running)
+  }
+
+  private async askShard(plan: Plan, shard: number): Promise<ShardAnswer> {
+    const own = this.slots.filter(({ key }) => key.slot % this.shards === shard)
+    const [{ key }] = own as [ShardSlot]
+    const slots = own.map((slot) => ({
+      slot: slot.key.slot,
+      epoch: 1n,
+      incarnation: 1n,
+      shards: [shard],
+      atLeastOffset: -1n,
+    }))
+    const request = create(PartialQueryRequestSchema, {
+      table: { namespace: key.namespace, name: key.name },
+      plan,
+      slots,
+    })
+    // Every look at the clock is past the slice, so that each pause gives the thread away.
+    const nowMs = () => (this.nowMs += 10)
+    const found = await executePartial(
+      request,
+      shard,
+      (_namespace, _name, slot) => this.slots[slot],
+      nowMs,
+      this.signal,
+    )
+    const positions = found.slots.map((answered): readonly [number, number] => {
+      if (answered.status !== SlotStatus.OK || !('cursor' in answered))
+        throw new Error(`slot ${answered.slot} did not answer: ${answered.detail}`)
+      return [answered.slot, Number(answered.cursor.offset)]
+    })
+    return {
+      slot: key.slot,
+      batch: found.batch,
+      rowsScanned: Number(found.rowsScanned),
+      rowsMatched: Number(found.rowsMatched),
+      positions,
+    }
+  }
+}
