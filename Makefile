@@ -7,7 +7,8 @@ export NODE_OPTIONS := --disable-warning=ExperimentalWarning --disable-warning=T
 INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -c1-16)
 
 .DEFAULT_GOAL := help
-.PHONY: help may-up up down dev test check unit integration e2e image generate install bench-decode bench-kernels bench-dedup prove-dedup prove-answers
+.PHONY: help may-up up down dev test check unit integration e2e image generate install \
+	prove-answers prove-dedup bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-peers
 
 help: ## Print every target with what it does
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,3 +68,17 @@ prove-dedup: $(INSTALLED) ## Hot tier: 100 M ids, 5 % duplicates, three kills; w
 
 prove-answers: $(INSTALLED) ## Hot tier: 100,000 random statements against DuckDB; writes docs/results/answers.md (SEED=… QUERIES=…)
 	@node workloads/hot-tier/test/oracle/prove-answers.ts
+
+# ClickHouse in process is half a gigabyte that only this bench needs, so it is no dependency of the workspace.
+BENCH_PEERS := .cache/bench-peers/.installed-chdb-3.4.0-26.7.3-stable.1
+bench-peers: $(BENCH_PEERS) ## Install what bench-hot-tier compares with into .cache/bench-peers (546 MB)
+$(BENCH_PEERS): $(INSTALLED)
+	npm install --prefix .cache/bench-peers --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error \
+	  chdb@3.4.0 @chdb/lib-linux-x64-gnu@26.7.3-stable.1
+	@touch $@
+
+bench-hot-tier: $(BENCH_PEERS) ## Hot tier: its queries beside ClickHouse and DuckDB in one process (ROWS=20000000)
+	@node --max-old-space-size=8192 workloads/hot-tier/bench/hot-tier.bench.ts
+
+bench-shard-ingest: $(INSTALLED) ## Hot tier: blocks into a shard, rows a second a core, memory, bytes an id (ROWS=10000000)
+	@node --max-old-space-size=8192 workloads/hot-tier/bench/shard-ingest.bench.ts

@@ -2,6 +2,7 @@ import type { ColumnDefinition, TableDefinition } from '@truenow/contracts/table
 import type { LogRow } from '@truenow/kernels/replica/testing/encode-rows.ts'
 import fc from 'fast-check'
 import { arbitraryCell, type CellStyle, cellStyles, START_US } from './arbitrary-cell.ts'
+import { SHARDS_MAX } from './shards-in-hand.ts'
 
 /** One record of a slot's log; `definition` is the version that its block names. */
 export type OracleRecord = Readonly<{

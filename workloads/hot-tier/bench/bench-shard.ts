@@ -1,0 +1,84 @@
+import { create } from '@bufbuild/protobuf'
+import type { TableView } from '@truenow/chassis/catalog-view.ts'
+import {
+  PartialQueryRequestSchema,
+  PlanSchema,
+  ReplicaState,
+} from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import type { QueryStatement } from '@truenow/contracts/query-statement.ts'
+import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import { decodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
+import type { Arena } from '@truenow/kernels/columns/arena.ts'
+import { TextPools } from '@truenow/kernels/columns/text-pool.ts'
+import { finalizePartial } from '@truenow/kernels/plan/finalize-partial.ts'
+import { mergePartials } from '@truenow/kernels/plan/merge-partials.ts'
+import { type AnswerRow, orderRows } from '@truenow/kernels/query/order-rows.ts'
+import { planStatement } from '@truenow/kernels/query/plan-statement.ts'
+import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
+import { Registry } from 'prom-client'
+import { createArenas } from '../src/create-arenas.ts'
+import { executePartial } from '../src/execute-partial.ts'
+import { createHotTierMetrics } from '../src/metrics.ts'
+import { ShardSlot } from '../src/shard-slot.ts'
+import { SnapshotStore } from '../src/snapshot-store.ts'
+
+/** Groups that a plan of the benchmark may have: the row of 1 M keys stands at the product's own limit. */
+const GROUPS_MAX = 2_000_000
+
+/** One arena of the shard, as large as there is. */
+const MEMORY_BYTES = 3 * 1024 ** 3
+
+/** One shard that serves every slot of a table. */
+export function createBenchShard(definition: TableDefinition): readonly ShardSlot[] {
+  const definitions = new Map([[definition.version, definition]])
+  const table: TableView = { definition, definitions, topic: 't', uid: 'u', slots: [] }
+  const metrics = createHotTierMetrics(new Registry())
+  const { namespace, name } = definition
+  const [arena] = createArenas(MEMORY_BYTES)
+  const memory = { arena: arena as Arena, texts: new TextPools() }
+  return Array.from({ length: definition.slots }, (_, slot) => {
+    const identity = { catalogId: 'c', incarnation: 1, table: 't', uid: 'u', slot }
+    return new ShardSlot({
+      key: { namespace, name, uid: 'u', slot },
+      table,
+      assignment: { epoch: 1, incarnation: 1, state: ReplicaState.SERVING, shards: [0] },
+      snapshots: new SnapshotStore('/nowhere', identity),
+      metrics,
+      clock: { nowUs: () => 0, monotonicMs: () => performance.now() },
+      replica: new SlotReplica(definition, memory),
+    })
+  })
+}
+
+/** One statement through the shard's entry and what the query role does after it: decode, merge, finalize, order. */
+export async function askShard(
+  slots: readonly ShardSlot[],
+  definition: TableDefinition,
+  statement: QueryStatement,
+): Promise<readonly AnswerRow[]> {
+  const planned = planStatement(statement, definition)
+  const plan = create(PlanSchema, planned.partial)
+  if (plan.shape.case === 'aggregate') plan.shape.value.groupsMax = GROUPS_MAX
+  const asked = slots.map(({ key }) => ({
+    slot: key.slot,
+    epoch: 1n,
+    incarnation: 1n,
+    shards: [0],
+    atLeastOffset: -1n,
+  }))
+  const { namespace, name } = definition
+  const request = create(PartialQueryRequestSchema, { table: { namespace, name }, plan, slots: asked })
+  const find = (_namespace: string, _name: string, slot: number) => slots[slot]
+  const { batch } = await executePartial(
+    request,
+    0,
+    find,
+    () => performance.now(),
+    new AbortController().signal,
+  )
+  const final = finalizePartial(plan, definition, mergePartials(plan, definition, [decodeColumnBatch(batch)]))
+  const rows = Array.from({ length: final.rowCount }, (_, row) =>
+    planned.outputs.map((_output, at) => final.value(row, at)),
+  )
+  return orderRows(planned, rows)
+}
