@@ -8,7 +8,7 @@ INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -
 
 .DEFAULT_GOAL := help
 .PHONY: help may-up up down dev test check unit integration e2e image generate install \
-	prove-answers prove-dedup bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-peers
+	prove-answers prove-dedup prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-peers
 
 help: ## Print every target with what it does
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,3 +82,6 @@ bench-hot-tier: $(BENCH_PEERS) ## Hot tier: its queries beside ClickHouse and Du
 
 bench-shard-ingest: $(INSTALLED) ## Hot tier: blocks into a shard, rows a second a core, memory, bytes an id (ROWS=10000000)
 	@node --max-old-space-size=8192 workloads/hot-tier/bench/shard-ingest.bench.ts
+
+prove-sketches: $(INSTALLED) ## Sketches against exact truth, over seeded runs; writes docs/results/sketches.md
+	@node workloads/kernels/src/sketches/accuracy.bench.ts

@@ -17,6 +17,7 @@ import {
   TIME_COLUMN_NAME,
 } from '@truenow/contracts/wire/partial-result-v1.ts'
 import { encodeScalarList } from '@truenow/contracts/wire/scalar-list-v1.ts'
+import { encodeTopK } from '@truenow/contracts/wire/top-k-v1.ts'
 
 export type Scalar = string | number | boolean | null
 export type Row = Readonly<Record<string, Scalar>>
@@ -236,6 +237,19 @@ function aggregateBatch(
         'int64',
         best.map((kept) => kept?.index ?? 0),
       )
+      continue
+    }
+    if (name === AggregateFunction.TOP_K) {
+      const valueType = type === 'id128' ? 'string' : (type as ColumnType)
+      const states = values.map((cells) => {
+        const counts = new Map<string | number, number>()
+        for (const cell of cells) {
+          const value = typeof cell === 'string' ? cell : Number(cell)
+          counts.set(value, (counts.get(value) ?? 0) + 1)
+        }
+        return encodeTopK(valueType, { form: 'exact', counts })
+      })
+      columns.push({ name: aggregateColumnName(at, 'sketch'), column: { type: 'bytes', values: states } })
       continue
     }
     if (name === AggregateFunction.COUNT_DISTINCT) {

@@ -13,6 +13,8 @@ type Case = Readonly<{
   statement: Statement
   rows?: readonly Row[]
   rowsText?: string
+  /** What the answer says of its approximate columns. */
+  approximate?: object
   error?: Readonly<{ code: string; path: string; did_you_mean?: string }>
 }>
 type CaseFile = Readonly<{
@@ -43,7 +45,7 @@ for (const file of readdirSync(folder)) {
     rowsOf: (slot) => spread.filter((_, at) => at % slots === slot),
   })
   const { ask } = askerOf(cluster)
-  for (const { name, statement, rows: expected, rowsText, error } of cases) {
+  for (const { name, statement, rows: expected, rowsText, approximate, error } of cases) {
     test(`${file}: ${name}`, async () => {
       const asked = {
         ...statement,
@@ -56,6 +58,7 @@ for (const file of readdirSync(folder)) {
         const { text } = await ask(asked)
         if (rowsText !== undefined) assert.ok(text.includes(`"rows":${rowsText}`), text)
         else assert.deepEqual(JSON.parse(text).rows, expected?.map(shifted))
+        assert.deepEqual(JSON.parse(text).approximate, approximate ?? {})
         return
       }
       await assert.rejects(ask(asked), (refusal: unknown) => {

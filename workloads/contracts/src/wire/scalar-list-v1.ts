@@ -13,6 +13,7 @@ import type { ColumnType } from '../table-definition.ts'
  */
 const VERSION = 1
 const HEADER_BYTES = 8
+const SURROGATE = /[\ud800-\udfff]/
 const TYPE_CODES: Readonly<Record<ColumnType, number>> = {
   string: 1,
   int64: 2,
@@ -26,7 +27,7 @@ export type ListedScalar = string | number
 
 /** Encodes distinct values in any order. Cost: O(values log values). */
 export function encodeScalarList(type: ColumnType, values: Iterable<ListedScalar>): Uint8Array {
-  if (type === 'string') return encodeTexts([...values].map((value) => Buffer.from(String(value), 'utf8')))
+  if (type === 'string') return encodeTexts(Array.from(values, String))
   const numbers = Float64Array.from(values as Iterable<number>).sort()
   const width = type === 'bool' ? 1 : 8
   const target = Buffer.alloc(HEADER_BYTES + numbers.length * width)
@@ -69,20 +70,40 @@ export function scalarListType(source: Uint8Array): ColumnType {
   throw corrupt(`type ${bytes[1]}`)
 }
 
-function encodeTexts(texts: Buffer[]): Uint8Array {
-  texts.sort(Buffer.compare)
-  const textBytes = texts.reduce((sum, text) => sum + text.length, 0)
-  const textAt = HEADER_BYTES + 4 + 4 * texts.length
-  const target = Buffer.alloc(textAt + textBytes)
-  writeHeader(target, 'string', texts.length)
-  target.writeUInt32LE(textBytes, HEADER_BYTES)
+function encodeTexts(values: string[]): Uint8Array {
+  const { text, ends } = values.some((value) => SURROGATE.test(value))
+    ? sortedBytes(values)
+    : sortedPlain(values)
+  const textAt = HEADER_BYTES + 4 + 4 * values.length
+  const target = Buffer.alloc(textAt + text.length)
+  writeHeader(target, 'string', values.length)
+  target.writeUInt32LE(text.length, HEADER_BYTES)
+  for (const [index, end] of ends.entries()) target.writeUInt32LE(end, HEADER_BYTES + 4 + 4 * index)
+  text.copy(target, textAt)
+  return new Uint8Array(target.buffer, target.byteOffset, target.length)
+}
+
+type SortedText = Readonly<{ text: Buffer; ends: number[] }>
+
+/** Without surrogates UTF-16 units sort as UTF-8 bytes do, and a million of them several times faster. */
+function sortedPlain(values: string[]): SortedText {
+  values.sort()
   let end = 0
-  for (const [index, text] of texts.entries()) {
-    text.copy(target, textAt + end)
+  const ends = values.map((value) => {
+    end += Buffer.byteLength(value, 'utf8')
+    return end
+  })
+  return { text: Buffer.from(values.join(''), 'utf8'), ends }
+}
+
+function sortedBytes(values: readonly string[]): SortedText {
+  const texts = values.map((value) => Buffer.from(value, 'utf8')).sort(Buffer.compare)
+  let end = 0
+  const ends = texts.map((text) => {
     end += text.length
-    target.writeUInt32LE(end, HEADER_BYTES + 4 + 4 * index)
-  }
-  return new Uint8Array(target)
+    return end
+  })
+  return { text: Buffer.concat(texts), ends }
 }
 
 function decodeTexts(bytes: Buffer, count: number): string[] {

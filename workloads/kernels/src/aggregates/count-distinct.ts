@@ -1,5 +1,5 @@
 import type { ColumnType } from '@truenow/contracts/table-definition.ts'
-import { type Column, isValid } from '@truenow/contracts/wire/column.ts'
+import { isValid } from '@truenow/contracts/wire/column.ts'
 import { decodeScalarList, encodeScalarList } from '@truenow/contracts/wire/scalar-list-v1.ts'
 import type { Accumulator } from './accumulator.ts'
 import { type Scalar, scalarAt } from './extreme.ts'
@@ -9,7 +9,7 @@ import { stateColumn } from './state-column.ts'
 
 /**
  * COUNT DISTINCT of a column of any type, exact: the values of each group, each once. Ids count by their text.
- * Cost: O(rows) expected; text is looked up once a dictionary entry and update. Memory: the values once, 16 to 32 bytes
+ * Cost: O(rows) expected; text is looked up once a dictionary entry. Memory: the values once, 16 to 32 bytes
  * for each value in a group. Errors: TN_QUERY_LIMIT when values (a group's each, `values`) or their bytes (`bytes`) are too many.
  */
 export function countDistinctAccumulator(
@@ -26,6 +26,14 @@ export function countDistinctAccumulator(
     }
     return code
   }
+  /** Codes of the entries of the dictionary at hand; -1: not looked up yet. */
+  let translated = new Int32Array(0)
+  let dictionary: readonly string[] | undefined
+  const translate = (next: readonly string[]): void => {
+    if (next === dictionary && next.length === translated.length) return
+    dictionary = next
+    translated = new Int32Array(next.length).fill(-1)
+  }
   /** What a value takes in the state of every group that has it. */
   const add = (group: number, code: number, value: Scalar): void => {
     if (!pairs.add(group, code)) return
@@ -36,13 +44,20 @@ export function countDistinctAccumulator(
     reserve: () => {},
     update: (column, rows, groups, count) => {
       if (column === undefined) return
-      const codeAt = coder(column, codeOf)
+      const text = column.type === 'string' ? column : undefined
+      if (text !== undefined) translate(text.dictionary)
       for (let index = 0; index < count; index++) {
         const row = rows[index]!
         if (!isValid(column, row)) continue
-        const value =
-          column.type === 'string' ? column.dictionary[column.codes[row]!]! : scalarAt(column, row)
-        add(groups[index]!, codeAt(row, value), value)
+        if (text === undefined) {
+          const value = scalarAt(column, row)
+          add(groups[index]!, codeOf(value), value)
+          continue
+        }
+        const local = text.codes[row]!
+        const value = text.dictionary[local]!
+        if (translated[local]! < 0) translated[local] = codeOf(value)
+        add(groups[index]!, translated[local]!, value)
       }
     },
     merge: (state, groups, count) => {
@@ -60,17 +75,5 @@ export function countDistinctAccumulator(
       const lists = members.map((own) => encodeScalarList(type, own))
       return [{ name: 'sketch', column: { type: 'bytes', values: lists } }]
     },
-  }
-}
-
-/** The code of a row's value; of text found by its code in the dictionary. */
-function coder(column: Column, codeOf: (value: Scalar) => number): (row: number, value: Scalar) => number {
-  if (column.type !== 'string') return (_row, value) => codeOf(value)
-  const { codes, dictionary } = column
-  const translated = new Int32Array(dictionary.length).fill(-1)
-  return (row, value) => {
-    const local = codes[row]!
-    if (translated[local]! < 0) translated[local] = codeOf(value)
-    return translated[local]!
   }
 }

@@ -44,7 +44,7 @@ export class HyperLogLog {
     budget.take(OVERHEAD_BYTES + this.entries.byteLength)
   }
 
-  /** Adds a hash: two unsigned words. */
+  /** Adds a hash: two words. */
   add(high: number, low: number): void {
     if (this.registers !== undefined) {
       const rest = high << HYPERLOGLOG_P

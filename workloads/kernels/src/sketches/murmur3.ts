@@ -1,4 +1,7 @@
-/** A 64-bit hash as two unsigned words; written by whoever hashes, so that no row makes an object. */
+/**
+ * A 64-bit hash as two signed words, written by whoever hashes, so that no row makes an object: signed, because V8 keeps
+ * those as small integers and would allocate a number for what is above 2^31.
+ */
 export type Hash64 = { high: number; low: number }
 
 const C1 = 0x239b961b
@@ -58,8 +61,8 @@ function finish(a: number, b: number, c: number, d: number, target: Hash64): voi
   h3 = mix(h3)
   h4 = mix(h4)
   h1 = (h1 + h2 + h3 + h4) | 0
-  target.high = h1 >>> 0
-  target.low = (h2 + h1) >>> 0
+  target.high = h1
+  target.low = (h2 + h1) | 0
 }
 
 function mix(h: number): number {

@@ -3,6 +3,7 @@ import { type Hash64, murmur3, murmur3OfWords } from './murmur3.ts'
 
 const SCRATCH_BYTES = 1_024
 const HASHED = 1
+const SHORT_LENGTH_MAX = 64
 
 /**
  * Hashes values so that equal ones hash alike on every shard, whatever their dictionary: text by its UTF-8 bytes, int64,
@@ -18,7 +19,7 @@ export class ValueHasher implements Hash64 {
   private readonly double = new Float64Array(1)
   private readonly words = new Uint32Array(this.double.buffer)
   private dictionary: readonly string[] | undefined
-  private hashes = new Uint32Array(0)
+  private hashes = new Int32Array(0)
   private known = new Uint8Array(0)
 
   /** Hashes the value of a valid row. */
@@ -31,6 +32,19 @@ export class ValueHasher implements Hash64 {
   }
 
   ofText(text: string): void {
+    // Short ASCII, the common case: a call of the encoder costs more than the bytes.
+    if (text.length <= SHORT_LENGTH_MAX) {
+      let at = 0
+      for (; at < text.length; at++) {
+        const unit = text.charCodeAt(at)
+        if (unit > 127) break
+        this.scratch[at] = unit
+      }
+      if (at === text.length) {
+        murmur3(this.scratch, at, this)
+        return
+      }
+    }
     if (text.length * 3 > this.scratch.length) this.scratch = new Uint8Array(text.length * 3)
     murmur3(this.scratch, this.encoder.encodeInto(text, this.scratch).written, this)
   }
@@ -43,7 +57,7 @@ export class ValueHasher implements Hash64 {
   private ofEntry(dictionary: readonly string[], code: number): void {
     if (dictionary !== this.dictionary || code >= this.known.length) {
       this.dictionary = dictionary
-      this.hashes = new Uint32Array(dictionary.length * 2)
+      this.hashes = new Int32Array(dictionary.length * 2)
       this.known = new Uint8Array(dictionary.length)
     }
     if (this.known[code] === HASHED) {
