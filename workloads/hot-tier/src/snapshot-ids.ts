@@ -40,6 +40,7 @@ export function readIds(body: IdsBody, ids: IdWindow, read: (part: IdsPart) => B
   try {
     ids.restoreAt(body.from)
     for (const { file, checksum } of body.runs) ids.restoreRun(file, checksum)
+    ids.reserve((body.parts.at(-1)?.to ?? ids.nextSequence) - ids.nextSequence)
     for (const part of body.parts) {
       const skip = ids.nextSequence - part.from
       if (skip < 0) throw corrupt(`${part.file} does not follow`)

@@ -102,7 +102,7 @@ async function main(): Promise<void> {
     ['ids, all remembered to the end', ended.held.toLocaleString('en')],
     ['rows with the id of an earlier row', ended.deduplicated.toLocaleString('en')],
     ['processes killed with SIGKILL', starts.length - 1],
-    ['blocks at which they went on', starts.map(({ block }) => block).join(', ')],
+    ['blocks at which they went on', starts.slice(1).map(({ block }) => block).join(', ')],
     ['ms to restore', starts.slice(1).map(({ restoreMs }) => Math.round(restoreMs)).join(', ')],
     ['**lost**', lost],
     ['**doubled**', doubled],

@@ -261,6 +261,13 @@ export class IdWindow {
     }
   }
 
+  /** Makes room at once for `count` ids in memory that `restore` will bring: growing by steps would hash them twice. */
+  reserve(count: number): void {
+    assert(this.recent.count === 0, 'room is made before the ids come')
+    const capacity = Math.min(Math.max(count, this.capacityMin), this.limits.recentIdsMax)
+    this.recent = new RecentIds(this.tail, capacity)
+  }
+
   /** Takes over what `slice` gave, from `nextSequence` on. */
   restore(ids: Uint32Array, times: Float64Array, counts: Uint32Array): void {
     let at = 0
