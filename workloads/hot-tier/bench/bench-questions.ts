@@ -47,7 +47,8 @@ export function benchQuestions(): readonly (Question | Skipped)[] {
     },
     ...needing('hll_8', 'approx_count_distinct', {
       statement: { aggregate: 'approx_count_distinct', metric: 'user_id', group_by: ['region'] },
-      duckdb: 'SELECT region, approx_count_distinct(user_id) FROM events GROUP BY region',
+      // Of an ENUM DuckDB hashes the code, and is a quarter off.
+      duckdb: 'SELECT region, approx_count_distinct(user_id::VARCHAR) FROM events GROUP BY region',
       clickhouse: 'SELECT region, uniq(user_id) FROM events GROUP BY region',
       bound: 0.15, // Five standard errors of ours are 4 %; DuckDB's has been seen further off.
     }),

@@ -14,6 +14,7 @@ import { createAccumulator } from './create-accumulator.ts'
 import { GroupNumbers } from './group-keys.ts'
 import { budgetsOf, groupsLimitError, typeOf } from './group-table.ts'
 import { type CellKey, ScalarKey, selectedRows, TextKey, type TimeBounds, timeKey } from './key-cells.ts'
+import { countsTextsOnce, OncePerGroup } from './once-per-group.ts'
 import type { Resident, RowSource } from './row-source.ts'
 import type { Scratch } from './scratch.ts'
 
@@ -45,6 +46,8 @@ export class KernelGroups {
   /** Accumulators count groups from 0: number by cell, and cell by number. */
   private numberOfCell = new Int32Array(1).fill(-1)
   private cellOfNumber: number[] = []
+  /** By call: the texts that its groups have had. */
+  private readonly once: OncePerGroup[] = []
 
   constructor(
     plan: AggregatePlan,
@@ -236,12 +239,20 @@ export class KernelGroups {
       }
     }
     const count = this.capacities === undefined ? this.cells : this.cellOfNumber.length
-    for (const [index, { column }] of this.plan.aggregates.entries()) {
+    for (const [index, call] of this.plan.aggregates.entries()) {
       const part = this.parts[index]!
       if (part instanceof CellStates) continue
+      const column = call.column === '' ? undefined : source.column(call.column)
       part.reserve(count)
-      part.update(column === '' ? undefined : source.column(column), rows, numbers, rows.length, source)
+      let some = { rows, groups: numbers, count: rows.length }
+      if (column?.type === 'string' && countsTextsOnce(call)) some = this.onceOf(index).filter(column, some)
+      part.update(column, some.rows, some.groups, some.count, source)
     }
+  }
+
+  private onceOf(index: number): OncePerGroup {
+    this.once[index] ??= new OncePerGroup()
+    return this.once[index]
   }
 
   private numberOf(cell: number): number {
