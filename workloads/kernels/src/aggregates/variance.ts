@@ -7,7 +7,7 @@ import { stateColumn } from './state-column.ts'
  * No sum of squares is ever made, so what the values have in common cancels nothing.
  * Cost: O(rows), one division a row. Error: relative, about rows × 2^-53 × (root mean square / standard deviation); a
  * value beyond the range of a double makes the state NaN or infinite, which finalizing reports.
- * Source: update: Welford, Technometrics 4 (1962), p. 419; merge: Chan, Golub and LeVeque, STAN-CS-79-773, p. 6.
+ * Source: update: Welford, Technometrics 4 (1962), p. 419; merge: Chan, Golub and LeVeque, STAN-CS-79-773 (1979).
  */
 export function varianceAccumulator(): Accumulator {
   const [counts, means, m2s] = [new GrowingNumbers(), new GrowingNumbers(), new GrowingNumbers()]

@@ -121,7 +121,8 @@ ${tables[0]}
 
 ## t-digest, δ = 500, k1
 ${DIGEST_VALUES.toLocaleString('en')} values, ${DIGEST_SEEDS.length} runs each; the greatest error of any run is shown. The last three are adversarial orders of log-normal values: sorted up, sorted down, and
-from both ends inwards. Merged digests went over the wire; each held a consecutive part. The bound is one centroid's share, 2π√(q(1−q))/500.
+from both ends inwards. Merged digests went over the wire; each held a consecutive part. The bound is one centroid's share, 2π√(q(1−q))/500:
+no theorem promises it for every order of values, so it is measured.
 
 ${tables[1]}
 

@@ -28,7 +28,7 @@ const OVERHEAD_BYTES = 256
  * Cost: add O(1) amortised, merge and estimate O(registers). Memory: at most 16 KiB, taken from `budget`.
  * Error: dense 0.81 % relative standard error, without bias; sparse below 0.01 %.
  * Source: Heule, Nunkesser and Hall, EDBT 2013, section 5.3 (sparse form); estimator: Ertl, "New cardinality estimation
- * algorithms for HyperLogLog sketches", arXiv:1702.01284, algorithm 6, which needs no table of biases.
+ * algorithms for HyperLogLog sketches", arXiv:1702.01284, the improved raw estimator, which needs no table of biases.
  */
 export class HyperLogLog {
   private readonly budget: StateBudget

@@ -4,25 +4,32 @@ import type { StateBudget } from '../aggregates/state-budget.ts'
 const BUFFER_MIN = 32
 /** Values that wait to be merged in at once: sorting them costs more than merging, so many pay for one merge. */
 const BUFFER_MAX = 4_096
+/**
+ * The delta of a digest that still grows, reduced when it is sent. A centroid whose values later turn out to lie on both
+ * sides of new ones cannot be split again; half the size halves what such an order of values can do (values that come
+ * from both ends inwards missed the median by 0.67 % instead of at most 0.63 % with one delta).
+ */
+const WORKING_COMPRESSION = 2 * T_DIGEST_COMPRESSION
 /** An object and its arrays, with the centroids it may come to have. */
-const OVERHEAD_BYTES = 256 + 16 * T_DIGEST_COMPRESSION
+const OVERHEAD_BYTES = 256 + 16 * WORKING_COMPRESSION
+
+type Centroids = Readonly<{ means: Float64Array; weights: Float64Array }>
+const NONE: Centroids = { means: new Float64Array(0), weights: new Float64Array(0) }
 
 /**
  * Merging t-digest with the scale function k1 and delta 500: quantiles of many values from at most 500 centroids, small
  * at the ends and larger in the middle. Values that are not finite are left out. Equal input in equal order gives equal
  * bits; another order another digest within the bound.
- * Cost: add O(log buffer) amortised, merge O(centroids). Memory: 8 KiB and a buffer of at most 32 KiB, from `budget`.
+ * Cost: add O(log buffer) amortised, merge O(centroids). Memory: 16 KiB and a buffer of at most 32 KiB, from `budget`.
  * Error: at q, in rank, at most the share of one centroid, 2 pi sqrt(q (1 - q)) / 500: 0.63 % at the median, 0.13 % at
- * p99, 0.04 % at p99.9; exact for up to 159 values, and for least and greatest always.
+ * p99, 0.04 % at p99.9, in every order measured, for no theorem promises it for all; exact for up to 159 values, and for least and greatest always.
  * Source: Dunning and Ertl, "Computing extremely accurate quantiles using t-digests", arXiv:1902.04023, algorithm 1.
  */
 export class TDigest {
   private readonly budget: StateBudget
   private buffer = new Float64Array(BUFFER_MIN)
   private buffered = 0
-  private means = new Float64Array(0)
-  private weights = new Float64Array(0)
-  private total = 0
+  private centroids = NONE
   private min = Number.POSITIVE_INFINITY
   private max = Number.NEGATIVE_INFINITY
 
@@ -45,12 +52,12 @@ export class TDigest {
     this.flush()
     if (other.min < this.min) this.min = other.min
     if (other.max > this.max) this.max = other.max
-    this.compress(other.means, other.weights)
+    this.absorb(other)
   }
 
   state(): TDigestState {
     this.flush()
-    const { means, weights } = this
+    const { means, weights } = mergeCentroids(this.centroids, NONE, T_DIGEST_COMPRESSION)
     return means.length === 0
       ? { min: 0, max: 0, means, weights }
       : { min: this.min, max: this.max, means, weights }
@@ -69,42 +76,49 @@ export class TDigest {
 
   private flush(): void {
     if (this.buffered === 0) return
-    this.compress(this.buffer.subarray(0, this.buffered).sort(), undefined)
+    const means = this.buffer.subarray(0, this.buffered).sort()
+    this.absorb({ means, weights: new Float64Array(means.length).fill(1) })
     this.buffered = 0
   }
 
-  /** Merges ascending values into the ascending centroids; neighbours become one as long as k1 grows by at most 1. */
-  private compress(values: Float64Array, weightsOf: Float64Array | undefined): void {
-    const [means, weights] = [this.means, this.weights]
-    const most = means.length + values.length
-    const [mergedMeans, mergedWeights] = [new Float64Array(most), new Float64Array(most)]
-    this.total += weightsOf === undefined ? values.length : weightsOf.reduce((sum, weight) => sum + weight, 0)
-    let [own, other, count] = [0, 0, 0]
-    let [before, limit] = [0, this.total * upperLimit(0)]
-    while (own < means.length || other < values.length) {
-      const takeOwn = other === values.length || (own < means.length && means[own]! <= values[other]!)
-      const mean = takeOwn ? means[own]! : values[other]!
-      const weight = takeOwn ? weights[own]! : weightsOf === undefined ? 1 : weightsOf[other]!
-      if (takeOwn) own += 1
-      else other += 1
-      const last = count - 1
-      if (count > 0 && before + mergedWeights[last]! + weight <= limit) {
-        mergedWeights[last]! += weight
-        mergedMeans[last] = between(mergedMeans[last]!, mean, weight / mergedWeights[last]!)
-        continue
-      }
-      if (count > 0) {
-        before += mergedWeights[last]!
-        limit = this.total * upperLimit(before / this.total)
-      }
-      mergedMeans[count] = mean
-      mergedWeights[count] = weight
-      count += 1
-    }
-    this.means = mergedMeans.slice(0, count)
-    this.weights = mergedWeights.slice(0, count)
+  private absorb(values: Centroids): void {
+    this.centroids = mergeCentroids(this.centroids, values, WORKING_COMPRESSION)
   }
 }
+
+/** Merges two ascending lists; neighbours become one as long as k1 grows by at most 1. */
+function mergeCentroids(left: Centroids, right: Centroids, compression: number): Centroids {
+  const most = left.means.length + right.means.length
+  const [means, weights] = [new Float64Array(most), new Float64Array(most)]
+  const total = weightOf(left) + weightOf(right)
+  let [fromLeft, fromRight, count] = [0, 0, 0]
+  let [before, limit] = [0, total * upperLimit(0, compression)]
+  while (fromLeft + fromRight < most) {
+    const takeLeft =
+      fromRight === right.means.length ||
+      (fromLeft < left.means.length && left.means[fromLeft]! <= right.means[fromRight]!)
+    const mean = takeLeft ? left.means[fromLeft]! : right.means[fromRight]!
+    const weight = takeLeft ? left.weights[fromLeft]! : right.weights[fromRight]!
+    if (takeLeft) fromLeft += 1
+    else fromRight += 1
+    const last = count - 1
+    if (count > 0 && before + weights[last]! + weight <= limit) {
+      weights[last]! += weight
+      means[last] = between(means[last]!, mean, weight / weights[last]!)
+      continue
+    }
+    if (count > 0) {
+      before += weights[last]!
+      limit = total * upperLimit(before / total, compression)
+    }
+    means[count] = mean
+    weights[count] = weight
+    count += 1
+  }
+  return { means: means.slice(0, count), weights: weights.slice(0, count) }
+}
+
+const weightOf = ({ weights }: Centroids): number => weights.reduce((sum, weight) => sum + weight, 0)
 
 /** The quantile q of what a digest has seen, by linear interpolation between centroids; null over no values. */
 export function quantileOfTDigest({ min, max, means, weights }: TDigestState, q: number): number | null {
@@ -133,8 +147,8 @@ export const tDigestRankError = (q: number): number =>
   Number(((2 * Math.PI * Math.sqrt(q * (1 - q))) / T_DIGEST_COMPRESSION).toPrecision(3))
 
 /** Up to which q a centroid that begins at q may reach: where k1(q) = delta / 2 pi * asin(2q - 1) has grown by 1. */
-function upperLimit(q: number): number {
-  const angle = Math.asin(2 * q - 1) + (2 * Math.PI) / T_DIGEST_COMPRESSION
+function upperLimit(q: number, compression: number): number {
+  const angle = Math.asin(2 * q - 1) + (2 * Math.PI) / compression
   return angle >= Math.PI / 2 ? 1 : (Math.sin(angle) + 1) / 2
 }
 

@@ -1,5 +1,5 @@
 /**
- * Unsigned 32-bit words from a seed, the same on every machine.
+ * Signed 32-bit words from a seed, the same on every machine.
  * Source: sfc32 of Doty-Humphrey's PractRand; seeded by counter, first twelve words dropped.
  */
 export function seededWords(seed: number): () => number {
@@ -10,7 +10,7 @@ export function seededWords(seed: number): () => number {
     a = b ^ (b >>> 9)
     b = (c + (c << 3)) | 0
     c = (((c << 21) | (c >>> 11)) + word) | 0
-    return word >>> 0
+    return word
   }
   for (let warm = 0; warm < 12; warm++) next()
   return next
@@ -18,5 +18,5 @@ export function seededWords(seed: number): () => number {
 
 /** Doubles in (0, 1), never 0. */
 export const seededUnit = (words: () => number): (() => number) => {
-  return () => (words() + 0.5) / 4_294_967_296
+  return () => ((words() >>> 0) + 0.5) / 4_294_967_296
 }
