@@ -14,7 +14,7 @@ import { createAccumulator } from './create-accumulator.ts'
 import { GroupNumbers } from './group-keys.ts'
 import { budgetsOf, groupsLimitError, typeOf } from './group-table.ts'
 import { type CellKey, ScalarKey, selectedRows, TextKey, type TimeBounds, timeKey } from './key-cells.ts'
-import { countsTextsOnce, OncePerGroup } from './once-per-group.ts'
+import { countsTextsOnce, type GroupedRows, OncePerGroup } from './once-per-group.ts'
 import type { Resident, RowSource } from './row-source.ts'
 import type { Scratch } from './scratch.ts'
 
@@ -244,7 +244,7 @@ export class KernelGroups {
       if (part instanceof CellStates) continue
       const column = call.column === '' ? undefined : source.column(call.column)
       part.reserve(count)
-      let some = { rows, groups: numbers, count: rows.length }
+      let some: GroupedRows = { rows, groups: numbers, count: rows.length }
       if (column?.type === 'string' && countsTextsOnce(call)) some = this.onceOf(index).filter(column, some)
       part.update(column, some.rows, some.groups, some.count, source)
     }

@@ -1,4 +1,5 @@
 import type { Column } from '@truenow/contracts/wire/column.ts'
+import { CHUNK_ROWS_MAX } from '../columns/chunk.ts'
 import type { TextPool } from '../columns/text-pool.ts'
 import { ALL_ROWS, type Selection } from '../filters/select-rows.ts'
 import type { Kernels } from '../simd/kernels.ts'
@@ -260,14 +261,16 @@ function scatter({ rows, codes }: Loose, factor: number, target: Uint32Array): v
   }
 }
 
-/** Numbers of the selected rows, ascending. */
+const EVERY_ROW = Uint32Array.from({ length: CHUNK_ROWS_MAX }, (_, row) => row)
+
+/** Numbers of the selected rows, ascending; not to be written to. */
 export function selectedRows(
   { pointer, count }: Selection,
   rowCount: number,
   kernels: Kernels,
   scratch: Scratch,
 ): Uint32Array {
-  if (pointer === ALL_ROWS) return Uint32Array.from({ length: rowCount }, (_, row) => row)
+  if (pointer === ALL_ROWS) return EVERY_ROW.subarray(0, rowCount)
   const out = scratch.keep('rows', 65_536 * 4)
   kernels.bitmapRows(pointer, rowCount, out)
   return scratch.wordsAt(out, count).slice()

@@ -94,3 +94,14 @@ test('t-digest: the widest range there is stays finite', () => {
   for (const q of QUANTILES) assert.ok(Number.isFinite(quantileOfTDigest(state, q)))
   assert.equal(quantileOfTDigest(state, 1), 1.7e308)
 })
+
+test('t-digest: quantiles 0 and 1 are the least and the greatest value, however far apart', () => {
+  for (const values of [
+    [-6_510_552_112_434_464, 7_875_655_713_122_397],
+    [-1e308, 1e308],
+  ]) {
+    const digest = new TDigest(new StateBudget('none', 0, ''))
+    for (const value of values) digest.add(value)
+    assert.deepEqual([0, 1].map((q) => quantileOfTDigest(digest.state(), q)), values) // biome-ignore format: one line
+  }
+})

@@ -154,6 +154,7 @@ function upperLimit(q: number, compression: number): number {
 
 /** a + (b - a) * share, never outside of a and b, and finite where they are. */
 function between(a: number, b: number, share: number): number {
+  if (share === 1) return b // b - a may have rounded.
   const value = Number.isFinite(b - a) ? a + (b - a) * share : a * (1 - share) + b * share
   return Math.min(Math.max(value, Math.min(a, b)), Math.max(a, b))
 }
