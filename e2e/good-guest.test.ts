@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { before, test } from 'node:test'
 import type { Cluster } from './cluster/cluster.ts'
-import { eventually } from './eventually.ts'
 import { OPERATOR_NAMESPACE } from './install-truenow.ts'
 import { kubectl } from './target.ts'
 import { root, testCluster } from './test-cluster.ts'
@@ -42,24 +42,33 @@ async function upOnGivenCluster() {
   return spawn(program, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'], detached: true })
 }
 
+const RELEASES = ['-n', OPERATOR_NAMESPACE, 'get', 'secrets', '-l']
+
+/** Resolves as soon as helm has a release in the works. That lasts for half a second, so it is watched for, not asked for. */
+async function helmAtWork(): Promise<void> {
+  const { prefix, environment } = cluster.execWrapper
+  const shown = ['--watch', '-o', 'jsonpath={.metadata.labels.status}{"\\n"}']
+  const [program = '', ...args] = [...prefix, 'kubectl', ...RELEASES, 'owner=helm', ...shown]
+  const env = { ...process.env, ...environment }
+  const watch = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const giveUp = setTimeout(() => watch.kill(), 30_000)
+  try {
+    for await (const line of createInterface(watch.stdout)) if (line.startsWith('pending-')) return
+    throw new Error('helm was not at work within 30 s')
+  } finally {
+    clearTimeout(giveUp)
+    watch.kill()
+  }
+}
+
 test('make up on a cluster one has: killed with its helm in mid-install, the next one succeeds all the same', async () => {
+  const atWork = helmAtWork()
   const killed = await upOnGivenCluster()
   killed.stdout.resume()
-  const pending = [
-    'get',
-    'secrets',
-    '-l',
-    'owner=helm,status in (pending-install,pending-upgrade)',
-    '-o',
-    'name',
-  ]
-  await eventually('helm at work', 30_000, async () =>
-    (await kubectl(cluster, ['-n', OPERATOR_NAMESPACE, ...pending])) === ''
-      ? 'no release is pending'
-      : undefined,
-  )
+  await atWork
   process.kill(-(killed.pid ?? 0), 'SIGKILL')
-  assert.notEqual(await kubectl(cluster, ['-n', OPERATOR_NAMESPACE, ...pending]), '', 'left pending')
+  const pending = 'owner=helm,status in (pending-install,pending-upgrade)'
+  assert.notEqual(await kubectl(cluster, [...RELEASES, pending, '-o', 'name']), '', 'left pending')
   const second = await upOnGivenCluster()
   const said = text(second.stdout)
   assert.deepEqual(await once(second, 'exit'), [0, null], await said)
