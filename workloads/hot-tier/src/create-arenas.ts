@@ -3,6 +3,8 @@ import { ARENA_BYTES_MAX, Arena, PAGE_BYTES } from '@truenow/kernels/columns/are
 /** What an arena may take beyond its share of the budget, for queries and until buckets have left. */
 const RESERVE_SHARE = 0.25
 const INITIAL_PAGES = 16
+/** Below this a wide chunk might find no room at all; the budget is kept by letting buckets go, not by this. */
+const PAGES_MIN = 1_024
 
 /**
  * The memory for rows of a shard: as many arenas as its budget needs, since one ends at 4 GiB. They are reserved as
@@ -12,7 +14,7 @@ export function createArenas(residentBytesMax: number): readonly Arena[] {
   const bytes = residentBytesMax * (1 + RESERVE_SHARE)
   const count = Math.max(1, Math.ceil(bytes / ARENA_BYTES_MAX))
   const maximum = Math.max(
-    2 * INITIAL_PAGES,
+    PAGES_MIN,
     Math.min(ARENA_BYTES_MAX / PAGE_BYTES, Math.ceil(bytes / count / PAGE_BYTES)),
   )
   return Array.from({ length: count }, () => {

@@ -6,7 +6,8 @@ export type LinearMemory = Readonly<{ buffer: ArrayBufferLike; grow: (pages: num
 export const PAGE_BYTES = 65_536
 /** wasm32 ends here; its last unit is never handed out, so kernels may read a few bytes beyond any allocation. */
 export const ARENA_BYTES_MAX = 4 * 1024 ** 3
-const UNIT_BYTES = 256
+/** Every allocation is a whole number of these. */
+export const UNIT_BYTES = 256
 /** The memory grows by at least this much, so that growing is rare. */
 const GROWTH_PAGES = 64
 /** Runs looked at in the bin that may or may not fit, before a larger bin is taken. */

@@ -226,7 +226,9 @@ export class KernelGroups {
   /** One text key of one-byte codes is read where it stands: a code is its cell. */
   private directCodes(source: ResidentSource): number | undefined {
     const [key] = this.keys
-    return this.keys.length === 1 && key instanceof TextKey ? key.bytesOf(source) : undefined
+    // Groups that are numbered as they appear have no cell by code.
+    if (this.capacities === undefined || this.keys.length !== 1) return undefined
+    return key instanceof TextKey ? key.bytesOf(source) : undefined
   }
 
   private accumulate(source: ResidentSource, rows: Uint32Array, groups: number): void {

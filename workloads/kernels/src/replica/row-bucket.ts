@@ -6,7 +6,7 @@ import {
 } from '@truenow/contracts/table-definition.ts'
 import type { Block } from '@truenow/contracts/wire/block-v1.ts'
 import type { Column } from '@truenow/contracts/wire/column.ts'
-import type { Arena } from '../columns/arena.ts'
+import { type Arena, UNIT_BYTES } from '../columns/arena.ts'
 import { CHUNK_ROWS_MAX, CHUNK_ROWS_MIN, Chunk, type RowRange } from '../columns/chunk.ts'
 import { type ChunkLayout, NARROW_TIMES, WIDE_TIMES, type Width } from '../columns/chunk-layout.ts'
 import type { TextPools } from '../columns/text-pool.ts'
@@ -15,8 +15,12 @@ import { digestRows, emptyDigest, type RowDigest } from './row-digest.ts'
 
 const TWO_TO_32 = 2 ** 32
 const NUMBER_BYTES = 8
-/** Id, time, row number and the bits of validity, rounded up. */
-const ROW_BYTES_BESIDE_COLUMNS = 16 + 8 + 4 + 4
+const CODE_BYTES_MAX = 4
+/** Id, time and row number. */
+const ROW_BYTES_BESIDE_COLUMNS = 16 + 8 + 4
+const BITMAP_BYTES_A_ROW = 1 / 8
+/** What each column may take to begin at a whole one. */
+const VECTOR_BYTES = 16
 
 /**
  * Rows of one slot in one span [startUs, endUs) of event time, in log order: chunks of at most 65,536 rows. Only the last
@@ -45,14 +49,18 @@ export class RowBucket {
     this.layout = endUs - startUs <= TWO_TO_32 ? NARROW_TIMES : WIDE_TIMES
   }
 
-  /** Bytes that appending `rowCount` rows may ask the arena for, at most. */
+  /** Bytes that appending `rowCount` rows may ask the arena for, at most: the open chunk laid out anew, and those after it. */
   bytesFor(rowCount: number, definition: TableDefinition): number {
     const held = this.chunks.at(-1)?.rowCount ?? 0
-    const columns = Math.max(definition.columns.length, this.layout.columns.length)
-    // A chunk may be laid out anew for a column, a width and a bitmap, and grow, one after another.
-    const capacity = capacityFor(Math.min(CHUNK_ROWS_MAX, held + rowCount))
-    const chunks = 1 + Math.ceil(rowCount / CHUNK_ROWS_MAX)
-    return 2 * chunks * capacity * (ROW_BYTES_BESIDE_COLUMNS + columns * (NUMBER_BYTES + 1))
+    const names = new Map(this.layout.columns.map(({ name, type }) => [name, type]))
+    for (const { name, type } of definition.columns) names.set(name, type)
+    let rowBytes = ROW_BYTES_BESIDE_COLUMNS
+    for (const type of names.values()) rowBytes += widthMost(type) + BITMAP_BYTES_A_ROW
+    let capacity = 0
+    for (let rows = held + rowCount; rows > 0; rows -= CHUNK_ROWS_MAX) capacity += capacityFor(rows)
+    const chunks = Math.ceil((held + rowCount) / CHUNK_ROWS_MAX)
+    const rounding = (3 + 2 * names.size) * VECTOR_BYTES + UNIT_BYTES
+    return Math.ceil(capacity * rowBytes) + chunks * rounding
   }
 
   /** Appends rows `rows` of a block that follows `definition`, with their numbers in the slot's log order. */
@@ -225,6 +233,9 @@ export class RowBucket {
     chunk.timeUsMax = timeUsMax
   }
 }
+
+const widthMost = (type: LayoutType): number =>
+  type === 'string' ? CODE_BYTES_MAX : type === 'bool' ? 1 : NUMBER_BYTES
 
 type LayoutType = ChunkLayout['columns'][number]['type']
 
