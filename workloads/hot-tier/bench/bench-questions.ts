@@ -17,6 +17,7 @@ const FROM_US = START_US + SPAN_US / 2
 const TO_US = FROM_US + SPAN_US / 100
 
 const both = (sql: string) => ({ duckdb: sql, clickhouse: sql, bound: EXACT })
+const TOP_10 = 'SELECT user_id, count(*) AS c FROM events GROUP BY user_id ORDER BY c DESC'
 const sum = { aggregate: 'sum', metric: 'revenue' }
 
 /** The questions of issue "hot tier", in its order; one whose aggregate the contracts do not know (yet) says so. */
@@ -70,7 +71,10 @@ export function benchQuestions(): readonly (Question | Skipped)[] {
         order_by: [{ column: 'count', descending: true }],
         limit: 10,
       },
-      ...both('SELECT user_id, count(*) AS c FROM events GROUP BY user_id ORDER BY c DESC, user_id LIMIT 10'),
+      // Ties by text: DuckDB orders an ENUM by its codes.
+      duckdb: `${TOP_10}, user_id::VARCHAR LIMIT 10`,
+      clickhouse: `${TOP_10}, user_id LIMIT 10`,
+      bound: EXACT,
     },
     {
       // 1 M keys are grouped; ten come back, so that it is not the transport of a million rows that is measured.
