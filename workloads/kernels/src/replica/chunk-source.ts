@@ -29,23 +29,14 @@ export class ChunkSource implements RowSource {
     if (this.doubles === undefined) {
       const { chunk, startUs } = this.resident
       const times = chunk.times()
-      this.doubles =
-        times instanceof Float64Array
-          ? times
-          : Float64Array.from({ length: this.rowCount }, (_, row) => startUs + times[row]!)
+      this.doubles = times instanceof Float64Array ? times : above(startUs, times, this.rowCount)
     }
     return this.doubles
   }
 
   get rowNumbers(): Float64Array {
-    if (this.numbers === undefined) {
-      const { chunk } = this.resident
-      const above = chunk.rowNumbers()
-      this.numbers = Float64Array.from(
-        { length: this.rowCount },
-        (_, row) => chunk.firstRowNumber + above[row]!,
-      )
-    }
+    const { chunk } = this.resident
+    this.numbers ??= above(chunk.firstRowNumber, chunk.rowNumbers(), this.rowCount)
     return this.numbers
   }
 
@@ -69,4 +60,11 @@ export class ChunkSource implements RowSource {
     if (type === 'bool') return { type, values: values as Uint8Array, ...validity }
     return { type, values: values as Float64Array, ...validity }
   }
+}
+
+/** The first `count` offsets, from their base, as doubles. */
+function above(base: number, offsets: Uint32Array, count: number): Float64Array {
+  const values = new Float64Array(count)
+  for (let row = 0; row < count; row++) values[row] = base + offsets[row]!
+  return values
 }
