@@ -1,5 +1,5 @@
 import type { ColumnType, TableDefinition } from '@truenow/contracts/table-definition.ts'
-import type { Column } from '@truenow/contracts/wire/column.ts'
+import { type Column, isValid } from '@truenow/contracts/wire/column.ts'
 import type { ColumnBatch, NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
 import type { ChunkSource } from '@truenow/kernels/replica/chunk-source.ts'
 import type { RowBucket } from '@truenow/kernels/replica/row-bucket.ts'
@@ -48,8 +48,7 @@ function joined(sources: readonly ChunkSource[], name: string, type: ColumnType,
     if (column.type === 'string') texts.add(column, source.rowCount, values as Uint32Array, at)
     else values.set((column.values as Float64Array).subarray(0, source.rowCount), at)
     for (let row = 0; row < source.rowCount; row++) {
-      const bits = column.validity
-      if (bits === undefined || (((bits[row >>> 3] ?? 0) >>> (row & 7)) & 1) === 1) {
+      if (isValid(column, row)) {
         const to = at + row
         validity[to >>> 3] = (validity[to >>> 3] ?? 0) | (1 << (to & 7))
       } else nulls += 1

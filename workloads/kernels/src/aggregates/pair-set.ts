@@ -1,3 +1,5 @@
+import { fmix32 } from '../hashing/fmix32.ts'
+
 const CAPACITY_MIN = 64
 const EMPTY = -1
 
@@ -48,8 +50,5 @@ export class PairSet {
 }
 
 function placeOf(first: number, second: number): number {
-  let hash = Math.imul(first, 0x9e3779b1) ^ second
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) >>> 0
+  return fmix32(Math.imul(first, 0x9e3779b1) ^ second) >>> 0
 }

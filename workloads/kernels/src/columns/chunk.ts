@@ -1,4 +1,4 @@
-import type { Column } from '@truenow/contracts/wire/column.ts'
+import { type Column, isValid } from '@truenow/contracts/wire/column.ts'
 import type { Arena } from './arena.ts'
 import { bitmapBytes, type ChunkLayout } from './chunk-layout.ts'
 
@@ -102,7 +102,7 @@ export class Chunk {
       copyRows((source as Extract<Column, { values: Float64Array }>).values, range, target, this.rowCount)
     }
     const validity = this.validity(index)
-    if (validity !== undefined) setValid(validity, this.rowCount, source.validity, range)
+    if (validity !== undefined) setValid(validity, this.rowCount, source, range)
   }
 
   /** Writes `count` nulls. */
@@ -154,16 +154,9 @@ export function copyRows(
   else for (let index = 0; index < count; index++) target[at + index] = source[rows[from + index]!]!
 }
 
-function setValid(
-  target: Uint8Array,
-  at: number,
-  validity: Uint8Array | undefined,
-  { rows, from, count }: RowRange,
-): void {
+function setValid(target: Uint8Array, at: number, source: Column, { rows, from, count }: RowRange): void {
   for (let index = 0; index < count; index++) {
-    const row = rows[from + index]!
-    const valid = validity === undefined || ((validity[row >>> 3]! >>> (row & 7)) & 1) === 1
-    if (valid) target[(at + index) >>> 3]! |= 1 << ((at + index) & 7)
+    if (isValid(source, rows[from + index]!)) target[(at + index) >>> 3]! |= 1 << ((at + index) & 7)
   }
 }
 

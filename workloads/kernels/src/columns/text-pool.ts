@@ -1,3 +1,5 @@
+import { fmix32 } from '../hashing/fmix32.ts'
+import { textHash } from '../hashing/text-hash.ts'
 import type { Width } from './chunk-layout.ts'
 
 /** Estimated bytes of an entry beside its text: a string's header, its places in list and table, its last use. */
@@ -138,14 +140,7 @@ export class TextPool {
   }
 }
 
-/** FNV-1a over UTF-16 units, then the finalizer of MurmurHash3 (Appleby), for the low bits. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return hash ^ (hash >>> 16)
-}
+const hashOf = (text: string): number => fmix32(textHash(text))
 
 /** The pools of a table on one thread, by column, and who uses them. */
 export class TextPools {

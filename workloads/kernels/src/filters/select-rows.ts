@@ -4,9 +4,10 @@ import {
   type Comparison,
   type Filter,
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import { CHUNK_ROWS_MAX } from '../columns/chunk.ts'
 import { bitmapBytes } from '../columns/chunk-layout.ts'
 import type { TextPool } from '../columns/text-pool.ts'
-import type { Resident, RowSource } from '../plan/row-source.ts'
+import type { ResidentSource, RowSource } from '../plan/row-source.ts'
 import type { Scratch } from '../plan/scratch.ts'
 import type { KernelCompare, Kernels } from '../simd/kernels.ts'
 import { evaluateFilter, numberTest, scalarOf, TRUE, textTest } from './evaluate-filter.ts'
@@ -19,7 +20,6 @@ type Leaf = Readonly<{ kind: 'leaf'; comparison: Comparison; negated: boolean; v
 type Node = Leaf | Readonly<{ kind: 'and' | 'or'; operands: readonly Node[] }>
 /** By pool: a byte a code, 1 where the leaf holds, and how many codes were judged. */
 type Verdicts = Map<TextPool, Readonly<{ pointer: number; entries: number }>>
-type ResidentSource = RowSource & Readonly<{ resident: Resident }>
 
 /** Values of an IN over numbers that are compared one by one; more are looked up. */
 const EQUALS_MAX = 8
@@ -63,18 +63,18 @@ export class RowSelector {
     const { rowCount } = source
     const whole = source.timeUsMin >= this.startUs && source.timeUsMax < this.endUs
     if (whole && this.root === undefined) return { pointer: ALL_ROWS, count: rowCount }
-    const pointer = this.bitmap(0, rowCount)
+    const pointer = this.bitmap(0)
     if (!whole) this.selectTimes(source, pointer)
     if (this.root !== undefined) {
-      const filtered = whole ? pointer : this.bitmap(1, rowCount)
+      const filtered = whole ? pointer : this.bitmap(1)
       this.evaluate(this.root, source, filtered, whole ? 1 : 2)
       if (!whole) this.kernels.bitmapAnd(pointer, filtered, rowCount, pointer)
     }
     return { pointer, count: this.kernels.bitmapCount(pointer, rowCount) }
   }
 
-  private bitmap(depth: number, rowCount: number): number {
-    return this.scratch.keep(`bitmap ${depth}`, bitmapBytes(Math.max(rowCount, 65_536)))
+  private bitmap(depth: number): number {
+    return this.scratch.keep(`bitmap ${depth}`, bitmapBytes(CHUNK_ROWS_MAX))
   }
 
   private selectTimes({ resident: { chunk, startUs }, rowCount }: ResidentSource, out: number): void {
@@ -103,7 +103,7 @@ export class RowSelector {
     }
     this.evaluate(first, source, out, depth)
     for (const operand of others) {
-      const next = this.bitmap(depth, rowCount)
+      const next = this.bitmap(depth)
       this.evaluate(operand, source, next, depth + 1)
       if (node.kind === 'and') this.kernels.bitmapAnd(out, next, rowCount, out)
       else this.kernels.bitmapOr(out, next, rowCount, out)
@@ -218,7 +218,7 @@ export class RowSelector {
       this.selectListed(source, values, new Set(numbers), out)
     } else {
       this.fill(false, rowCount, out)
-      const one = this.scratch.keep('one of a list', bitmapBytes(65_536))
+      const one = this.scratch.keep('one of a list', bitmapBytes(CHUNK_ROWS_MAX))
       for (const number of numbers) {
         this.kernels.selectF64(CompareOperator.EQUAL, values, rowCount, number, one)
         this.kernels.bitmapOr(out, one, rowCount, out)

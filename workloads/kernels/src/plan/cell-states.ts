@@ -3,13 +3,13 @@ import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import type { Column } from '@truenow/contracts/wire/column.ts'
 import type { NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
 import { columnOf } from '../aggregates/extreme.ts'
+import { CHUNK_ROWS_MAX } from '../columns/chunk.ts'
 import { bitmapBytes } from '../columns/chunk-layout.ts'
 import { ALL_ROWS, type Selection } from '../filters/select-rows.ts'
 import { FEW_GROUPS_MAX, FEW_GROUPS_SCRATCH_BYTES, type Kernels } from '../simd/kernels.ts'
-import type { Resident, RowSource } from './row-source.ts'
+import type { ResidentSource } from './row-source.ts'
 import type { Scratch } from './scratch.ts'
 
-type ResidentSource = RowSource & Readonly<{ resident: Resident }>
 /** counts: f64 | floats: sum, compensation, count | integers: high, low, count | extremes: min, max, count. */
 export type StateKind = 'counts' | 'floats' | 'integers' | 'extremes'
 export type StateNeed = Readonly<{ kind: StateKind; column: string }>
@@ -194,7 +194,7 @@ export class CellStates {
     const index = chunk.layout.indexOf(this.column)
     if (index === undefined) return undefined
     if (!chunk.layout.columns[index]!.hasValidity) return pointer
-    const out = this.scratch.keep('valid rows', bitmapBytes(65_536))
+    const out = this.scratch.keep('valid rows', bitmapBytes(CHUNK_ROWS_MAX))
     const validity = chunk.pointer + chunk.layout.validityAt(index, chunk.capacity)
     if (pointer === ALL_ROWS) this.kernels.bitmapFill(rowCount, out)
     this.kernels.bitmapAnd(pointer === ALL_ROWS ? out : pointer, validity, rowCount, out)

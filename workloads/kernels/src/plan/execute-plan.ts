@@ -9,11 +9,10 @@ import { GroupTable } from './group-table.ts'
 import { KernelGroups } from './kernel-groups.ts'
 import { selectedRows } from './key-cells.ts'
 import { NewestRows } from './newest-rows.ts'
-import type { Pause, Resident, RowSource } from './row-source.ts'
+import type { Pause, ResidentSource, RowSource } from './row-source.ts'
 import { Scratch } from './scratch.ts'
 
 export type Executed = Readonly<{ batch: ColumnBatch; rowsScanned: number; rowsMatched: number }>
-type ResidentSource = RowSource & Readonly<{ resident: Resident }>
 
 /** Rows that are grouped before the groups are counted: a query passes its limit by at most so many. */
 const UPDATE_ROWS_MAX = 65_536

@@ -7,6 +7,7 @@ import {
   type StatePart,
 } from '@truenow/contracts/wire/partial-result-v1.ts'
 import type { Accumulator } from '../aggregates/accumulator.ts'
+import { CHUNK_ROWS_MAX } from '../columns/chunk.ts'
 import type { Selection } from '../filters/select-rows.ts'
 import type { Kernels } from '../simd/kernels.ts'
 import { CellStates, type StateNeed, stateOf } from './cell-states.ts'
@@ -15,14 +16,11 @@ import { GroupNumbers } from './group-keys.ts'
 import { budgetsOf, groupsLimitError, typeOf } from './group-table.ts'
 import { type CellKey, ScalarKey, selectedRows, TextKey, type TimeBounds, timeKey } from './key-cells.ts'
 import { countsTextsOnce, type GroupedRows, OncePerGroup } from './once-per-group.ts'
-import type { Resident, RowSource } from './row-source.ts'
+import type { ResidentSource } from './row-source.ts'
 import type { Scratch } from './scratch.ts'
-
-type ResidentSource = RowSource & Readonly<{ resident: Resident }>
 
 /** Cells that are numbered by the codes of their keys; beyond it, groups are numbered as they appear. */
 const CELLS_MAX = 1 << 21
-const CHUNK_ROWS = 65_536
 
 /**
  * The groups of an aggregate plan over chunks in an arena, by kernels: each combination of key codes is a cell, and the
@@ -202,7 +200,7 @@ export class KernelGroups {
 
   /** Group of each selected row, u32 a row. */
   private groupsOf(source: ResidentSource, rows: () => Uint32Array): number {
-    const out = this.scratch.keep('groups', CHUNK_ROWS * 4)
+    const out = this.scratch.keep('groups', CHUNK_ROWS_MAX * 4)
     const { capacities } = this
     if (capacities !== undefined) {
       for (const [index, key] of this.keys.entries())

@@ -4,10 +4,9 @@ import type { TextPool } from '../columns/text-pool.ts'
 import { ALL_ROWS, type Selection } from '../filters/select-rows.ts'
 import type { Kernels } from '../simd/kernels.ts'
 import { KeyCodes } from './group-keys.ts'
-import type { Resident, RowSource } from './row-source.ts'
+import type { ResidentSource } from './row-source.ts'
 import type { Scratch } from './scratch.ts'
 
-type ResidentSource = RowSource & Readonly<{ resident: Resident }>
 /** Event times that selected rows can have, µs. */
 export type TimeBounds = Readonly<{ minUs: number; maxUs: number }>
 const CODES_OF_TWO_BYTES = 65_536
@@ -271,7 +270,7 @@ export function selectedRows(
   scratch: Scratch,
 ): Uint32Array {
   if (pointer === ALL_ROWS) return EVERY_ROW.subarray(0, rowCount)
-  const out = scratch.keep('rows', 65_536 * 4)
+  const out = scratch.keep('rows', CHUNK_ROWS_MAX * 4)
   kernels.bitmapRows(pointer, rowCount, out)
   return scratch.wordsAt(out, count).slice()
 }

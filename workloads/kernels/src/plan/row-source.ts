@@ -28,6 +28,9 @@ export type Resident = Readonly<{
   pools: TextPools
 }>
 
+/** Rows in an arena. */
+export type ResidentSource = RowSource & Readonly<{ resident: Resident }>
+
 /** What a query reads, bucket by bucket, and nothing that comes later. Whoever takes a cut must release it, once. */
 export type Cut = Readonly<{ sources: readonly RowSource[]; release: () => void }>
 

@@ -5,7 +5,7 @@ import {
   TIME_COLUMN_INDEX,
 } from '@truenow/contracts/table-definition.ts'
 import type { Block } from '@truenow/contracts/wire/block-v1.ts'
-import type { Column } from '@truenow/contracts/wire/column.ts'
+import { type Column, isValid } from '@truenow/contracts/wire/column.ts'
 import { type Arena, UNIT_BYTES } from '../columns/arena.ts'
 import { CHUNK_ROWS_MAX, CHUNK_ROWS_MIN, Chunk, type RowRange } from '../columns/chunk.ts'
 import { type ChunkLayout, NARROW_TIMES, WIDE_TIMES, type Width } from '../columns/chunk-layout.ts'
@@ -246,11 +246,8 @@ function capacityFor(rows: number): number {
   return capacity
 }
 
-function hasNulls({ validity }: Column, rows: Uint32Array, rowCount: number): boolean {
-  if (validity === undefined) return false
-  for (let index = 0; index < rowCount; index++) {
-    const row = rows[index]!
-    if (((validity[row >>> 3]! >>> (row & 7)) & 1) === 0) return true
-  }
+function hasNulls(column: Column, rows: Uint32Array, rowCount: number): boolean {
+  if (column.validity === undefined) return false
+  for (let index = 0; index < rowCount; index++) if (!isValid(column, rows[index]!)) return true
   return false
 }

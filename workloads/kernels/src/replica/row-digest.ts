@@ -1,4 +1,5 @@
-import type { Column } from '@truenow/contracts/wire/column.ts'
+import { type Column, isValid } from '@truenow/contracts/wire/column.ts'
+import { textHash } from '../hashing/text-hash.ts'
 
 /** Two words over rows in their order: equal rows in equal order give equal words, and nothing else should. */
 export type RowDigest = { a: number; b: number }
@@ -27,18 +28,16 @@ export function digestRows(
 
 /** Mixes in a 32-bit hash of each row's value, from its bytes; null has its own. */
 function mixColumn(column: Column, rows: Uint32Array, rowCount: number, mixed: Int32Array): void {
-  const { validity } = column
   const hashes = new Int32Array(rowCount)
   hashValues(column, rows, rowCount, hashes)
-  if (validity === undefined) {
+  if (column.validity === undefined) {
     for (let index = 0; index < rowCount; index++)
       mixed[index] = Math.imul(mixed[index]!, 31) + hashes[index]!
     return
   }
   for (let index = 0; index < rowCount; index++) {
     const row = rows[index]!
-    const valid = ((validity[row >>> 3]! >>> (row & 7)) & 1) === 1
-    mixed[index] = Math.imul(mixed[index]!, 31) + (valid ? hashes[index]! : NULL)
+    mixed[index] = Math.imul(mixed[index]!, 31) + (isValid(column, row) ? hashes[index]! : NULL)
   }
 }
 
@@ -77,10 +76,4 @@ function hashValues(column: Column, rows: Uint32Array, rowCount: number, hashes:
       }
     }
   }
-}
-
-function textHash(text: string): number {
-  let hash = 0x811c9dc5
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
-  return hash
 }

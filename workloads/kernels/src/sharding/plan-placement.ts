@@ -1,3 +1,5 @@
+import { fmix32 } from '../hashing/fmix32.ts'
+
 /** Which shards hold one slot now; order does not matter and ordinals that are gone may be among them. */
 export type SlotPlacement = readonly number[]
 
@@ -104,10 +106,7 @@ function best(candidates: readonly number[], slot: number, score: (shard: number
   })
 }
 
-/** Mixes (slot, shard) to 32 bits. Source: the finalizer of MurmurHash3 (Appleby), a bijection that avalanches. */
+/** Mixes (slot, shard) to 32 bits. */
 function tie(slot: number, shard: number): number {
-  let hash = Math.imul(slot + 1, 0x9e3779b1) ^ Math.imul(shard + 1, 0x85ebca77)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) >>> 0
+  return fmix32(Math.imul(slot + 1, 0x9e3779b1) ^ Math.imul(shard + 1, 0x85ebca77)) >>> 0
 }

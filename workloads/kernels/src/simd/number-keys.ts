@@ -1,3 +1,4 @@
+import { fmix32 } from '../hashing/fmix32.ts'
 import { hasBit } from './bitmap-bits.ts'
 import { KEY_CELL_BYTES, type KeyKernels, type Pointer } from './kernels.ts'
 import type { MemoryViews } from './memory-views.ts'
@@ -6,10 +7,7 @@ const CELL_WORDS = KEY_CELL_BYTES / 4
 
 /** The finalizer of MurmurHash3 over both halves, the upper one spread by 2^32 / φ. */
 function hashKey(low: number, high: number): number {
-  let hash = low ^ Math.imul(high, 0x9e3779b1)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return hash ^ (hash >>> 16)
+  return fmix32(low ^ Math.imul(high, 0x9e3779b1))
 }
 
 /** The cell of a key, as a word index: its own, or the free one where it belongs. */

@@ -1,3 +1,5 @@
+import { fmix32 } from '../hashing/fmix32.ts'
+
 /**
  * A 64-bit hash as two signed words, written by whoever hashes, so that no row makes an object: signed, because V8 keeps
  * those as small integers and would allocate a number for what is above 2^31.
@@ -56,17 +58,11 @@ export function murmur3OfWords(first: number, second: number, target: Hash64): v
 function finish(a: number, b: number, c: number, d: number, target: Hash64): void {
   let h1 = (a + b + c + d) | 0
   let [h2, h3, h4] = [(b + h1) | 0, (c + h1) | 0, (d + h1) | 0]
-  h1 = mix(h1)
-  h2 = mix(h2)
-  h3 = mix(h3)
-  h4 = mix(h4)
+  h1 = fmix32(h1)
+  h2 = fmix32(h2)
+  h3 = fmix32(h3)
+  h4 = fmix32(h4)
   h1 = (h1 + h2 + h3 + h4) | 0
   target.high = h1
   target.low = (h2 + h1) | 0
-}
-
-function mix(h: number): number {
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
-  return h ^ (h >>> 16)
 }
