@@ -3,6 +3,7 @@ import { TrueNowError } from '@truenow/contracts/errors.ts'
 import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs'
 import type { Clock } from './clock.ts'
 import { createCluster, type KafkaCluster, readFetched } from './kafka-cluster.ts'
+import { commitCursors } from './kafka-commit.ts'
 import { KafkaFollower } from './kafka-follower.ts'
 import { surviveGoneTopics } from './kafka-gone-topics.ts'
 import { offsetRange } from './kafka-offset-range.ts'
@@ -83,14 +84,7 @@ export function createKafkaClient(options: KafkaClientOptions): KafkaPort {
     deleteTopic: (topic) => deleteTopic(admin, topic),
     publishCursors: async (group, topic, nextOffsets) => {
       await commands.connect()
-      const coordinator = await commands.cluster.findGroupCoordinator({ groupId: group })
-      const partitions = [...nextOffsets].map(([partition, offset]) => ({
-        partition,
-        offset: String(offset),
-      }))
-      // No member and generation -1: an offset that nobody's membership stands behind, as kafka-consumer-groups writes it.
-      const commit = { groupId: group, groupGenerationId: -1, memberId: '', topics: [{ topic, partitions }] }
-      await unavailable(() => coordinator.offsetCommit(commit))
+      await unavailable(() => commitCursors(commands.cluster, group, topic, nextOffsets))
     },
     reachable: async () => {
       try {
