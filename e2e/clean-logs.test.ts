@@ -138,6 +138,8 @@ function problemOf(line: string, { name: pod, role }: Pod): string | undefined {
   return typeof entry.msg === 'string' && entry.msg !== '' ? undefined : 'no msg'
 }
 
-/** Kafka, PostgreSQL and Redis write lines of their own. */
+/** Kafka, PostgreSQL and Redis write lines of their own; PostgreSQL calls it fatal that a probe came while it started. */
 const foreignProblem = (line: string): string | undefined =>
-  /\b(ERROR|FATAL|PANIC)\b/.test(line) ? 'an error' : undefined
+  /\b(ERROR|FATAL|PANIC)\b/.test(line) && !line.endsWith('FATAL:  the database system is starting up')
+    ? 'an error'
+    : undefined

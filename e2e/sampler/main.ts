@@ -41,8 +41,8 @@ const BATCH_EVENTS = 100
 /** 12.5 a second: a quarter above what a judgement needs. */
 const QUERY_PERIOD_MS = 80
 /** With `--cache half` the writers are silent at the start of every period, and make up for it in the rest. */
-const QUIET_PERIOD_MS = 2_000
-const QUIET_MS = 600
+const QUIET_PERIOD_MS = 2_500
+const QUIET_MS = 1_000
 const QUERIES_OPEN_MAX = 64
 const PLACES = { id: 0, time: 1, region: 2, revenue: 6, items: 7 }
 /** Answers are asked up to a little before now, so that a healthy table can be complete: lateness plus a second. */

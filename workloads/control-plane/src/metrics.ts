@@ -36,6 +36,12 @@ export const createControlPlaneMetrics = (registry: Registry) => ({
     help: 'Shards that registered without the volume the catalog knows.',
     registers: [registry],
   }),
+  cursorsPublished: new Counter({
+    name: 'truenow_control_plane_cursors_published_total',
+    help: "Commits of applied offsets to a table's consumer group, for lag tools, by outcome.",
+    labelNames: ['outcome'] as const, // published | failed (then the rest of the turn waits for the next one)
+    registers: [registry],
+  }),
   postgresUp: new Gauge({
     name: 'truenow_control_plane_postgres_up',
     help: '1 while PostgreSQL answers.',

@@ -14,6 +14,7 @@ import { type CatalogStore, createCatalogStore } from './catalog-store.ts'
 import type { ControlPlaneConfig } from './config.ts'
 import { type ControlPlaneMetrics, createControlPlaneMetrics } from './metrics.ts'
 import { migrate } from './migrate.ts'
+import { publishCursors } from './publish-cursors.ts'
 import { REPLICA_STATES } from './read-catalog.ts'
 
 export type ControlPlanePorts = Readonly<{ postgres: PostgresPort; kafka: KafkaPort }>
@@ -46,17 +47,19 @@ export async function startControlPlane(
   const follower = createCatalogFollower({ store, log, pollMs: POLL_MS, onState })
   shutdown.onClose('catalog follower', follower.close)
 
+  const parts = { store, follower, kafka, identity, clock, log, metrics }
   const ending = new AbortController()
   const work = [
     becomeReady({ store, follower, health, context, signal: ending.signal }),
     watchKafka(kafka, health, ending.signal),
     showCatalog(follower, metrics, ending.signal),
+    publishCursors(parts, ending.signal),
   ]
   shutdown.onClose('background work', async () => {
     ending.abort()
     await Promise.all(work)
   })
-  const service = createCatalogService({ store, follower, kafka, identity, clock, log, metrics })
+  const service = createCatalogService(parts)
   const grpc = createGrpcServer({ role: 'control-plane', log, registry, health })
   grpc.add(Catalog, service)
   const http = createHttpServer({ role: 'control-plane', context, health })

@@ -5,5 +5,8 @@ import { catalogCases } from './catalog.cases.ts'
 
 catalogCases('PGlite and an in-memory log', async () => {
   const postgres = await createPostgresEmbedded()
-  return { postgres, kafka: createKafkaInMemory({ clock: systemClock }), close: postgres.close }
+  const kafka = createKafkaInMemory({ clock: systemClock })
+  const committed = async (group: string, topic: string) =>
+    kafka.cursors.get(`${group} ${topic}`) ?? new Map()
+  return { postgres, kafka, committed, close: postgres.close }
 })

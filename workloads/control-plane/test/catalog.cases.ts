@@ -25,7 +25,7 @@ import {
   type SlotState,
   SlotStateSchema,
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import { postgresSchemaName, topicName } from '@truenow/contracts/topics.ts'
+import { cursorGroupName, postgresSchemaName, topicName } from '@truenow/contracts/topics.ts'
 import { Registry } from 'prom-client'
 import { type CatalogFollower, createCatalogFollower } from '../src/catalog-follower.ts'
 import { type CatalogService, createCatalogService } from '../src/catalog-service.ts'
@@ -33,12 +33,21 @@ import { type CatalogStore, createCatalogStore } from '../src/catalog-store.ts'
 import { createControlPlaneMetrics } from '../src/metrics.ts'
 import { migrate } from '../src/migrate.ts'
 import { MIGRATIONS } from '../src/migrations.ts'
+import type { Parts } from '../src/parts.ts'
+import { publishCursors } from '../src/publish-cursors.ts'
 import { CLUSTER_CLAIM_SECONDS } from '../src/put-cluster.ts'
 import type { TableDeclaration } from '../src/table-declaration.ts'
 
-export type CasePorts = Readonly<{ postgres: PostgresPort; kafka: KafkaPort; close: () => Promise<void> }>
+export type CasePorts = Readonly<{
+  postgres: PostgresPort
+  kafka: KafkaPort
+  /** What the log's own tools say that a group has committed: partition to next offset. */
+  committed: (group: string, topic: string) => Promise<ReadonlyMap<number, number>>
+  close: () => Promise<void>
+}>
 
 type World = Readonly<{
+  parts: Parts
   service: CatalogService
   store: CatalogStore
   follower: CatalogFollower
@@ -101,16 +110,15 @@ export function catalogCases(name: string, openPorts: () => Promise<CasePorts>):
       await follower.refresh()
       const metrics = createControlPlaneMetrics(new Registry())
       const { kafka } = ports
-      const service = createCatalogService({
+      const parts = { store, follower, kafka, identity, clock: systemClock, log, metrics }
+      return {
+        parts,
+        service: createCatalogService(parts),
         store,
         follower,
         kafka,
-        identity,
-        clock: systemClock,
-        log,
-        metrics,
-      })
-      return { service, store, follower, kafka, topic: (table) => topicName(identity, 'production', table) }
+        topic: (table) => topicName(identity, 'production', table),
+      }
     }
 
     const putCluster = ({ service }: World, more: Fields<PutClusterRequest> = {}) =>
@@ -191,6 +199,26 @@ export function catalogCases(name: string, openPorts: () => Promise<CasePorts>):
       assert.deepEqual(states(at, 0).concat(states(at, 1)), Array(8).fill(ReplicaState.SERVING))
       return { ...at, incarnations: incarnations as [bigint, bigint] }
     }
+
+    test('cursors: what the serving replica furthest behind has applied is what lag tools see', async () => {
+      const at = await serving()
+      const [first, second] = at.incarnations
+      await report(at, 0, first, 'p0', [stateOf(at, 0, 4n), stateOf(at, 1, 7n), stateOf(at, 2, 1n)])
+      await report(at, 1, second, 'p1', [stateOf(at, 0, 6n), stateOf(at, 1, 5n), stateOf(at, 3, -1n)])
+      const stopping = new AbortController()
+      const publishing = publishCursors(at.parts, stopping.signal, 5)
+      const group = cursorGroupName(at.parts.identity, 'production', 'events')
+      const deadline = performance.now() + 30_000
+      let committed: ReadonlyMap<number, number> = new Map()
+      while (committed.size < 4 && performance.now() < deadline) {
+        await delay(20)
+        committed = await ports.committed(group, at.topic('events'))
+      }
+      stopping.abort()
+      await publishing
+      assert.deepEqual(Object.fromEntries(committed), { 0: 5, 1: 6, 2: 2, 3: 0 })
+      assert.equal(at.topic('events'), group)
+    })
 
     test('PutTable: the topic is made as the design says, and every replica begins as joining', async () => {
       const at = await world()
