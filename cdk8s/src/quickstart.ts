@@ -85,4 +85,5 @@ const eventsTable = (cluster: string) => ({
   retention: '1h',
   allowedLateness: '10s',
   dedupWindow: '10m',
+  rollups: [{ dimensions: ['region', 'product'], metrics: ['revenue'], granularity: '1s' }],
 })

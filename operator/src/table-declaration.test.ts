@@ -26,6 +26,13 @@ test('tableDeclaration: every field of the spec in the units of the data plane',
   })
 })
 
+test('tableDeclaration: rollups by the names of their steps', () => {
+  const rollups = [{ dimensions: ['region'], metrics: ['items'], granularity: '10m' }]
+  assert.deepEqual(tableDeclaration(tableOf({ rollups })).rollups, [
+    { dimensions: ['region'], metrics: ['items'], granularityUs: 600_000_000 },
+  ])
+})
+
 test('tableDeclaration: with its version it is a TableDefinition of the contracts', () => {
   const { partitionBy: _, ...spec } = tableOf().spec
   for (const table of [tableOf(), { ...tableOf(), spec }])

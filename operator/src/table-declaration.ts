@@ -1,4 +1,4 @@
-import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import { ROLLUP_STEPS_US, type TableDefinition } from '@truenow/contracts/table-definition.ts'
 import type { Table } from './api/v1alpha1/table.ts'
 import { microsecondsOfDuration } from './duration.ts'
 import { tableIdentity } from './table-identity.ts'
@@ -23,5 +23,16 @@ export function tableDeclaration(table: Table): Omit<TableDefinition, 'version'>
     maxFutureSkewUs: microsecondsOfDuration(spec.maxFutureSkew),
     idleTimeoutUs: microsecondsOfDuration(spec.idleTimeout),
     onMemoryFull: spec.onMemoryFull as TableDefinition['onMemoryFull'],
+    ...(spec.rollups === undefined ? {} : { rollups: spec.rollups.map(rollupDefinition) }),
   }
 }
+
+const rollupDefinition = ({
+  dimensions,
+  metrics,
+  granularity,
+}: NonNullable<Table['spec']['rollups']>[number]) => ({
+  dimensions: [...dimensions],
+  metrics: [...metrics],
+  granularityUs: ROLLUP_STEPS_US[granularity as keyof typeof ROLLUP_STEPS_US],
+})

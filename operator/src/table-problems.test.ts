@@ -24,6 +24,12 @@ const cases: ReadonlyArray<[what: string, spec: Partial<TableSpec>, said: readon
   ['partitioned by the time', { partitionBy: ['event_time_us'] }, [/spec\.partitionBy/]],
   ['no duration', { retention: '1h30m' }, [/'1h30m' is no duration/]],
   ['no lawful name', { name: 'No Name' }, [/^spec\.name/]],
+  ['a rollup', { rollups: [{ dimensions: ['region'], metrics: ['items'], granularity: '10s' }] }, []],
+  [
+    'a rollup by a stranger, of a text',
+    { rollups: [{ dimensions: ['user_id'], metrics: ['region'], granularity: '1s' }] },
+    [/spec\.rollups\[0\]\.dimensions names 'user_id'/, /spec\.rollups\[0\]\.metrics names 'region'/],
+  ],
   [
     'all mistakes at once',
     { columns: [column('a'), column('a')], partitionBy: ['b'], dedupWindow: '' },

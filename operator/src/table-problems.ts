@@ -1,3 +1,4 @@
+import { rollupProblems } from '@truenow/contracts/rollup-problems.ts'
 import type { Table } from './api/v1alpha1/table.ts'
 import { tableDeclaration } from './table-declaration.ts'
 import { identityProblem } from './table-identity.ts'
@@ -18,7 +19,8 @@ export function tableProblems(table: Table): string[] {
   if (unknown.length > 0)
     problems.push('spec.partitionBy names a column that the table does not have; name columns of this table')
   try {
-    tableDeclaration(table)
+    const { columns: declared, rollups = [] } = tableDeclaration(table)
+    problems.push(...rollupProblems(rollups, declared).map((problem) => `spec.${problem}`))
   } catch (error) {
     problems.push(`spec: ${(error as RangeError).message}`)
   }

@@ -121,6 +121,8 @@ export const QueryStatement = Type.Object(
     require_complete: Type.Optional(Type.Boolean()),
     /** False: neither read nor write the result cache. */
     cache: Type.Optional(Type.Boolean()),
+    /** False: read rows even where a rollup could answer, for comparison; the answer is the same. */
+    rollups: Type.Optional(Type.Boolean()),
     timeout_ms: Type.Optional(Type.Integer({ minimum: 1, maximum: 60_000 })),
   },
   { additionalProperties: false },
@@ -158,6 +160,8 @@ export type QueryAnswer = Readonly<{
   stats: Readonly<{
     rows_scanned: number
     rows_matched: number
+    /** How many of the matched rows a rollup stood for. */
+    rows_from_rollups: number
     shards_asked: number
     cache: 'hit' | 'miss' | 'off'
     took_us: number

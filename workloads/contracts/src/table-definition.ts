@@ -4,6 +4,17 @@ import { type Static, Type } from 'typebox'
 export const NAME_PATTERN = '^[a-z][a-z0-9_]{0,62}$'
 export const COLUMNS_MAX = 1_000
 export const SLOTS_MAX = 1_024
+export const ROLLUPS_MAX = 8
+export const ROLLUP_DIMENSIONS_MAX = 4
+export const ROLLUP_METRICS_MAX = 16
+/** Time steps of rollups, by the name that people give them, µs: each is a multiple of the one before. */
+export const ROLLUP_STEPS_US = {
+  '1s': 1_000_000,
+  '10s': 10_000_000,
+  '1m': 60_000_000,
+  '10m': 600_000_000,
+  '1h': 3_600_000_000,
+} as const
 
 export const ColumnType = Type.Union([
   Type.Literal('string'),
@@ -23,6 +34,23 @@ export const ColumnDefinition = Type.Object(
   { additionalProperties: false },
 )
 export type ColumnDefinition = Static<typeof ColumnDefinition>
+
+/**
+ * Rows that shards fold ahead: for each step of event time and each combination of the dimensions' values, how many rows
+ * there are, and of each metric how many values, their sum, least and greatest. Kept for every prefix of the dimensions
+ * too, so their order matters.
+ */
+export const RollupDefinition = Type.Object(
+  {
+    dimensions: Type.Array(Type.String({ pattern: NAME_PATTERN }), { maxItems: ROLLUP_DIMENSIONS_MAX }),
+    metrics: Type.Array(Type.String({ pattern: NAME_PATTERN }), { maxItems: ROLLUP_METRICS_MAX }),
+    granularityUs: Type.Unsafe<number>(
+      Type.Union(Object.values(ROLLUP_STEPS_US).map((us) => Type.Literal(us))),
+    ),
+  },
+  { additionalProperties: false },
+)
+export type RollupDefinition = Readonly<Static<typeof RollupDefinition>>
 
 /**
  * One numbered version of a table: all that decides what a row becomes. The control plane numbers versions from 1;
@@ -46,6 +74,8 @@ export const TableDefinition = Type.Object(
     maxFutureSkewUs: Type.Integer({ minimum: 0 }),
     idleTimeoutUs: Type.Integer({ minimum: 0 }),
     onMemoryFull: Type.Union([Type.Literal('Evict'), Type.Literal('Stall')]),
+    /** Absent: none. They change how fast answers are, never what they say. */
+    rollups: Type.Optional(Type.Array(RollupDefinition, { maxItems: ROLLUPS_MAX })),
   },
   { additionalProperties: false },
 )

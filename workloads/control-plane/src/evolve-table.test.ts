@@ -54,6 +54,27 @@ test('evolveTable: durations change as a new version', () => {
   assert.deepEqual(evolution.changes, ['retentionUs 3600000000 → 7200000000'])
 })
 
+test('evolveTable: rollups come and go as a new version, and their order means nothing', () => {
+  const byRegion = { dimensions: ['region'], metrics: ['items'], granularityUs: 1_000_000 }
+  const total = { dimensions: [], metrics: ['items'], granularityUs: 60_000_000 }
+  const added = evolveTable(current, { ...declared, rollups: [byRegion, total] })
+  assert.ok(added.kind === 'changed')
+  assert.deepEqual(added.changes, [
+    'rollup of items by region, 1000000 µs added',
+    'rollup of items by 60000000 µs added',
+  ])
+  assert.deepEqual(added.definition.rollups, [byRegion, total])
+  const { definition } = added
+  assert.deepEqual(evolveTable(definition, { ...declared, rollups: [total, byRegion] }), {
+    kind: 'unchanged',
+  })
+  const removed = evolveTable(definition, declared)
+  assert.ok(removed.kind === 'changed')
+  assert.equal(removed.changes.length, 2)
+  assert.equal(removed.definition.rollups, undefined)
+  assert.deepEqual(evolveTable(current, { ...declared, rollups: [] }), { kind: 'unchanged' })
+})
+
 const refused: ReadonlyArray<[name: string, change: Partial<TableDeclaration>, says: RegExp]> = [
   ['idColumn', { idColumn: 'uid' }, /^idColumn is "event_id" and never changes \(given: "uid"\)/],
   ['timeColumn', { timeColumn: 'at_us' }, /^timeColumn /],

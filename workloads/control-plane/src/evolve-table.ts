@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import {
   COLUMNS_MAX,
   type ColumnDefinition,
+  type RollupDefinition,
   type TableDefinition,
 } from '@truenow/contracts/table-definition.ts'
 import type { TableDeclaration } from './table-declaration.ts'
@@ -35,11 +36,28 @@ export function evolveTable(current: TableDefinition, declared: TableDeclaration
     ...CHANGEABLE.filter((field) => current[field] !== declared[field]).map(
       (field) => `${field} ${current[field]} → ${declared[field]}`,
     ),
+    ...rollupChanges(current.rollups ?? [], declared.rollups ?? []),
   ]
   if (changes.length === 0) return { kind: 'unchanged' }
   const definition = { ...declared, columns: [...current.columns, ...added], version: current.version + 1 }
   return { kind: 'changed', definition, changes }
 }
+
+/** They change no answer, so any change is safe; their order means nothing. */
+function rollupChanges(
+  current: readonly RollupDefinition[],
+  declared: readonly RollupDefinition[],
+): string[] {
+  const without = (some: readonly RollupDefinition[], others: readonly RollupDefinition[]) =>
+    some.filter((one) => !others.some((other) => isDeepStrictEqual(one, other)))
+  return [
+    ...without(current, declared).map((rollup) => `rollup ${textOf(rollup)} removed`),
+    ...without(declared, current).map((rollup) => `rollup ${textOf(rollup)} added`),
+  ]
+}
+
+const textOf = ({ dimensions, metrics, granularityUs }: RollupDefinition): string =>
+  `of ${metrics.join(', ')} by ${[...dimensions, `${granularityUs} µs`].join(', ')}`
 
 function* refusals(
   current: TableDefinition,

@@ -23,7 +23,14 @@ const events: TableDeclaration = {
 }
 const column = (name: string) => ({ name, type: 'int64', nullable: true }) as const
 
+const rollup = { dimensions: ['region'], metrics: ['revenue'], granularityUs: 1_000_000 }
+const rolled = (...changes: object[]) => ({
+  ...events,
+  rollups: changes.map((change) => ({ ...rollup, ...change })),
+})
+
 test('parseTableDeclaration: a good one comes back as it is, and a version in it is not believed', () => {
+  assert.deepEqual(parseTableDeclaration(JSON.stringify(rolled({}))), rolled({}))
   assert.deepEqual(parseTableDeclaration(JSON.stringify(events)), events)
   assert.deepEqual(parseTableDeclaration(JSON.stringify({ ...events, version: 7 })), events)
 })
@@ -55,6 +62,17 @@ const refused: ReadonlyArray<[name: string, given: unknown, says: RegExp]> = [
   ],
   ['a key that is no column', { ...events, partitionBy: ['nobody'] }, /partitionBy names 'nobody'/],
   ['a key twice', { ...events, partitionBy: ['region', 'region'] }, /partitionBy names 'region' twice/],
+  ['a rollup by a stranger', rolled({ dimensions: ['nobody'] }), /rollups\[0\]\.dimensions names 'nobody'/],
+  ['a rollup by a float', rolled({ dimensions: ['revenue'] }), /no column of type string, bool, int64/],
+  [
+    'a rollup of a text',
+    rolled({ metrics: ['region'] }),
+    /metrics names 'region', which is no column of type int64/,
+  ],
+  ['a dimension twice', rolled({ dimensions: ['region', 'region'] }), /dimensions names a column twice/],
+  ['a rollup twice', rolled({}, {}), /rollups\[1\] says the same/],
+  ['a step that is none', rolled({ granularityUs: 5_000_000 }), /\/rollups\/0\/granularityUs/],
+  ['more dimensions than may be', rolled({ dimensions: 'abcde'.split('') }), /\/rollups\/0\/dimensions/],
   ['id and time alike', { ...events, idColumn: 'event_time_us' }, /must differ/],
 ]
 for (const [name, given, says] of refused) {

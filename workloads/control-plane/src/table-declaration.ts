@@ -1,4 +1,5 @@
 import { TrueNowError } from '@truenow/contracts/errors.ts'
+import { rollupProblems } from '@truenow/contracts/rollup-problems.ts'
 import { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { Value } from 'typebox/value'
 
@@ -23,7 +24,8 @@ export function parseTableDeclaration(json: string): TableDeclaration {
   return declaration
 }
 
-function* mistakes({ columns, idColumn, timeColumn, partitionBy }: TableDeclaration): Generator<string> {
+function* mistakes(declaration: TableDeclaration): Generator<string> {
+  const { columns, idColumn, timeColumn, partitionBy, rollups = [] } = declaration
   if (idColumn === timeColumn) yield `idColumn and timeColumn are both '${idColumn}'; they must differ`
   const names = new Set<string>()
   for (const { name } of columns) {
@@ -39,6 +41,7 @@ function* mistakes({ columns, idColumn, timeColumn, partitionBy }: TableDeclarat
     }
     if (partitionBy.indexOf(name) !== index) yield `partitionBy names '${name}' twice`
   }
+  yield* rollupProblems(rollups, columns)
 }
 
 function parseObject(json: string): Record<string, unknown> {

@@ -24,4 +24,5 @@ export const DEMO_TABLE: Omit<TableDefinition, 'version'> = {
   maxFutureSkewUs: 60 * SECOND_US,
   idleTimeoutUs: 5 * SECOND_US,
   onMemoryFull: 'Evict',
+  rollups: [{ dimensions: ['region', 'product'], metrics: ['revenue'], granularityUs: SECOND_US }],
 }

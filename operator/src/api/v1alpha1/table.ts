@@ -1,3 +1,9 @@
+import {
+  ROLLUP_DIMENSIONS_MAX,
+  ROLLUP_METRICS_MAX,
+  ROLLUP_STEPS_US,
+  ROLLUPS_MAX,
+} from '@truenow/contracts/table-definition.ts'
 import { type Static, Type } from 'typebox'
 import { type Condition, ConditionSchema } from '../condition.ts'
 import type { ObjectMeta } from '../object-meta.ts'
@@ -16,6 +22,30 @@ const unchanged = (field: string, why: string) => {
     message: `${field} cannot change: ${why}; create another table`,
   }
 }
+
+const columnName = (description: string) =>
+  Type.String({ pattern: NAME_PATTERN, maxLength: NAME_LENGTH_MAX, description })
+
+const Rollup = Type.Object(
+  {
+    dimensions: Type.Array(columnName('Name of a string, bool or int64 column of this table.'), {
+      maxItems: ROLLUP_DIMENSIONS_MAX,
+      description:
+        'Columns that queries filter and group by. Every prefix of the list is folded too, so name the one most used first.',
+    }),
+    metrics: Type.Array(columnName('Name of an int64 or float64 column of this table.'), {
+      maxItems: ROLLUP_METRICS_MAX,
+      default: [],
+      description: 'Columns whose count, sum, average, least and greatest value are asked for.',
+    }),
+    granularity: Type.String({
+      enum: Object.keys(ROLLUP_STEPS_US),
+      default: '1s',
+      description: 'The finest step of event time that is folded; coarser ones are folded from it.',
+    }),
+  },
+  { description: 'Rows folded ahead by time and dimensions, so that queries read a few cells instead.' },
+)
 
 /** crds/tables.yaml is generated from this by `make generate`. */
 export const TableSpec = Type.Object(
@@ -133,6 +163,13 @@ export const TableSpec = Type.Object(
       default: 'Evict',
       description: 'When a shard’s memory is full: Evict drops the oldest rows, Stall stops reading.',
     }),
+    rollups: Type.Optional(
+      Type.Array(Rollup, {
+        maxItems: ROLLUPS_MAX,
+        description:
+          'What shards fold ahead. It may change at any time: answers stay the same, only faster or slower.',
+      }),
+    ),
     source: Type.Object(
       {
         gateway: Type.Object(
@@ -168,6 +205,15 @@ export const TableSpec = Type.Object(
       {
         rule: 'self.columns.all(column, column.name != self.idColumn && column.name != self.timeColumn)',
         message: 'columns repeats the id or time column, which every table has; leave it out',
+      },
+      {
+        rule: "!has(self.rollups) || self.rollups.all(rollup, rollup.dimensions.all(name, self.columns.exists(column, column.name == name && column.type in ['string', 'bool', 'int64'])))",
+        message:
+          'rollups has a dimension that is no string, bool or int64 column of the table; name one that is',
+      },
+      {
+        rule: "!has(self.rollups) || self.rollups.all(rollup, rollup.metrics.all(name, self.columns.exists(column, column.name == name && column.type in ['int64', 'float64'])))",
+        message: 'rollups has a metric that is no int64 or float64 column of the table; name one that is',
       },
       {
         rule: 'self.idColumn != self.timeColumn',
