@@ -32,6 +32,7 @@ export const definition: TableDefinition = {
   maxFutureSkewUs: 60_000_000,
   idleTimeoutUs: 10_000_000,
   onMemoryFull: 'Evict',
+  rollups: [{ dimensions: ['region', 'product'], metrics: ['revenue'], granularityUs: 1_000_000 }],
 }
 
 /** Rows as numbers: what a peer loads. `cents` and `tenths` are revenue × 100 and latency × 10. */

@@ -56,15 +56,16 @@ export async function executePartial(
     return answerOf(asked, slot, judged)
   })
   if (definition === undefined)
-    return { slots: answers, batch: new Uint8Array(0), rowsScanned: 0n, rowsMatched: 0n }
+    return { slots: answers, batch: new Uint8Array(0), rowsScanned: 0n, rowsMatched: 0n, rowsFromRollups: 0n }
   try {
     const pause = pauses(nowMs, signal)
-    const { batch, rowsScanned, rowsMatched } = await executeOverArenas(plan, definition, cuts, pause)
+    const executed = await executeOverArenas(plan, definition, cuts, pause)
     return {
       slots: answers,
-      batch: encodeColumnBatch(batch),
-      rowsScanned: BigInt(rowsScanned),
-      rowsMatched: BigInt(rowsMatched),
+      batch: encodeColumnBatch(executed.batch),
+      rowsScanned: BigInt(executed.rowsScanned),
+      rowsMatched: BigInt(executed.rowsMatched),
+      rowsFromRollups: BigInt(executed.rowsFromRollups),
     }
   } finally {
     for (const cut of cuts) cut.release()
@@ -91,6 +92,7 @@ async function executeOverArenas(
     ),
     rowsScanned: parts.reduce((sum, { rowsScanned }) => sum + rowsScanned, 0),
     rowsMatched: parts.reduce((sum, { rowsMatched }) => sum + rowsMatched, 0),
+    rowsFromRollups: parts.reduce((sum, { rowsFromRollups }) => sum + rowsFromRollups, 0),
   }
 }
 

@@ -66,6 +66,36 @@ export const createHotTierMetrics = (registry: Registry) => ({
     registers: [registry],
   }),
   ...createIdMetrics(registry),
+  ...createRollupMetrics(registry),
+})
+
+/** Of buckets that are folded into rollups. */
+const createRollupMetrics = (registry: Registry) => ({
+  rollupRows: new Gauge({
+    name: 'truenow_hot_tier_rollup_rows',
+    help: 'Rows that rollups stand for.',
+    registers: [registry],
+  }),
+  rollupCells: new Gauge({
+    name: 'truenow_hot_tier_rollup_cells',
+    help: 'Cells of rollups, all levels together.',
+    registers: [registry],
+  }),
+  rollupBytes: new Gauge({
+    name: 'truenow_hot_tier_rollup_bytes',
+    help: 'Bytes that rollups take; part of the resident bytes.',
+    registers: [registry],
+  }),
+  rollupLevelsLeftOut: new Gauge({
+    name: 'truenow_hot_tier_rollup_levels_left_out',
+    help: 'Levels of folded buckets that are not kept, because they would have too many cells: rows are read instead.',
+    registers: [registry],
+  }),
+  rollupsOutOfMemory: new Gauge({
+    name: 'truenow_hot_tier_rollups_out_of_memory',
+    help: 'Buckets that could not be folded because the arena had no room: rows are read instead.',
+    registers: [registry],
+  }),
 })
 
 /** Of remembered ids and their runs. */

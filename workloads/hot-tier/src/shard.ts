@@ -5,7 +5,7 @@ import type { TrueNowError } from '@truenow/contracts/errors.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { Arena } from '@truenow/kernels/columns/arena.ts'
 import { TextPools } from '@truenow/kernels/columns/text-pool.ts'
-import type { ReplicaMemory } from '@truenow/kernels/replica/slot-replica.ts'
+import type { ReplicaMemory, RollupFigures } from '@truenow/kernels/replica/slot-replica.ts'
 import { createArenas } from './create-arenas.ts'
 import { type FollowParts, followSlot } from './follow-slot.ts'
 import type { HotTierMetrics } from './metrics.ts'
@@ -294,6 +294,18 @@ export class Shard {
     }
     this.parts.metrics.lagRecords.set(lag)
     this.countIds()
+    this.countRollups()
+  }
+
+  private countRollups(): void {
+    const { metrics } = this.parts
+    const all = this.slots().map(({ replica }) => replica.rollups)
+    const total = (figure: keyof RollupFigures) => all.reduce((sum, figures) => sum + figures[figure], 0)
+    metrics.rollupRows.set(total('rows'))
+    metrics.rollupCells.set(total('cells'))
+    metrics.rollupBytes.set(total('bytes'))
+    metrics.rollupLevelsLeftOut.set(total('levelsLeftOut'))
+    metrics.rollupsOutOfMemory.set(total('outOfMemory'))
   }
 
   private countIds(): void {

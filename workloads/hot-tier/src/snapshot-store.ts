@@ -224,6 +224,7 @@ export class SnapshotStore {
     const replica = this.createReplica(body.definition)
     try {
       this.load(body, replica)
+      replica.foldBuckets()
       return replica
     } catch (error) {
       replica.free() // Half of it may stand in the arena already.

@@ -135,6 +135,7 @@ async function execute(asked: Asked, parts: AnswerParts, signal: AbortSignal): P
     stats: {
       rows_scanned: cached.rowsScanned,
       rows_matched: cached.rowsMatched,
+      rows_from_rollups: cached.rowsFromRollups,
       shards_asked: gathering.shardsAsked.size,
       cache,
       took_us: Math.round((parts.clock.monotonicMs() - startedMs) * 1_000),

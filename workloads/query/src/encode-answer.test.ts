@@ -36,7 +36,14 @@ test('encodeAnswer: one JSON object, columns and rows first', () => {
     approximate: {},
     regressed: false,
     warnings: [],
-    stats: { rows_scanned: 0, rows_matched: 0, shards_asked: 1, cache: 'off', took_us: 3 },
+    stats: {
+      rows_scanned: 0,
+      rows_matched: 0,
+      rows_from_rollups: 0,
+      shards_asked: 1,
+      cache: 'off',
+      took_us: 3,
+    },
   }
   const text = encodeAnswer(head, '[]')
   assert.ok(text.startsWith('{"columns":[{"name":"key","type":"string"}'))

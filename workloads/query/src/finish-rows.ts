@@ -21,9 +21,12 @@ export function finishRows(
   parts: readonly Part[],
 ): CachedResult {
   const ordered = parts.toSorted((a, b) => a.slot - b.slot)
-  const rowsScanned = ordered.reduce((sum, part) => sum + part.rowsScanned, 0)
-  const rowsMatched = ordered.reduce((sum, part) => sum + part.rowsMatched, 0)
-  if (ordered.length === 0) return { rowsText: '[]', warnings: [], rowsScanned, rowsMatched }
+  const read = {
+    rowsScanned: ordered.reduce((sum, part) => sum + part.rowsScanned, 0),
+    rowsMatched: ordered.reduce((sum, part) => sum + part.rowsMatched, 0),
+    rowsFromRollups: ordered.reduce((sum, part) => sum + part.rowsFromRollups, 0),
+  }
+  if (ordered.length === 0) return { rowsText: '[]', warnings: [], ...read }
   const merged = mergePartials(
     message,
     definition,
@@ -40,5 +43,5 @@ export function finishRows(
   const warnings = [...final.overflowed].map(
     (column) => `${plan.outputs[column]?.name} overflowed its type in some rows and is null there`,
   )
-  return { rowsText: encodeRows(plan.outputs, orderRows(plan, rows)), warnings, rowsScanned, rowsMatched }
+  return { rowsText: encodeRows(plan.outputs, orderRows(plan, rows)), warnings, ...read }
 }

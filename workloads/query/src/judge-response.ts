@@ -65,6 +65,7 @@ export function judgeResponse(
     batch,
     rowsScanned: Number(response.rowsScanned),
     rowsMatched: Number(response.rowsMatched),
+    rowsFromRollups: Number(response.rowsFromRollups),
   }
   return { part, cuts, failed, lie: undefined }
 }

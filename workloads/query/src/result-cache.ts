@@ -14,6 +14,7 @@ export type CachedResult = Readonly<{
   warnings: readonly string[]
   rowsScanned: number
   rowsMatched: number
+  rowsFromRollups: number
 }>
 /** Which result is meant: the same question over the same rows. */
 export type ResultIdentity = Readonly<{

@@ -19,7 +19,13 @@ export type Question = Readonly<{
   deadlineMs: number
 }>
 /** What one shard answered: a merged partial over some slots. `slot` is the lowest of them. */
-export type Part = Readonly<{ slot: number; batch: Uint8Array; rowsScanned: number; rowsMatched: number }>
+export type Part = Readonly<{
+  slot: number
+  batch: Uint8Array
+  rowsScanned: number
+  rowsMatched: number
+  rowsFromRollups: number
+}>
 /** A slot on its way to an answer. Every replica is asked at most once under one map, so the search ends. */
 export type SlotTask = {
   slot: number

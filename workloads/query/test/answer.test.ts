@@ -49,7 +49,13 @@ test('answer: it carries its truth', async () => {
   )
   assert.deepEqual([answer.missing_slots, answer.warnings], [[], []])
   const { took_us: _, ...stats } = answer.stats
-  assert.deepEqual(stats, { rows_scanned: 8, rows_matched: 8, shards_asked: 2, cache: 'off' })
+  assert.deepEqual(stats, {
+    rows_scanned: 8,
+    rows_matched: 8,
+    rows_from_rollups: 0,
+    shards_asked: 2,
+    cache: 'off',
+  })
 })
 
 test('answer: complete only once the watermark has reached the end of the range', async () => {

@@ -43,7 +43,7 @@ export function bruteForcePartial(plan: Plan, slots: readonly SlotRows[], defini
     plan.shape.case === 'rows'
       ? rowsBatch(plan.shape.value, kept, types, definition.timeColumn)
       : aggregateBatch(plan, kept, types, definition.timeColumn)
-  return { batch, rowsScanned: BigInt(scanned), rowsMatched: BigInt(kept.length) }
+  return { batch, rowsScanned: BigInt(scanned), rowsMatched: BigInt(kept.length), rowsFromRollups: 0n }
 }
 
 function keeps(plan: Plan, row: Row, definition: TableDefinition): boolean {

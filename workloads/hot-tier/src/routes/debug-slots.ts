@@ -17,6 +17,7 @@ export function debugSlots(app: HttpApp, shard: Shard): void {
       remembered_ids_in_runs: slot.replica.ids.sizeInRuns,
       id_runs: slot.replica.ids.runCount,
       buckets: slot.replica.buckets.size,
+      rollups: slot.replica.rollups,
       resident_rows: slot.replica.residentRows,
       resident_bytes: slot.replica.residentBytes,
       snapshot_offset: slot.snapshots.offset,

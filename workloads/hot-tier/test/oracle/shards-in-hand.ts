@@ -24,6 +24,7 @@ export type ShardAnswer = Readonly<{
   batch: Uint8Array
   rowsScanned: number
   rowsMatched: number
+  rowsFromRollups: number
   positions: ReadonlyArray<readonly [slot: number, offset: number]>
 }>
 /** Shards that a table is dealt out to, at most. */
@@ -128,6 +129,7 @@ export class ShardsInHand {
       batch: found.batch,
       rowsScanned: Number(found.rowsScanned),
       rowsMatched: Number(found.rowsMatched),
+      rowsFromRollups: Number(found.rowsFromRollups),
       positions,
     }
   }

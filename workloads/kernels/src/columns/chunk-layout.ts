@@ -20,7 +20,7 @@ const VECTOR_BYTES = 16
 /**
  * Where things stand in a chunk of `capacity` rows: ids, event times, row numbers, then each column, every one at a whole
  * vector. One allocation holds a whole chunk, so that thousands of quiet slots cost one small run each. Layouts are never
- * changed, and shared: following the same steps gives the same object.
+ * changed, and shared: following the same steps gives the same object. Cells of a rollup have neither ids nor row numbers.
  */
 export class ChunkLayout {
   readonly columns: readonly LayoutColumn[]
@@ -30,16 +30,18 @@ export class ChunkLayout {
   /** What stands before column i; the last entry: before the end. */
   private readonly before: Before[] = []
   private readonly next = new Map<string, ChunkLayout>()
+  private readonly ofCells: boolean
 
-  constructor(timeWidth: 4 | 8, columns: readonly LayoutColumn[] = []) {
+  constructor(timeWidth: 4 | 8, columns: readonly LayoutColumn[] = [], ofCells = false) {
     this.timeWidth = timeWidth
     this.columns = columns
+    this.ofCells = ofCells
     const before: Before = {
       1: 0,
       2: 0,
-      4: timeWidth === 4 ? 2 : 1,
+      4: (timeWidth === 4 ? 1 : 0) + (ofCells ? 0 : 1),
       8: timeWidth === 8 ? 1 : 0,
-      16: 1,
+      16: ofCells ? 0 : 1,
       bitmaps: 0,
     }
     for (const [index, { name, width, hasValidity }] of columns.entries()) {
@@ -62,7 +64,7 @@ export class ChunkLayout {
 
   /** Bytes from the start of the chunk. */
   timesAt(capacity: number): number {
-    return vectors(capacity * ID_BYTES)
+    return this.ofCells ? 0 : vectors(capacity * ID_BYTES)
   }
   rowNumbersAt(capacity: number): number {
     return this.timesAt(capacity) + vectors(capacity * this.timeWidth)
@@ -86,7 +88,7 @@ export class ChunkLayout {
     if (layout === undefined) {
       const index = this.places.get(name)
       const columns = index === undefined ? [...this.columns, column] : this.columns.with(index, column)
-      layout = new ChunkLayout(this.timeWidth, columns)
+      layout = new ChunkLayout(this.timeWidth, columns, this.ofCells)
       this.next.set(step, layout)
     }
     return layout
@@ -101,3 +103,5 @@ export const bitmapBytes = (rows: number): number => vectors(rows / 8)
 /** Empty layouts, where every bucket begins. */
 export const NARROW_TIMES = new ChunkLayout(4)
 export const WIDE_TIMES = new ChunkLayout(8)
+export const NARROW_TIMES_OF_CELLS = new ChunkLayout(4, [], true)
+export const WIDE_TIMES_OF_CELLS = new ChunkLayout(8, [], true)

@@ -16,6 +16,8 @@ import { evaluateFilter, numberTest, scalarOf, TRUE, textTest } from './evaluate
 export type Selection = Readonly<{ pointer: number; count: number }>
 export const ALL_ROWS = 0
 
+/** Event times in [startUs, endUs). */
+type Range = Readonly<{ startUs: number; endUs: number }>
 type Leaf = Readonly<{ kind: 'leaf'; comparison: Comparison; negated: boolean; verdicts: Verdicts }>
 type Node = Leaf | Readonly<{ kind: 'and' | 'or'; operands: readonly Node[] }>
 /** By pool: a byte a code, 1 where the leaf holds, and how many codes were judged. */
@@ -42,29 +44,22 @@ export class RowSelector {
   private readonly kernels: Kernels
   private readonly scratch: Scratch
   private readonly root: Node | undefined
-  private readonly startUs: number
-  private readonly endUs: number
+  private readonly range: Range
 
-  constructor(
-    kernels: Kernels,
-    scratch: Scratch,
-    filter: Filter | undefined,
-    { startUs, endUs }: Readonly<{ startUs: number; endUs: number }>,
-  ) {
+  constructor(kernels: Kernels, scratch: Scratch, filter: Filter | undefined, range: Range) {
     this.kernels = kernels
     this.scratch = scratch
     this.root = filter === undefined ? undefined : nodeOf(filter, false)
-    this.startUs = startUs
-    this.endUs = endUs
+    this.range = range
   }
 
-  /** The rows of a source inside the range for which the filter is true. The bitmap holds until the next call. */
-  select(source: ResidentSource): Selection {
+  /** The rows of a source inside the range, or another one, for which the filter is true. The bitmap holds until the next call. */
+  select(source: ResidentSource, range: Range = this.range): Selection {
     const { rowCount } = source
-    const whole = source.timeUsMin >= this.startUs && source.timeUsMax < this.endUs
+    const whole = source.timeUsMin >= range.startUs && source.timeUsMax < range.endUs
     if (whole && this.root === undefined) return { pointer: ALL_ROWS, count: rowCount }
     const pointer = this.bitmap(0)
-    if (!whole) this.selectTimes(source, pointer)
+    if (!whole) this.selectTimes(source, range, pointer)
     if (this.root !== undefined) {
       const filtered = whole ? pointer : this.bitmap(1)
       this.evaluate(this.root, source, filtered, whole ? 1 : 2)
@@ -77,14 +72,18 @@ export class RowSelector {
     return this.scratch.keep(`bitmap ${depth}`, bitmapBytes(CHUNK_ROWS_MAX))
   }
 
-  private selectTimes({ resident: { chunk, startUs }, rowCount }: ResidentSource, out: number): void {
+  private selectTimes(
+    { resident: { chunk, startUs }, rowCount }: ResidentSource,
+    range: Range,
+    out: number,
+  ): void {
     const times = chunk.pointer + chunk.layout.timesAt(chunk.capacity)
     if (chunk.layout.timeWidth === 8) {
-      this.kernels.selectF64Between(times, rowCount, this.startUs, this.endUs, out)
+      this.kernels.selectF64Between(times, rowCount, range.startUs, range.endUs, out)
       return
     }
-    const low = Math.max(0, this.startUs - startUs)
-    const high = Math.min(UINT32_MAX, this.endUs - 1 - startUs)
+    const low = Math.max(0, range.startUs - startUs)
+    const high = Math.min(UINT32_MAX, range.endUs - 1 - startUs)
     if (high < low) this.fill(false, rowCount, out)
     else this.kernels.selectU32Between(times, rowCount, low, high, out)
   }

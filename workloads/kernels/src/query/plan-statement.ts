@@ -31,7 +31,13 @@ export type QueryPlan = Readonly<{
   /** Rows that the answer may have; undefined = every group. */
   limit: number | undefined
 }>
-type Range = Readonly<{ tableVersion: number; startUs: bigint; endUs: bigint; filter?: FilterInit }>
+type Range = Readonly<{
+  tableVersion: number
+  startUs: bigint
+  endUs: bigint
+  filter?: FilterInit
+  rowsOnly?: boolean
+}>
 type Columns = ReadonlyMap<string, QueryColumn>
 
 /** Name of the column that a time bucket makes. */
@@ -57,6 +63,7 @@ export function planStatement(statement: QueryStatement, definition: TableDefini
     startUs: BigInt(statement.start_time),
     endUs: BigInt(statement.end_time),
     ...(filter === undefined ? {} : { filter }),
+    ...(statement.rollups === false ? { rowsOnly: true } : {}),
   }
   const calls = readCalls(statement)
   return calls.length > 0

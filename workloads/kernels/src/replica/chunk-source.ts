@@ -2,7 +2,7 @@ import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import type { Column } from '@truenow/contracts/wire/column.ts'
 import type { Chunk } from '../columns/chunk.ts'
 import type { TextPools } from '../columns/text-pool.ts'
-import type { Resident, RowSource } from '../plan/row-source.ts'
+import type { Resident, Rollup, RowSource } from '../plan/row-source.ts'
 
 /** A chunk's rows as they are now. What kernels do not need (times and row numbers as doubles) is made when it is asked for. */
 export class ChunkSource implements RowSource {
@@ -11,18 +11,27 @@ export class ChunkSource implements RowSource {
   readonly timeUsMin: number
   readonly timeUsMax: number
   readonly resident: Resident
+  readonly rollup: Rollup | undefined
   private readonly definition: TableDefinition
   private readonly columns = new Map<string, Column | undefined>()
   private doubles: Float64Array | undefined
   private numbers: Float64Array | undefined
 
-  constructor(slot: number, chunk: Chunk, startUs: number, pools: TextPools, definition: TableDefinition) {
+  constructor(
+    slot: number,
+    chunk: Chunk,
+    startUs: number,
+    pools: TextPools,
+    definition: TableDefinition,
+    rollup?: Rollup,
+  ) {
     this.slot = slot
     this.rowCount = chunk.rowCount
     this.timeUsMin = chunk.timeUsMin
     this.timeUsMax = chunk.timeUsMax
     this.resident = { chunk, startUs, pools }
     this.definition = definition
+    this.rollup = rollup
   }
 
   get times(): Float64Array {

@@ -10,6 +10,7 @@ import { type Arena, UNIT_BYTES } from '../columns/arena.ts'
 import { CHUNK_ROWS_MAX, CHUNK_ROWS_MIN, Chunk, type RowRange } from '../columns/chunk.ts'
 import { type ChunkLayout, NARROW_TIMES, WIDE_TIMES, type Width } from '../columns/chunk-layout.ts'
 import type { TextPools } from '../columns/text-pool.ts'
+import type { BucketRollup } from '../rollups/bucket-rollup.ts'
 import { ChunkSource } from './chunk-source.ts'
 import { digestRows, emptyDigest, type RowDigest } from './row-digest.ts'
 
@@ -36,6 +37,11 @@ export class RowBucket {
   readonly digest = emptyDigest()
   /** Rows that the digest covers beyond those held: memory pressure took them. */
   evictedRows = 0
+  /** Of the rows in its first `foldedChunks` chunks; rows that came later are beside it. */
+  rollup: BucketRollup | undefined
+  private foldedChunks = 0
+  /** Chunks that nothing is appended to any more: they are folded, or are being so. */
+  private closedChunks = 0
   private readonly arena: Arena
   private readonly chunks: Chunk[] = []
   private readonly texts: TextPools
@@ -51,7 +57,7 @@ export class RowBucket {
 
   /** Bytes that appending `rowCount` rows may ask the arena for, at most: the open chunk laid out anew, and those after it. */
   bytesFor(rowCount: number, definition: TableDefinition): number {
-    const held = this.chunks.at(-1)?.rowCount ?? 0
+    const held = this.chunks.length > this.closedChunks ? (this.chunks.at(-1)?.rowCount ?? 0) : 0
     const names = new Map(this.layout.columns.map(({ name, type }) => [name, type]))
     for (const { name, type } of definition.columns) names.set(name, type)
     let rowBytes = ROW_BYTES_BESIDE_COLUMNS
@@ -125,11 +131,26 @@ export class RowBucket {
     this.rowCount += rowCount
   }
 
-  /** These rows, chunk by chunk, frozen for who retains the chunks. */
+  /** These rows, chunk by chunk, frozen for who retains the chunks and the rollup. */
   sources(slot: number, definition: TableDefinition): ChunkSource[] {
-    return this.chunks
-      .filter(({ rowCount }) => rowCount > 0)
-      .map((chunk) => new ChunkSource(slot, chunk, this.startUs, this.texts, definition))
+    return this.chunks.flatMap((chunk, at) => {
+      const rollup = at < this.foldedChunks ? this.rollup : undefined
+      if (chunk.rowCount === 0) return []
+      return [new ChunkSource(slot, chunk, this.startUs, this.texts, definition, rollup)]
+    })
+  }
+
+  /** These rows to be folded: what comes from now on goes to further chunks. Whoever folds them retains the chunks. */
+  close(definition: TableDefinition): ChunkSource[] {
+    this.closedChunks = this.chunks.length
+    return this.sources(0, definition)
+  }
+
+  /** Puts a rollup of the rows that `close` gave in the place of the one before; without one they are scanned. */
+  fold(rollup: BucketRollup | undefined): void {
+    this.rollup?.retire()
+    this.rollup = rollup
+    this.foldedChunks = rollup === undefined ? 0 : this.closedChunks
   }
 
   /** Gives back the room behind the last row; rows that come late open it again. */
@@ -150,6 +171,7 @@ export class RowBucket {
   free(): void {
     for (const chunk of this.chunks) chunk.retire()
     this.chunks.length = 0
+    this.fold(undefined)
   }
 
   /** Columns that its chunks have by now, besides id and time. */
@@ -158,7 +180,7 @@ export class RowBucket {
   }
 
   get residentBytes(): number {
-    let bytes = 0
+    let bytes = this.rollup?.residentBytes ?? 0
     for (const chunk of this.chunks) bytes += chunk.residentBytes
     return bytes
   }
@@ -179,7 +201,8 @@ export class RowBucket {
   private room(count: number, rowNumber: number): Chunk {
     const last = this.chunks.at(-1)
     const full = last === undefined || last.rowCount === CHUNK_ROWS_MAX
-    if (full || rowNumber - last.firstRowNumber >= TWO_TO_32) {
+    const closed = this.chunks.length <= this.closedChunks
+    if (full || closed || rowNumber - last.firstRowNumber >= TWO_TO_32) {
       const chunk = new Chunk(this.arena, this.layout, capacityFor(count), rowNumber)
       this.chunks.push(chunk)
       return chunk

@@ -9,6 +9,8 @@ import { Arena } from '../columns/arena.ts'
 import { createPlainMemory } from '../columns/plain-memory.ts'
 import { TextPools } from '../columns/text-pool.ts'
 import type { Cut } from '../plan/row-source.ts'
+import { BucketFolder } from '../rollups/bucket-folder.ts'
+import type { RollupLimits } from '../rollups/rollup-limits.ts'
 import { IdWindow } from './id-window.ts'
 import { RowBucket } from './row-bucket.ts'
 
@@ -26,6 +28,16 @@ export type Counters = {
 /** Buckets that a retention is cut into, at most; a bucket spans at least a second. */
 const BUCKETS_A_RETENTION = 60
 
+/** `levelsLeftOut`: levels that have too many cells, so that rows are read. `outOfMemory`: buckets without room for cells. */
+export type RollupFigures = {
+  buckets: number
+  rows: number
+  cells: number
+  bytes: number
+  levelsLeftOut: number
+  outOfMemory: number
+}
+
 /** A bucket that memory pressure took: its span and its digest. The log still holds its rows, so the state counts them. */
 export type EvictedBucket = Readonly<{
   startUs: number
@@ -41,7 +53,7 @@ type Taken = { readonly rows: Uint32Array; count: number }
 /** Memory that replicas of a thread share. */
 export type ReplicaMemory = Readonly<{ arena?: Arena; texts?: TextPools }>
 
-type ReplicaIds = Readonly<{ ids?: IdWindow }>
+type ReplicaParts = ReplicaMemory & Readonly<{ ids?: IdWindow; rollupLimits?: RollupLimits | undefined }>
 
 /** Names a bucket. Its span belongs to it: one opened under another retention may begin at the same time. */
 export const bucketKey = (startUs: number, endUs: number): string => `${startUs}-${endUs}`
@@ -81,6 +93,7 @@ export class SlotReplica {
   readonly arena: Arena
 
   readonly texts: TextPools
+  readonly folder: BucketFolder
   private readonly openCuts = new Set<Readonly<{ oldestEndUs: number }>>()
 
   /**
@@ -88,11 +101,12 @@ export class SlotReplica {
    * there; `ids` is an empty window, on the volume or in memory. A replica that is alone has plain bytes and pools of its
    * own, and its ids in memory.
    */
-  constructor(definition: TableDefinition, { arena, texts, ids }: ReplicaMemory & ReplicaIds = {}) {
+  constructor(definition: TableDefinition, { arena, texts, ids, rollupLimits }: ReplicaParts = {}) {
     this.definition = definition
     this.arena = arena ?? new Arena(createPlainMemory())
     this.texts = texts ?? new TextPools()
     this.ids = ids ?? new IdWindow()
+    this.folder = new BucketFolder(rollupLimits)
     this.texts.join(this)
   }
 
@@ -121,6 +135,12 @@ export class SlotReplica {
     this.eventUsMax = Math.max(this.eventUsMax, block.timeUsMax)
     this.afterRecord()
     this.ids.work(block.rowCount)
+    this.foldBuckets(block.rowCount)
+  }
+
+  /** Folds quiet buckets into rollups, as much as `rows` applied rows let it; all of them by default. */
+  foldBuckets(rows = Number.POSITIVE_INFINITY): void {
+    this.folder.work(this.buckets, this.definition, this.progressUs, rows)
   }
 
   /** Folds in a record that nobody can read. */
@@ -149,10 +169,13 @@ export class SlotReplica {
   cut(slot: number): Cut {
     const sources = [...this.buckets.values()].flatMap((bucket) => bucket.sources(slot, this.definition))
     for (const { resident } of sources) resident.chunk.retain()
+    const rollups = [...this.buckets.values()].map(({ rollup }) => rollup)
+    for (const rollup of rollups) rollup?.retain()
     const open = { oldestEndUs: this.oldestBucketEndUs() }
     this.openCuts.add(open)
     const release = () => {
       for (const { resident } of sources) resident.chunk.release()
+      for (const rollup of rollups) rollup?.release()
       this.openCuts.delete(open)
       this.leaveTexts()
     }
@@ -169,6 +192,7 @@ export class SlotReplica {
   /** Gives back all memory and closes its files: this replica is no longer held. Cuts that read it keep what they see. */
   free(): void {
     this.ids.close()
+    this.folder.stop()
     for (const bucket of this.buckets.values()) bucket.free()
     this.buckets.clear()
     this.isFreed = true
@@ -197,6 +221,20 @@ export class SlotReplica {
     let bytes = this.ids.residentBytes
     for (const bucket of this.buckets.values()) bytes += bucket.residentBytes
     return bytes
+  }
+
+  /** What is folded, for who watches; the number of rows does not count those beside a rollup, which came later. */
+  get rollups(): Readonly<RollupFigures> {
+    const sum = { buckets: 0, rows: 0, cells: 0, bytes: 0, levelsLeftOut: 0 }
+    for (const { rollup } of this.buckets.values()) {
+      if (rollup === undefined) continue
+      sum.buckets += 1
+      sum.rows += rollup.rowCount
+      sum.cells += rollup.cells
+      sum.bytes += rollup.residentBytes
+      sum.levelsLeftOut += rollup.levelsLeftOut
+    }
+    return { ...sum, outOfMemory: this.folder.outOfMemory }
   }
 
   /** Frees the oldest bucket; false when only the newest is left. Local to a pod: the state hash does not change. */

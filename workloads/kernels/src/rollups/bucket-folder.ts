@@ -1,0 +1,120 @@
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import type { ResidentSource } from '../plan/row-source.ts'
+import type { RowBucket } from '../replica/row-bucket.ts'
+import type { BucketRollup } from './bucket-rollup.ts'
+import { foldBucket } from './fold-bucket.ts'
+import { ROLLUP_LIMITS, type RollupLimits } from './rollup-limits.ts'
+
+/** Rows that may be passed over for each row that is applied: some times what a bucket needs, so that folding keeps up. */
+const PASSES_A_ROW = 32
+/** A bucket is folded anew once so many of its rows in one of the rest came late. */
+const LATE_SHARE = 4
+
+type Folding = Readonly<{
+  bucket: RowBucket
+  sources: readonly ResidentSource[]
+  work: Generator<number, BucketRollup>
+}>
+/** What a bucket was last folded for, whether or not that came to an end. */
+type Tried = Readonly<{ declared: string; rowCount: number }>
+
+/**
+ * Folds the buckets of one replica into rollups once they are quiet: event time has passed them by the allowed lateness,
+ * or by their own span if that is less. A little with each block, so that no block waits for a whole bucket. Rows that
+ * come later are read beside the rollup, until they are many. What is folded is derived from rows alone: it is no part of
+ * the state, and an answer is the same with and without it.
+ */
+export class BucketFolder {
+  /** Buckets that were left to be scanned because the arena had no room for their cells. */
+  outOfMemory = 0
+  private readonly limits: RollupLimits
+  private folding: Folding | undefined
+  private readonly tried = new WeakMap<RowBucket, Tried>()
+  private credit = 0
+
+  constructor(limits: RollupLimits = ROLLUP_LIMITS) {
+    this.limits = limits
+  }
+
+  /** Works for as long as passing over `rows` rows a few times takes; `Infinity`: until every quiet bucket is folded. */
+  work(
+    buckets: ReadonlyMap<string, RowBucket>,
+    definition: TableDefinition,
+    progressUs: number,
+    rows: number,
+  ): void {
+    const declared = JSON.stringify(definition.rollups ?? [])
+    if (this.folding !== undefined && !isHeld(this.folding.bucket, buckets)) this.stop()
+    this.credit = Math.min(this.credit, 0) + rows * PASSES_A_ROW
+    while (this.credit > 0) {
+      this.folding ??= this.begin(buckets, definition, declared, progressUs)
+      if (this.folding === undefined) return
+      this.step(this.folding)
+    }
+  }
+
+  /** Gives up what is half done, and its memory. */
+  stop(): void {
+    const { folding } = this
+    if (folding === undefined) return
+    this.folding = undefined
+    folding.work.return(undefined as never)
+    for (const { resident } of folding.sources) resident.chunk.release()
+  }
+
+  private begin(
+    buckets: ReadonlyMap<string, RowBucket>,
+    definition: TableDefinition,
+    declared: string,
+    progressUs: number,
+  ): Folding | undefined {
+    for (const bucket of buckets.values()) {
+      if ((definition.rollups ?? []).length === 0) {
+        bucket.fold(undefined)
+        this.tried.delete(bucket)
+      } else if (this.isDue(bucket, definition, declared, progressUs)) {
+        this.tried.set(bucket, { declared, rowCount: bucket.rowCount })
+        const sources = bucket.close(definition)
+        for (const { resident } of sources) resident.chunk.retain()
+        const { startUs, endUs } = bucket
+        return { bucket, sources, work: foldBucket({ startUs, endUs, sources }, definition, this.limits) }
+      }
+    }
+    return undefined
+  }
+
+  private isDue(
+    bucket: RowBucket,
+    { allowedLatenessUs }: TableDefinition,
+    declared: string,
+    progressUs: number,
+  ): boolean {
+    const { startUs, endUs, rowCount } = bucket
+    if (rowCount < this.limits.rowsMin) return false
+    if (progressUs < endUs + Math.min(allowedLatenessUs, endUs - startUs)) return false
+    const tried = this.tried.get(bucket)
+    if (tried === undefined || tried.declared !== declared) return true
+    return (rowCount - tried.rowCount) * LATE_SHARE >= tried.rowCount
+  }
+
+  private step(folding: Folding): void {
+    try {
+      const { done, value } = folding.work.next()
+      if (done !== true) {
+        this.credit -= value
+        return
+      }
+      folding.bucket.fold(value)
+    } catch (error) {
+      if (!(error instanceof TrueNowError && error.code === 'TN_MEMORY_FULL')) throw error
+      this.outOfMemory += 1
+    }
+    this.stop()
+  }
+}
+
+function isHeld(bucket: RowBucket, buckets: ReadonlyMap<string, RowBucket>): boolean {
+  for (const held of buckets.values()) if (held === bucket) return true
+  return false
+}

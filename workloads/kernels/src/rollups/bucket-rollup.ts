@@ -1,0 +1,56 @@
+import type { Rollup, RollupLevel } from '../plan/row-source.ts'
+
+/**
+ * The rollups of a bucket, as many as are declared: all their levels, each of which stands for the same rows. Never
+ * changed; one that is replaced or left is given back when its last reader releases it.
+ */
+export class BucketRollup implements Rollup {
+  readonly startUs: number
+  readonly endUs: number
+  readonly levels: readonly RollupLevel[]
+  /** Rows that it stands for. */
+  readonly rowCount: number
+  /** Levels that would have had more cells than is worth it: rows are read instead. */
+  readonly levelsLeftOut: number
+  readonly cells: number
+  readonly residentBytes: number
+  private readers = 0
+  private retired = false
+
+  constructor(
+    parts: Readonly<{
+      startUs: number
+      endUs: number
+      levels: readonly RollupLevel[]
+      rowCount: number
+      levelsLeftOut: number
+    }>,
+  ) {
+    this.startUs = parts.startUs
+    this.endUs = parts.endUs
+    this.levels = parts.levels
+    this.rowCount = parts.rowCount
+    this.levelsLeftOut = parts.levelsLeftOut
+    this.cells = this.levels.reduce((sum, { cells }) => sum + cells.rowCount, 0)
+    this.residentBytes = this.levels.reduce((sum, { cells }) => sum + cells.resident.chunk.residentBytes, 0)
+  }
+
+  /** A reader begins: what it reads stays until it calls `release`. */
+  retain(): void {
+    this.readers += 1
+  }
+  release(): void {
+    this.readers -= 1
+    this.giveBack()
+  }
+  /** Nobody will begin to read it any more. */
+  retire(): void {
+    this.retired = true
+    this.giveBack()
+  }
+
+  private giveBack(): void {
+    if (!this.retired || this.readers > 0) return
+    for (const { cells } of this.levels) cells.resident.chunk.retire()
+  }
+}
