@@ -33,7 +33,10 @@ const PATTERNS = [
 ]
 const SPAN_US = 120_000_000
 
-/** Statements over one table version: groups and aggregates four times of five, else rows. */
+/**
+ * Statements over one table version: groups and aggregates four times of five, else rows. Where it has rollups, half of
+ * them ask what one of these could tell.
+ */
 export function arbitraryStatement(
   definition: TableDefinition,
   styles: readonly CellStyle[],
@@ -66,7 +69,18 @@ export function arbitraryStatement(
       limit: fc.option(fc.integer({ min: 1, max: 40 }), { nil: undefined }),
     })
     .map(({ range: times, ...rest }) => ({ ...base, ...times, ...present(rest) }))
-  return fc.oneof({ weight: 4, arbitrary: aggregatesOf(columns, head, base) }, { weight: 1, arbitrary: rows })
+  const any = fc.oneof(
+    { weight: 4, arbitrary: aggregatesOf({ keys: columns, metrics: columns }, head, base) },
+    { weight: 1, arbitrary: rows },
+  )
+  const aimed = (definition.rollups ?? []).map(({ dimensions, metrics }) => {
+    const named = (names: readonly string[]) => columns.filter(({ name }) => names.includes(name))
+    const keys = named(dimensions)
+    const filters =
+      keys.length === 0 ? fc.constant(undefined) : fc.option(filtersOf(keys), { nil: undefined })
+    return aggregatesOf({ keys, metrics: named(metrics) }, { range, filters }, base)
+  })
+  return aimed.length === 0 ? any : fc.oneof(any, fc.oneof(...aimed))
 }
 
 const range = fc.oneof(
@@ -86,19 +100,21 @@ const range = fc.oneof(
 )
 
 function aggregatesOf(
-  columns: readonly Named[],
+  columns: Readonly<{ keys: readonly Named[]; metrics: readonly Named[] }>,
   head: { range: typeof range; filters: fc.Arbitrary<Tree | undefined> },
   base: Pick<QueryStatement, 'namespace' | 'table'>,
 ) {
+  const bucket = fc.constantFrom(...BUCKETS).map((time_bucket) => ({ time_bucket }))
+  const keyNames = columns.keys.map(({ name }) => name)
   const key = fc.oneof(
-    { weight: 4, arbitrary: fc.constantFrom(...columns.map(({ name }) => name)) },
-    { weight: 1, arbitrary: fc.constantFrom(...BUCKETS).map((time_bucket) => ({ time_bucket })) },
+    { weight: 4, arbitrary: keyNames.length === 0 ? bucket : fc.constantFrom(...keyNames) },
+    { weight: 1, arbitrary: bucket },
   )
   const keys = fc.uniqueArray(key, {
     maxLength: 3,
     selector: (each) => (typeof each === 'string' ? each : 'time_bucket'),
   })
-  const calls = fc.uniqueArray(callOf(columns), {
+  const calls = fc.uniqueArray(callOf(columns.metrics), {
     minLength: 1,
     maxLength: 4,
     selector: ({ aggregate, metric }) => `${aggregate} ${metric}`,
@@ -126,7 +142,7 @@ function aggregatesOf(
         }))
         // Sums that differ in their last bit may stand in either order: a limit behind them would cut different rows.
         const approximate = orderBy.some(({ column }) =>
-          aggregates.some((call) => outputName(call) === column && isInexact(call, columns)),
+          aggregates.some((call) => outputName(call) === column && isInexact(call, columns.metrics)),
         )
         return {
           ...base,

@@ -1,4 +1,9 @@
-import type { ColumnDefinition, TableDefinition } from '@truenow/contracts/table-definition.ts'
+import {
+  type ColumnDefinition,
+  ROLLUP_STEPS_US,
+  type RollupDefinition,
+  type TableDefinition,
+} from '@truenow/contracts/table-definition.ts'
 import type { LogRow } from '@truenow/kernels/replica/testing/encode-rows.ts'
 import fc from 'fast-check'
 import { arbitraryCell, type CellStyle, cellStyles, START_US } from './arbitrary-cell.ts'
@@ -13,7 +18,7 @@ export type OracleRecord = Readonly<{
   rows: readonly LogRow[]
 }>
 export type OracleTable = Readonly<{
-  /** Versions of one table, oldest first; each adds nullable columns to the one before. */
+  /** Versions of one table, oldest first; each adds nullable columns to the one before, and has rollups of its own. */
   versions: readonly TableDefinition[]
   /** How the cells of each column of the newest version look. */
   styles: readonly CellStyle[]
@@ -39,10 +44,21 @@ const durations = fc.record({
   retentionUs: fc.constantFrom(30, 60, 600, 3_600).map((seconds) => seconds * SECOND_US),
   dedupWindowUs: fc.constantFrom(0, 5, 60).map((seconds) => seconds * SECOND_US),
 })
+/** Rollups by the places of columns; those that no version has, or that are of another type, are passed over. */
+const rollup = fc.record({
+  dimensions: fc.uniqueArray(fc.nat(5), { maxLength: 3 }),
+  metrics: fc.uniqueArray(fc.nat(7), { minLength: 2, maxLength: 8 }),
+  granularityUs: fc.constantFrom(...Object.values(ROLLUP_STEPS_US)),
+})
 const layout = fc.record({
   first: fc.array(shape, { minLength: 1, maxLength: 6 }),
   added: fc.array(fc.array(shape, { maxLength: 2 }), { maxLength: 2 }),
   durations: fc.array(durations, { minLength: 3, maxLength: 3 }),
+  /** Half of the versions have none. */
+  rollups: fc.array(fc.oneof(fc.constant([]), fc.array(rollup, { minLength: 1, maxLength: 3 })), {
+    minLength: 3,
+    maxLength: 3,
+  }),
   slots: fc.integer({ min: 1, max: 4 }),
   shards: fc.integer({ min: 1, max: SHARDS_MAX }),
 })
@@ -66,15 +82,17 @@ function versionOf(
   given: Readonly<{
     slots: number
     durations: ReadonlyArray<Pick<TableDefinition, 'retentionUs' | 'dedupWindowUs'>>
+    rollups: ReadonlyArray<ReadonlyArray<DrawnRollup>>
   }>,
 ): TableDefinition {
+  const columns = shapes.map(
+    ({ type, nullable }, at): ColumnDefinition => ({ name: `c${at}_${type}`, type, nullable }),
+  )
   return {
     namespace: 'production',
     name: 'events',
     version: index + 1,
-    columns: shapes.map(
-      ({ type, nullable }, at): ColumnDefinition => ({ name: `c${at}_${type}`, type, nullable }),
-    ),
+    columns,
     timeColumn: 'event_time_us',
     idColumn: 'event_id',
     partitionBy: [],
@@ -86,6 +104,26 @@ function versionOf(
     retentionUs: 60 * SECOND_US,
     dedupWindowUs: 5 * SECOND_US,
     ...given.durations[index],
+    rollups: (given.rollups[index] ?? []).map((drawn) => rollupOf(drawn, columns)),
+  }
+}
+
+type DrawnRollup = Readonly<{
+  dimensions: readonly number[]
+  metrics: readonly number[]
+  granularityUs: number
+}>
+
+function rollupOf(drawn: DrawnRollup, columns: readonly ColumnDefinition[]): RollupDefinition {
+  const named = (places: readonly number[], types: readonly string[]) =>
+    places.flatMap((at) => {
+      const column = columns[at]
+      return column !== undefined && types.includes(column.type) ? [column.name] : []
+    })
+  return {
+    dimensions: named(drawn.dimensions, ['string', 'bool', 'int64']),
+    metrics: named(drawn.metrics, ['int64', 'float64']),
+    granularityUs: drawn.granularityUs,
   }
 }
 

@@ -24,6 +24,8 @@ export type OracleCase = Readonly<{
 export type Judged = {
   queries: number
   whileArriving: number
+  /** Answers for which cells of rollups were read. */
+  fromRollups: number
   rowsHeld: number
   rowsAnswered: number
   answersEmpty: number
@@ -49,6 +51,7 @@ export async function judgeCase(
   const judged: Judged = {
     queries: 0,
     whileArriving: 0,
+    fromRollups: 0,
     rowsHeld: held.length,
     rowsAnswered: 0,
     answersEmpty: 0,
@@ -91,6 +94,7 @@ export async function judgeCase(
     judged.queries += 1
     judged.rowsAnswered += ours.length
     if (arrived) judged.whileArriving += 1
+    if (parts.some(({ rowsFromRollups }) => rowsFromRollups > 0)) judged.fromRollups += 1
     if (ours.length === 0) judged.answersEmpty += 1
   }
   return judged

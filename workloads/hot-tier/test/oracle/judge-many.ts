@@ -15,7 +15,15 @@ export async function judgeMany(
   // One thread: the answers must not depend on how DuckDB splits its work, and a tiny query is faster so.
   const instance = await DuckDBInstance.create(':memory:', { threads: '1' })
   const duckdb = await instance.connect()
-  const total = { tables: 0, queries: 0, whileArriving: 0, rowsHeld: 0, rowsAnswered: 0, answersEmpty: 0 }
+  const total = {
+    tables: 0,
+    queries: 0,
+    whileArriving: 0,
+    fromRollups: 0,
+    rowsHeld: 0,
+    rowsAnswered: 0,
+    answersEmpty: 0,
+  }
   const property = fc.asyncProperty(arbitraryCase(QUERIES_A_TABLE), async (given) => {
     const judged = await judgeCase(given, duckdb)
     for (const name of Object.keys(judged) as (keyof Judged)[]) total[name] += judged[name]

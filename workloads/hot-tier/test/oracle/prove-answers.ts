@@ -31,6 +31,7 @@ const lines = [
   '|---|---|',
   `| statements asked | ${count(total.queries)} |`,
   `| asked while blocks arrived, after the cut and before the answer | ${count(total.whileArriving)} |`,
+  `| answered from rollups, in part or whole | ${count(total.fromRollups)} |`,
   '| wrong answers | 0 |',
   `| tables, each with its own columns, versions, slots, shards and log | ${count(total.tables)} |`,
   `| rows that the logs let in | ${count(total.rowsHeld)} |`,

@@ -31,6 +31,9 @@ export type ShardAnswer = Readonly<{
 export const SHARDS_MAX = 3
 export type LogBlock = Readonly<{ slot: number; offset: number; appendTimeUs: number; value: Uint8Array }>
 
+/** Every quiet bucket is folded, whatever its size: logs here are short. */
+const ROLLUP_LIMITS = { cellsMax: 4_096, rowsACellMin: 0.01, rowsMin: 1 }
+
 /** Memory of each shard, divided anew for every table. */
 const MEMORIES = Array.from(
   { length: SHARDS_MAX },
@@ -66,7 +69,10 @@ export class ShardsInHand {
         }),
         metrics,
         clock: { nowUs: () => 1_800_000_000_000_000, monotonicMs: () => 0 },
-        replica: new SlotReplica(versions[0] as TableDefinition, memories[slot % this.shards]),
+        replica: new SlotReplica(versions[0] as TableDefinition, {
+          ...memories[slot % this.shards],
+          rollupLimits: ROLLUP_LIMITS,
+        }),
       })
     })
   }
@@ -83,6 +89,7 @@ export class ShardsInHand {
     const { event } = create(SubscribeEventSchema, { event: { case: 'block', value: { ...place, value } } })
     const taken = target.take(event)
     if (taken !== 'taken') throw new Error(`the block at ${slot}:${offset} was not taken: ${taken}`)
+    target.replica.foldBuckets() // At once: blocks here are too small for a bucket to be folded beside them.
   }
 
   /** Starts the plan on every shard; `between` runs after each start, so that no two need have the same moment. */
