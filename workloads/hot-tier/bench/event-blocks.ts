@@ -10,6 +10,7 @@ export const SPAN_US = 3_600_000_000
 /** Event times lie up to this far behind the order of the log. */
 const JITTER_US = 1_000_000
 
+/** As the quickstart's table, with its rollup. */
 export const definition: TableDefinition = {
   namespace: 'production',
   name: 'events',

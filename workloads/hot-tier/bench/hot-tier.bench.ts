@@ -17,6 +17,8 @@ import type { Peer } from './peer.ts'
  * A shard has one thread today, so ours is one thread in both passes; `threads` says what the peers were given.
  */
 const ROWS = Number(process.env.ROWS ?? 20_000_000)
+/** Beginning of the names of the rows that are measured; empty: all. */
+const ONLY = process.env.ONLY ?? ''
 const RUNS = 5
 const BLOCK_ROWS = 5_000
 const PACKAGES = fileURLToPath(new URL('../../../.cache/bench-peers', import.meta.url))
@@ -46,12 +48,13 @@ try {
     row: 'resident',
     rows: ROWS,
     ours: milliseconds(bytes / ROWS),
-    unit: 'B/row, texts and remembered ids included',
+    unit: 'B/row, texts, remembered ids and rollups included',
   })
   peers.push(await createDuckdbPeer(csv), ...createClickhousePeers(csv, PACKAGES))
   for (const threads of new Set([1, availableParallelism()])) {
     for (const peer of peers) await peer.useThreads(threads)
     for (const question of benchQuestions()) {
+      if (!question.row.startsWith(ONLY)) continue
       if ('skipped' in question) print({ ...question, threads })
       else await measure(question, threads)
     }

@@ -33,7 +33,10 @@ export type Resident = Readonly<{
 /** Rows in an arena. */
 export type ResidentSource = RowSource & Readonly<{ resident: Resident }>
 
-/** The rows of a bucket, [startUs, endUs) of event time, folded ahead to cells. Each level alone stands for all of them. */
+/**
+ * The rows of a bucket, [startUs, endUs) of event time, folded ahead to cells. Each level alone stands for all of them; the
+ * one with the fewest cells comes first.
+ */
 export type Rollup = Readonly<{ startUs: number; endUs: number; levels: readonly RollupLevel[] }>
 
 /** A cell for each step and combination of values of the dimensions that occurs. */

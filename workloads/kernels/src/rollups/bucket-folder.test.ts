@@ -93,12 +93,12 @@ test('BucketFolder: a bucket is folded when event time has passed it by the allo
   const [levels = []] = levelsOf(replica)
   const found = levels.map(named)
   assert.deepEqual(found, [
-    'region@1: 120',
-    'region@10: 12',
-    'region@Infinity: 2',
-    '@1: 60',
-    '@10: 6',
     '@Infinity: 1',
+    'region@Infinity: 2',
+    '@10: 6',
+    'region@10: 12',
+    '@1: 60',
+    'region@1: 120',
   ])
 })
 
@@ -189,11 +189,11 @@ test('BucketFolder: levels with too many cells are left out, and rows answer wha
   const [levels = []] = levelsOf(replica)
   // 120 cells for 240 rows are too many; 12, 60 are not.
   assert.deepEqual(levels.map(named), [
-    'region@10: 12',
-    'region@Infinity: 2',
-    '@1: 60',
-    '@10: 6',
     '@Infinity: 1',
+    'region@Infinity: 2',
+    '@10: 6',
+    'region@10: 12',
+    '@1: 60',
   ])
   assert.equal(replica.rollups.levelsLeftOut, 1)
 })

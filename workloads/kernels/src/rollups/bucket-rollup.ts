@@ -28,7 +28,7 @@ export class BucketRollup implements Rollup {
   ) {
     this.startUs = parts.startUs
     this.endUs = parts.endUs
-    this.levels = parts.levels
+    this.levels = parts.levels.toSorted((a, b) => a.cells.rowCount - b.cells.rowCount)
     this.rowCount = parts.rowCount
     this.levelsLeftOut = parts.levelsLeftOut
     this.cells = this.levels.reduce((sum, { cells }) => sum + cells.rowCount, 0)

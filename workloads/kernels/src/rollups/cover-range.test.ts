@@ -13,8 +13,8 @@ const level = (stepUs: number, rowCount: number, dimensions: readonly string[] =
   cells: { rowCount } as ResidentSource,
 })
 const need = (parts: Partial<CellNeed> = {}): CellNeed => ({
-  columns: new Set(),
-  metrics: new Set(),
+  columns: [],
+  metrics: [],
   bucketsUs: [],
   ...parts,
 })
@@ -23,11 +23,11 @@ const bucket = {
   startUs: 65 * SECOND_US,
   endUs: 130 * SECOND_US,
   levels: [
-    level(SECOND_US, 520, ['region']),
+    level(WHOLE_BUCKET, 1),
+    level(10 * SECOND_US, 7),
     level(WHOLE_BUCKET, 8, ['region']),
     level(SECOND_US, 65),
-    level(10 * SECOND_US, 7),
-    level(WHOLE_BUCKET, 1),
+    level(SECOND_US, 520, ['region']),
   ],
 }
 /** As text: seconds, the step of the cells and how many there are; gaps by a dash. */
@@ -63,10 +63,10 @@ for (const [name, fromS, toS, parts] of cases) {
 
 test('coverRange: dimensions, metrics and time buckets decide which levels may answer', () => {
   const whole = (asked: Partial<CellNeed>) => shown(0, 1e9, need(asked))
-  assert.deepEqual(whole({ columns: new Set(['region']) }), ['65..130 8'])
-  assert.deepEqual(whole({ columns: new Set(['product']) }), ['65..130 -'])
-  assert.deepEqual(whole({ metrics: new Set(['revenue']) }), ['65..130 1'])
-  assert.deepEqual(whole({ metrics: new Set(['items']) }), ['65..130 -'])
+  assert.deepEqual(whole({ columns: ['region'] }), ['65..130 8'])
+  assert.deepEqual(whole({ columns: ['product'] }), ['65..130 -'])
+  assert.deepEqual(whole({ metrics: ['revenue'] }), ['65..130 1'])
+  assert.deepEqual(whole({ metrics: ['items'] }), ['65..130 -'])
   assert.deepEqual(whole({ bucketsUs: [20 * SECOND_US] }), ['65..130 7'])
   assert.deepEqual(whole({ bucketsUs: [15 * SECOND_US] }), ['65..130 65'])
   assert.deepEqual(whole({ bucketsUs: [1_500_000] }), ['65..130 -'])

@@ -3,8 +3,8 @@ import { type Rollup, type RollupLevel, WHOLE_BUCKET } from '../plan/row-source.
 /** What a plan asks of the cells that are to answer it. */
 export type CellNeed = Readonly<{
   /** Columns of filters and keys: all must be dimensions. */
-  columns: ReadonlySet<string>
-  metrics: ReadonlySet<string>
+  columns: readonly string[]
+  metrics: readonly string[]
   /** Widths of the time buckets among the keys, µs. */
   bucketsUs: readonly number[]
 }>
@@ -17,29 +17,24 @@ export type Cover = Readonly<{
 
 /**
  * Covers the part of a bucket that a plan reads, [startUs, endUs), by whole cells: the level with the fewest cells in the
- * middle, finer ones towards the edges, and rows for what is left there. Spans do not overlap. Cost: O(levels).
+ * middle, others towards the edges, and rows for what is left there. Spans do not overlap. Cost: O(levels).
  */
 export function coverRange(rollup: Rollup, need: CellNeed, { startUs, endUs }: Span): Cover {
-  const levels = rollup.levels
-    .filter((level) => canAnswer(level, rollup, need))
-    .toSorted((a, b) => a.cells.rowCount - b.cells.rowCount)
   const cells: Array<Cover['cells'][number]> = []
   const gaps: Span[] = []
-  const cover = (fromUs: number, toUs: number, at: number): void => {
+  const cover = (fromUs: number, toUs: number, firstLevel: number): void => {
     if (fromUs >= toUs) return
-    const level = levels[at]
-    if (level === undefined) {
-      gaps.push({ startUs: fromUs, endUs: toUs })
+    for (let at = firstLevel; at < rollup.levels.length; at++) {
+      const level = rollup.levels[at]!
+      if (!canAnswer(level, rollup, need)) continue
+      const [firstUs, lastUs] = [stepAfter(fromUs, level, rollup), stepBefore(toUs, level, rollup)]
+      if (firstUs >= lastUs) continue
+      cells.push({ level, startUs: firstUs, endUs: lastUs })
+      cover(fromUs, firstUs, at + 1)
+      cover(lastUs, toUs, at + 1)
       return
     }
-    const [firstUs, lastUs] = [stepAfter(fromUs, level, rollup), stepBefore(toUs, level, rollup)]
-    if (firstUs >= lastUs) {
-      cover(fromUs, toUs, at + 1)
-      return
-    }
-    cells.push({ level, startUs: firstUs, endUs: lastUs })
-    cover(fromUs, firstUs, at + 1)
-    cover(lastUs, toUs, at + 1)
+    gaps.push({ startUs: fromUs, endUs: toUs })
   }
   cover(Math.max(startUs, rollup.startUs), Math.min(endUs, rollup.endUs), 0)
   return { cells, gaps }
@@ -47,8 +42,8 @@ export function coverRange(rollup: Rollup, need: CellNeed, { startUs, endUs }: S
 
 function canAnswer(level: RollupLevel, rollup: Rollup, { columns, metrics, bucketsUs }: CellNeed): boolean {
   return (
-    columns.isSubsetOf(new Set(level.dimensions)) &&
-    metrics.isSubsetOf(new Set(level.metrics)) &&
+    columns.every((name) => level.dimensions.includes(name)) &&
+    metrics.every((name) => level.metrics.includes(name)) &&
     bucketsUs.every((bucketUs) => isWithin(bucketUs, level, rollup))
   )
 }

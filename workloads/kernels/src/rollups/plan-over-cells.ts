@@ -45,11 +45,11 @@ export function planOverCells(plan: Plan, definition: TableDefinition): CellsPla
   const metrics = aggregates.map(({ column }) => column).filter((column) => column !== '')
   return {
     need: {
-      columns: new Set([
+      columns: [
         ...filterColumns(plan.filter),
         ...keys.flatMap(({ kind }) => (kind.case === 'column' ? [kind.value] : [])),
-      ]),
-      metrics: new Set(metrics),
+      ],
+      metrics,
       bucketsUs: keys.flatMap(({ kind }) => (kind.case === 'timeBucketUs' ? [Number(kind.value)] : [])),
     },
     plan: { ...plan, shape: { case: 'aggregate', value } },
