@@ -118,6 +118,24 @@ const REFUSALS: ReadonlyArray<readonly [what: string, object: () => Manifest, an
     'The Table "wrong" is invalid: spec: Invalid value: "object": columns repeats the id or time column, which every table has; leave it out',
   ],
   [
+    'a rollup by a column that is not there',
+    () =>
+      newTable((spec) =>
+        Object.assign(spec, {
+          rollups: [{ dimensions: ['regoin'], metrics: ['revenue'], granularity: '1s' }],
+        }),
+      ),
+    'The Table "wrong" is invalid: spec: Invalid value: "object": rollups has a dimension that is no string, bool or int64 column of the table; name one that is',
+  ],
+  [
+    'a rollup of a text',
+    () =>
+      newTable((spec) =>
+        Object.assign(spec, { rollups: [{ dimensions: [], metrics: ['region'], granularity: '1s' }] }),
+      ),
+    'The Table "wrong" is invalid: spec: Invalid value: "object": rollups has a metric that is no int64 or float64 column of the table; name one that is',
+  ],
+  [
     'one column as id and time',
     () => newTable((spec) => Object.assign(spec, { idColumn: 'event_time_us' })),
     'The Table "wrong" is invalid: spec: Invalid value: "object": idColumn and timeColumn name the same column; give them different names',

@@ -14,7 +14,13 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import { encodeRows } from '@truenow/kernels/replica/testing/encode-rows.ts'
-import { fold, type LogRecord, logOf, VERSIONS } from '@truenow/kernels/replica/testing/random-log.ts'
+import {
+  fold,
+  LOG_START_US,
+  type LogRecord,
+  logOf,
+  VERSIONS,
+} from '@truenow/kernels/replica/testing/random-log.ts'
 import fc from 'fast-check'
 import { SnapshotStore } from './snapshot-store.ts'
 import type { WriteFile } from './write-durably.ts'
@@ -93,6 +99,28 @@ test('SnapshotStore: restarted at any cursors, also under memory pressure, a rep
     }),
     { numRuns: 15 },
   )
+})
+
+test('SnapshotStore: a restored replica has folded its quiet buckets again', () => {
+  const rolled = {
+    ...first,
+    rollups: [{ dimensions: ['region'], metrics: ['revenue'], granularityUs: 1_000_000 }],
+  }
+  const directory = freshDirectory()
+  const replica = storeIn(directory).createReplica(rolled)
+  const record = (offset: number, rowCount: number, timeUs: number): LogRecord => {
+    const rows = Array.from({ length: rowCount }, (_, row) => ({ id: `${offset}-${row}`, timeUs: timeUs + row, values: ['eu', row, row / 4, true] })) // biome-ignore format: one line
+    const value = encodeRows(rows, rolled)
+    return { at: { offset, checksum: 0 }, appendTimeUs: timeUs, value, definition: rolled, rows }
+  }
+  fold(replica, record(0, 4_000, LOG_START_US))
+  fold(replica, record(1, 1_000, LOG_START_US + 10_000_000))
+  assert.ok(replica.rollups.rows === 4_000 && replica.rollups.cells > 0)
+  const written = storeIn(directory)
+  written.write(replica)
+  const restored = storeIn(directory).restore(refuseNone)
+  assert.deepEqual(restored?.rollups, replica.rollups)
+  assert.equal(restored?.stateHash(), replica.stateHash())
 })
 
 test('SnapshotStore: an empty id window keeps its place in the sequence', () => {

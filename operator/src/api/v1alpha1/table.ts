@@ -207,12 +207,12 @@ export const TableSpec = Type.Object(
         message: 'columns repeats the id or time column, which every table has; leave it out',
       },
       {
-        rule: "!has(self.rollups) || self.rollups.all(rollup, rollup.dimensions.all(name, self.columns.exists(column, column.name == name && column.type in ['string', 'bool', 'int64'])))",
+        rule: "!has(self.rollups) || self.rollups.all(rollup, rollup.dimensions.all(name, self.columns.exists(column, column.name == name && column.type != 'float64' && column.type != 'timestamp')))",
         message:
           'rollups has a dimension that is no string, bool or int64 column of the table; name one that is',
       },
       {
-        rule: "!has(self.rollups) || self.rollups.all(rollup, rollup.metrics.all(name, self.columns.exists(column, column.name == name && column.type in ['int64', 'float64'])))",
+        rule: "!has(self.rollups) || self.rollups.all(rollup, rollup.metrics.all(name, self.columns.exists(column, column.name == name && (column.type == 'int64' || column.type == 'float64'))))",
         message: 'rollups has a metric that is no int64 or float64 column of the table; name one that is',
       },
       {

@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { create } from '@bufbuild/protobuf'
-import { AggregateFunction, PlanSchema } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import {
+  AggregateFunction,
+  type AggregatePlan,
+  type Plan,
+  PlanSchema,
+} from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { decodeBlock } from '@truenow/contracts/wire/block-v1.ts'
+import type { ColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
 import { Arena, UNIT_BYTES } from '../columns/arena.ts'
 import { createPlainMemory } from '../columns/plain-memory.ts'
 import { executePlan } from '../plan/execute-plan.ts'
+import { finalizePartial } from '../plan/finalize-partial.ts'
 import type { Cut, RollupLevel } from '../plan/row-source.ts'
 import { SlotReplica } from '../replica/slot-replica.ts'
 import { encodeRows, type LogRow } from '../replica/testing/encode-rows.ts'
@@ -76,6 +83,12 @@ const total = create(PlanSchema, {
     value: { keys: [], aggregates: [{ function: AggregateFunction.COUNT, column: '' }, { function: AggregateFunction.SUM, column: 'items' }] }, // biome-ignore format: one line
   },
 })
+function finalRows(plan: Plan, definition: TableDefinition, batch: ColumnBatch) {
+  const { rowCount, columnCount, value } = finalizePartial(plan, definition, batch)
+  return Array.from({ length: rowCount }, (_, row) =>
+    Array.from({ length: columnCount }, (_, column) => value(row, column)),
+  )
+}
 async function asked({ sources }: Cut) {
   const { batch, rowsScanned, rowsFromRollups } = await executePlan(total, rolled, sources, () => undefined)
   const values = batch.columns.map(({ column }) => ('values' in column ? Number(column.values[0]) : 0))
@@ -167,6 +180,29 @@ test('BucketFolder: a version that declares a rollup folds the rows before it, a
   log(1, 77, { ...plain, version: 3 }, 0)
   assert.deepEqual(rollupsOf(replica), [[240, undefined], [3, undefined]]) // biome-ignore format: one line
   assert.equal(replica.rollups.bytes, 0)
+})
+
+test('BucketFolder: in a bucket of more than 2^32 µs cells stand at whole times', async () => {
+  const wide = { ...rolled, retentionUs: 300_000 * SECOND_US }
+  const replica = new SlotReplica(wide, { rollupLimits: { ...limits, cellsMax: 5_000 } })
+  const log = logInto(replica)
+  log(5_000, 0, wide, 9_000)
+  log(1, 20_000, wide, 0)
+  const steps = levelsOf(replica).flatMap((levels) => levels?.map(({ stepUs }) => stepUs) ?? [])
+  assert.ok(steps.includes(3_600 * SECOND_US) && replica.rollups.buckets >= 2)
+  const { sources } = replica.cut(0)
+  for (const seconds of [1n, 10n, 3_600n, 7_200n]) {
+    const keys = [{ kind: { case: 'timeBucketUs' as const, value: seconds * BigInt(SECOND_US) } }]
+    const { aggregates } = total.shape.value as AggregatePlan
+    const plan = create(PlanSchema, { ...total, startUs: BigInt(START_US + 1), shape: { case: 'aggregate', value: { keys, aggregates } } }) // biome-ignore format: one line
+    const [cells, rows] = await Promise.all(
+      [false, true].map((rowsOnly) => executePlan({ ...plan, rowsOnly }, wide, sources, () => undefined)),
+    )
+    const groups = (found: typeof cells) =>
+      finalRows(plan, wide, found!.batch).toSorted((a, b) => Number(a[0]) - Number(b[0]))
+    assert.deepEqual(groups(cells), groups(rows))
+    assert.ok(cells!.rowsFromRollups > 4_000 && rows!.rowsFromRollups === 0)
+  }
 })
 
 test('BucketFolder: rollups are no part of the state hash', () => {
