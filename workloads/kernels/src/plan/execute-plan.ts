@@ -43,8 +43,10 @@ export async function executePlan(
   const overCells = sources.some(({ rollup }) => rollup !== undefined)
     ? planOverCells(plan, definition)
     : undefined
-  const all = { rows: sources.map((source) => ({ source, ...range })), cells: [] }
-  const { rows, cells } = overCells === undefined ? all : splitSources(sources, range, overCells.need)
+  const { rows, cells } =
+    overCells === undefined
+      ? { rows: sources.map((source) => ({ source, ...range })), cells: [] }
+      : splitSources(sources, range, overCells.need)
   if (overCells === undefined || cells.length === 0)
     return { ...(await readParts(plan, definition, rows, pause)), rowsFromRollups: 0 }
   const folded = await readParts(overCells.plan, overCells.definition, cells, pause)

@@ -9,7 +9,7 @@ export type Metric = Readonly<{ name: string; type: 'int64' | 'float64' }>
 const WORDS = 3
 const WORD_BYTES = 8
 
-/** Of one metric: sums (of int64 those of the lower halves, and `highs`), extremes, and how many values there are. */
+/** Of one metric: sums (of int64 those of the lower halves, and `highs`), extremes, and how many values the cells added have. */
 type MetricStates = Readonly<{ sums: Pointer; highs: Pointer; extremes: Pointer; counts: Pointer }>
 
 /** Sums of cells in the making: rows are added, or the cells of a finer level. They are in the scratch until `free`. */
@@ -21,6 +21,8 @@ export class CellSums {
   private readonly taken: Pointer[] = []
   private readonly rows: Pointer
   private readonly states: readonly MetricStates[]
+  /** Cells were added, not rows. */
+  private ofCells = false
 
   /** Errors: TN_MEMORY_FULL; the owner of the scratch frees it then. */
   constructor(metrics: readonly Metric[], cells: number, kernels: Kernels, scratch: Scratch) {
@@ -46,11 +48,10 @@ export class CellSums {
       const column = columnAt(source, name)
       if (column === undefined) continue // It came with a later version: no value.
       const { values, validity } = column
-      const { sums, extremes, counts } = this.states[at]!
+      const { sums, extremes } = this.states[at]!
       if (type === 'float64') kernels.groupSumF64(values, groups, n, validity, sums)
       else kernels.groupSumI64(values, groups, n, validity, sums)
       kernels.groupMinMaxF64(values, groups, n, validity, extremes)
-      kernels.groupCount(groups, n, validity, counts)
     }
   }
 
@@ -58,6 +59,7 @@ export class CellSums {
   addCells({ cells: source }: RollupLevel, groups: Pointer): void {
     const { kernels } = this
     const n = source.rowCount
+    this.ofCells = true
     this.addCounts(source, ROWS_COLUMN, groups, this.rows)
     for (const [at, { name, type }] of this.metrics.entries()) {
       const { sums, highs, extremes, counts } = this.states[at]!
@@ -92,7 +94,11 @@ export class CellSums {
 
   /** Values of a metric in each cell that are not null. */
   counts(metric: number): Float64Array {
-    return this.doubles(this.states[metric]!.counts, 1)
+    const { counts, extremes } = this.states[metric]!
+    if (this.ofCells) return this.doubles(counts, 1)
+    // Of rows the extremes have counted already.
+    const states = this.doubles(extremes, WORDS)
+    return Float64Array.from({ length: this.cells }, (_, cell) => states[cell * WORDS + 2]!)
   }
 
   /** Writes one part of a metric's state to a column, a cell each. */

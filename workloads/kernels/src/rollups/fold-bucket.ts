@@ -163,8 +163,13 @@ class RollupFold {
   }
 
   private *fromRows(prefix: number, stepUs: number): Generator<number, Made | undefined> {
+    const { ids, codes } = this.tuples[prefix]!
+    if (stepUs === WHOLE_BUCKET) {
+      // Each combination is a cell, and numbered already.
+      const tuples = Uint32Array.from(codes, (_, tuple) => tuple)
+      return yield* this.sumRows(prefix, { tuples, steps: new Uint32Array(tuples.length), stepUs }, ids)
+    }
     const { kernels, scratch } = this
-    const { ids } = this.tuples[prefix]!
     const [steps, keys] = [this.room('codes', CODE_BYTES), this.room('keys', KEY_BYTES)]
     const numbers = new KeyNumbers(kernels, scratch, this.limit)
     const groups: Pointer[] = []
@@ -179,17 +184,24 @@ class RollupFold {
       if (!fits) break
     }
     let made: Made | undefined
-    if (fits) {
-      const sums = new CellSums(this.metrics, numbers.count, kernels, scratch)
-      for (const [at, source] of this.rows.sources.entries()) {
-        sums.addRows(source, groups[at]!)
-        yield source.rowCount
-      }
-      made = this.finish(prefix, stepUs, numbers, sums)
-    } else this.levelsLeftOut += 1
+    if (fits) made = yield* this.sumRows(prefix, keysOf(numbers, stepUs), groups)
+    else this.levelsLeftOut += 1
     for (const pointer of groups) scratch.free(pointer)
     numbers.free()
     return made
+  }
+
+  private *sumRows(
+    prefix: number,
+    keys: CellKeys,
+    groups: readonly Pointer[],
+  ): Generator<number, Made | undefined> {
+    const sums = new CellSums(this.metrics, keys.tuples.length, this.kernels, this.scratch)
+    for (const [at, source] of this.rows.sources.entries()) {
+      sums.addRows(source, groups[at]!)
+      yield source.rowCount
+    }
+    return this.finish(prefix, keys, sums)
   }
 
   private *fromCells(finer: Made, prefix: number, stepUs: number): Generator<number, Made | undefined> {
@@ -213,7 +225,7 @@ class RollupFold {
     if (numbers.count * 2 <= n) {
       const sums = new CellSums(this.metrics, numbers.count, this.kernels, this.scratch)
       sums.addCells(finer.level, groups)
-      made = this.finish(prefix, stepUs, numbers, sums)
+      made = this.finish(prefix, keysOf(numbers, stepUs), sums)
     }
     for (const pointer of [ids, groups, steps, keys]) this.scratch.free(pointer)
     numbers.free()
@@ -221,11 +233,9 @@ class RollupFold {
   }
 
   /** Frees the sums; undefined when one of them left its type. */
-  private finish(prefix: number, stepUs: number, numbers: KeyNumbers, sums: CellSums): Made | undefined {
+  private finish(prefix: number, keys: CellKeys, sums: CellSums): Made | undefined {
     let made: Made | undefined
     if (sums.isFinite) {
-      const { low: tuples, high: steps } = numbers.halves()
-      const keys = { tuples, steps, stepUs }
       const { rows, definition, dimensions, metrics } = this
       const level = writeLevel(keys, this.tuples.slice(0, prefix + 1), sums, {
         rows,
@@ -265,4 +275,9 @@ class RollupFold {
   private room(name: string, bytes: number): Pointer {
     return this.scratch.keep(name, this.rowsMost * bytes)
   }
+}
+
+function keysOf(numbers: KeyNumbers, stepUs: number): CellKeys {
+  const { low: tuples, high: steps } = numbers.halves()
+  return { tuples, steps, stepUs }
 }
