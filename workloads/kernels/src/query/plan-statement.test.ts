@@ -63,6 +63,14 @@ test('planStatement: the classic aggregate names its column sum_revenue', () => 
   )
 })
 
+test('planStatement: rollups are used unless the statement says otherwise', () => {
+  const rowsOnly = (more: object) => plan({ aggregate: 'count', ...more }).partial.rowsOnly ?? false
+  assert.deepEqual(
+    [rowsOnly({}), rowsOnly({ rollups: true }), rowsOnly({ rollups: false })],
+    [false, false, true],
+  )
+})
+
 const outputs: ReadonlyArray<[name: string, more: object, expected: readonly string[]]> = [
   ['count of rows', { aggregate: 'count' }, ['count int64']],
   ['count of values', { aggregate: 'count', metric: 'latency_us' }, ['count_latency_us int64']],
