@@ -12,21 +12,13 @@ import { CellSums, type Metric } from './cell-sums.ts'
 import { DimensionCodes, type DimensionType } from './dimension-codes.ts'
 import { KeyNumbers } from './key-numbers.ts'
 import type { RollupLimits } from './rollup-limits.ts'
-import { type CellKeys, writeLevel } from './write-level.ts'
+import { type BucketRows, type CellKeys, type Tuples, writeLevel } from './write-level.ts'
 
 const CODE_BYTES = 4
 const KEY_BYTES = 8
 
-/** The rows of a bucket, chunk by chunk in log order, that stay as they are while they are folded. */
-export type BucketRows = Readonly<{ startUs: number; endUs: number; sources: readonly ResidentSource[] }>
-
-/** Combinations of the first dimensions' values: each is one of the dimensions before and the code of the last. */
-export type Tuples = Readonly<{
-  parents: Uint32Array
-  codes: Uint32Array
-  /** Of each row, u32, by source. */
-  ids: readonly Pointer[]
-}>
+/** Combinations of the first dimensions' values, and the number of that of each row, u32, by source. */
+type NumberedTuples = Tuples & Readonly<{ ids: readonly Pointer[] }>
 type Made = CellKeys & Readonly<{ prefix: number; level: RollupLevel }>
 
 /**
@@ -43,28 +35,27 @@ export function* foldBucket(
   limits: RollupLimits,
 ): Generator<number, BucketRollup> {
   const rowCount = rows.sources.reduce((sum, source) => sum + source.rowCount, 0)
+  const scratch = new Scratch(rows.sources[0]!.resident.chunk.arena)
   const levels: RollupLevel[] = []
   let levelsLeftOut = 0
   let finished = false
   try {
     for (const rollup of definition.rollups ?? []) {
-      const fold = new RollupFold(rows, rollup, definition, limits)
-      try {
-        yield* fold.run(levels)
-        levelsLeftOut += fold.levelsLeftOut
-      } finally {
-        fold.free()
-      }
+      const fold = new RollupFold(rows, rollup, definition, limits, scratch)
+      yield* fold.run(levels)
+      levelsLeftOut += fold.levelsLeftOut
+      scratch.freeAll()
     }
     finished = true
     return new BucketRollup({ startUs: rows.startUs, endUs: rows.endUs, levels, rowCount, levelsLeftOut })
   } finally {
+    scratch.freeAll()
     if (!finished) for (const { cells } of levels) cells.resident.chunk.retire()
   }
 }
 
 /** Steps that a rollup has in a bucket, the finest first; a longer one than the bucket is the bucket. */
-export function stepsOf({ granularityUs }: RollupDefinition, spanUs: number): number[] {
+function stepsOf({ granularityUs }: RollupDefinition, spanUs: number): number[] {
   const steps = Object.values(ROLLUP_STEPS_US).filter((us) => us >= granularityUs && us < spanUs)
   return [...steps, WHOLE_BUCKET]
 }
@@ -81,7 +72,7 @@ class RollupFold {
   private readonly dimensions: readonly DimensionCodes[]
   private readonly metrics: readonly Metric[]
   /** By how many dimensions they are of. */
-  private readonly tuples: Tuples[]
+  private readonly tuples: NumberedTuples[]
   private readonly made: Made[] = []
 
   constructor(
@@ -89,15 +80,15 @@ class RollupFold {
     rollup: RollupDefinition,
     definition: TableDefinition,
     { cellsMax, rowsACellMin }: RollupLimits,
+    scratch: Scratch,
   ) {
-    const { arena } = rows.sources[0]!.resident.chunk
     const rowCount = rows.sources.reduce((sum, source) => sum + source.rowCount, 0)
     this.rows = rows
     this.definition = definition
     this.limit = Math.min(cellsMax, Math.floor(rowCount / rowsACellMin))
     this.steps = stepsOf(rollup, rows.endUs - rows.startUs)
-    this.kernels = kernelsOf(arena)
-    this.scratch = new Scratch(arena)
+    this.kernels = kernelsOf(rows.sources[0]!.resident.chunk.arena)
+    this.scratch = scratch
     const typeOf = (name: string) => definition.columns.find((column) => column.name === name)?.type
     this.dimensions = rollup.dimensions.map(
       (name) =>
@@ -127,10 +118,6 @@ class RollupFold {
         levels.push(made.level)
       }
     }
-  }
-
-  free(): void {
-    this.scratch.freeAll()
   }
 
   /** Numbers the combinations of the first one, two, ... dimensions; ends where there are too many. */

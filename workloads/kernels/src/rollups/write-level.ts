@@ -6,14 +6,19 @@ import {
   NARROW_TIMES_OF_CELLS,
   WIDE_TIMES_OF_CELLS,
 } from '../columns/chunk-layout.ts'
-import { type RollupLevel, WHOLE_BUCKET } from '../plan/row-source.ts'
+import { type ResidentSource, type RollupLevel, WHOLE_BUCKET } from '../plan/row-source.ts'
 import { ChunkSource } from '../replica/chunk-source.ts'
 import { cellColumn, ROWS_COLUMN } from './cell-columns.ts'
 import type { CellSums, Metric } from './cell-sums.ts'
 import { type DimensionCodes, NULL_CODE } from './dimension-codes.ts'
-import type { BucketRows, Tuples } from './fold-bucket.ts'
 
 const TWO_TO_32 = 2 ** 32
+
+/** The rows of a bucket, chunk by chunk in log order, that stay as they are while they are folded. */
+export type BucketRows = Readonly<{ startUs: number; endUs: number; sources: readonly ResidentSource[] }>
+
+/** Combinations of the first dimensions' values: each is one of the dimensions before and the code of the last. */
+export type Tuples = Readonly<{ parents: Uint32Array; codes: Uint32Array }>
 
 /** Of each cell: its combination of dimensions, and its step, counted from the first of the bucket. */
 export type CellKeys = Readonly<{ tuples: Uint32Array; steps: Uint32Array; stepUs: number }>
