@@ -1,3 +1,4 @@
+import { startAtZero } from '@truenow/chassis/start-at-zero.ts'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
 export type GatewayMetrics = ReturnType<typeof createGatewayMetrics>
@@ -14,15 +15,24 @@ export const createGatewayMetrics = (registry: Registry) => ({
     help: 'Events that Kafka acknowledged.',
     registers: [registry],
   }),
-  rejected: new Counter({
-    name: 'truenow_gateway_rejected_events_total',
-    help: 'Events that were not acknowledged, by why.',
-    labelNames: ['reason'] as const, // reason: invalid | overloaded | unavailable
-    registers: [registry],
-  }),
+  rejected: startAtZero(
+    new Counter({
+      name: 'truenow_gateway_rejected_events_total',
+      help: 'Events that were not acknowledged, by why.',
+      labelNames: ['reason'] as const, // reason: invalid | overloaded | unavailable
+      registers: [registry],
+    }),
+    'reason',
+    ['invalid', 'overloaded', 'unavailable'],
+  ),
   unknownAppends: new Counter({
     name: 'truenow_gateway_unknown_appends_total',
     help: 'Blocks whose append failed or got no answer: they may stand in the log all the same.',
+    registers: [registry],
+  }),
+  kafkaUp: new Gauge({
+    name: 'truenow_gateway_kafka_up',
+    help: '1 while a broker of Kafka answers; asked every 2 s.',
     registers: [registry],
   }),
   bufferedBytes: new Gauge({

@@ -33,6 +33,7 @@ export async function startGateway(
 
   const probe = async () => {
     const reachable = await kafka.reachable()
+    metrics.kafkaUp.set(reachable ? 1 : 0)
     health.setCheck(
       'kafka',
       reachable ? { status: 'healthy' } : { status: 'degraded', reason: 'no broker answers' },

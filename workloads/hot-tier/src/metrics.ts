@@ -1,3 +1,4 @@
+import { startAtZero } from '@truenow/chassis/start-at-zero.ts'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
 export type HotTierMetrics = ReturnType<typeof createHotTierMetrics>
@@ -33,6 +34,12 @@ export const createHotTierMetrics = (registry: Registry) => ({
     labelNames: ['state'] as const, // state: joining | serving | leaving | stalled
     registers: [registry],
   }),
+  stalledSlots: new Gauge({
+    name: 'truenow_hot_tier_stalled_slots',
+    help: 'Replicas on this shard that stand still, by why.',
+    labelNames: ['reason'] as const, // reason: one of STALL_REASONS
+    registers: [registry],
+  }),
   lagRecords: new Gauge({
     name: 'truenow_hot_tier_lag_records',
     help: 'Records between cursor and end of the log, all replicas together.',
@@ -59,12 +66,16 @@ export const createHotTierMetrics = (registry: Registry) => ({
     labelNames: ['reason'] as const, // reason: ended | failed | silent | broken-chain | log-rewritten | started-over
     registers: [registry],
   }),
-  snapshots: new Counter({
-    name: 'truenow_hot_tier_snapshots_total',
-    help: 'Snapshots of slots, by outcome.',
-    labelNames: ['outcome'] as const, // outcome: written | failed | restored | refused
-    registers: [registry],
-  }),
+  snapshots: startAtZero(
+    new Counter({
+      name: 'truenow_hot_tier_snapshots_total',
+      help: 'Snapshots of slots, by outcome.',
+      labelNames: ['outcome'] as const, // outcome: written | failed | restored | refused
+      registers: [registry],
+    }),
+    'outcome',
+    ['written', 'failed', 'restored', 'refused'],
+  ),
   ...createIdMetrics(registry),
   ...createRollupMetrics(registry),
 })

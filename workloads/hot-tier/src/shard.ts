@@ -11,6 +11,7 @@ import { type FollowParts, followSlot } from './follow-slot.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import { type Assignment, assignmentOf, firstVersion, ShardSlot } from './shard-slot.ts'
 import { type ReplicaStorage, SnapshotStore } from './snapshot-store.ts'
+import { STALL_REASONS, stallReason } from './stall-reason.ts'
 import type { WriteFile } from './write-durably.ts'
 
 export type ShardParts = Readonly<{
@@ -281,6 +282,7 @@ export class Shard {
 
   private count(): void {
     const states = { joining: 0, serving: 0, leaving: 0, stalled: 0 }
+    const reasons = this.slots().map(({ stalledReason }) => stallReason(stalledReason))
     let lag = 0
     for (const slot of this.slots()) {
       if (slot.stalledReason !== '') states.stalled += 1
@@ -291,6 +293,9 @@ export class Shard {
     }
     for (const [state, count] of Object.entries(states)) {
       this.parts.metrics.slots.set({ state: state as keyof typeof states }, count)
+    }
+    for (const reason of STALL_REASONS) {
+      this.parts.metrics.stalledSlots.set({ reason }, reasons.filter((one) => one === reason).length)
     }
     this.parts.metrics.lagRecords.set(lag)
     this.countIds()

@@ -1,3 +1,4 @@
+import { startAtZero } from '@truenow/chassis/start-at-zero.ts'
 import { Counter, Gauge, type Registry } from 'prom-client'
 
 export type IngesterMetrics = ReturnType<typeof createIngesterMetrics>
@@ -13,6 +14,11 @@ export const createIngesterMetrics = (registry: Registry) => ({
   bytes: new Counter({
     name: 'truenow_ingester_read_bytes_total',
     help: 'Bytes of records read from Kafka.',
+    registers: [registry],
+  }),
+  kafkaUp: new Gauge({
+    name: 'truenow_ingester_kafka_up',
+    help: '1 while a broker of Kafka answers; asked every 2 s.',
     registers: [registry],
   }),
   tails: new Gauge({
@@ -35,12 +41,16 @@ export const createIngesterMetrics = (registry: Registry) => ({
     help: 'Times a subscriber stood behind the kept records and was served from Kafka.',
     registers: [registry],
   }),
-  cursorChecks: new Counter({
-    name: 'truenow_ingester_cursor_checks_total',
-    help: 'Cursors checked against the log, by outcome.',
-    labelNames: ['outcome'] as const, // outcome: origin | match | gone | data-loss | log-rewritten
-    registers: [registry],
-  }),
+  cursorChecks: startAtZero(
+    new Counter({
+      name: 'truenow_ingester_cursor_checks_total',
+      help: 'Cursors checked against the log, by outcome.',
+      labelNames: ['outcome'] as const, // outcome: origin | match | gone | data-loss | log-rewritten
+      registers: [registry],
+    }),
+    'outcome',
+    ['origin', 'match', 'gone', 'data-loss', 'log-rewritten'],
+  ),
   unknownVersions: new Counter({
     name: 'truenow_ingester_unknown_versions_total',
     help: 'Times a slot waited for the catalog because a block named a table version that was not known yet.',

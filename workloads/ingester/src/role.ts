@@ -38,6 +38,7 @@ export async function startIngester(
   let kafkaSeen = false
   const probe = async () => {
     const reachable = await ports.kafka.reachable()
+    metrics.kafkaUp.set(reachable ? 1 : 0)
     kafkaSeen ||= reachable
     health.setCheck(
       'kafka',

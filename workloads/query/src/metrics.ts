@@ -1,13 +1,18 @@
+import { startAtZero } from '@truenow/chassis/start-at-zero.ts'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
 /** Every metric of the query role. No table or namespace is a label: tenants come without bound. */
 export const createQueryMetrics = (registry: Registry) => ({
-  statements: new Counter({
-    name: 'truenow_query_statements_total',
-    help: 'Statements by outcome: complete, incomplete, partial, refused, overloaded, cancelled or failed.',
-    labelNames: ['outcome'] as const,
-    registers: [registry],
-  }),
+  statements: startAtZero(
+    new Counter({
+      name: 'truenow_query_statements_total',
+      help: 'Statements by outcome: complete, incomplete, partial, refused, overloaded, cancelled or failed.',
+      labelNames: ['outcome'] as const,
+      registers: [registry],
+    }),
+    'outcome',
+    ['complete', 'incomplete', 'partial', 'refused', 'overloaded', 'cancelled', 'failed'],
+  ),
   statementSeconds: new Histogram({
     name: 'truenow_query_statement_seconds',
     help: 'Time from a statement’s arrival to its answer.',
@@ -36,6 +41,12 @@ export const createQueryMetrics = (registry: Registry) => ({
     name: 'truenow_query_cache_total',
     help: 'Statements by use of the result cache: hit, miss or off.',
     labelNames: ['use'] as const,
+    registers: [registry],
+  }),
+  cacheUp: new Gauge({
+    name: 'truenow_query_cache_up',
+    help: '1 while Redis answers, asked every 5 s; absent where no Redis is configured.',
+    labelNames: ['system'] as const, // system: redis. A label, so that the metric is absent until it is set.
     registers: [registry],
   }),
   running: new Gauge({

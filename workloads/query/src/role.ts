@@ -60,7 +60,7 @@ export async function startQuery(
     },
     metrics,
   )
-  shutdown.onClose('watch of catalog and cache', watch(ports, health))
+  shutdown.onClose('watch of catalog and cache', watch(ports, health, metrics))
 
   const grpc = createGrpcServer({ role: 'query', log, registry, health })
   grpc.add(Query, {
@@ -84,13 +84,14 @@ export async function startQuery(
 }
 
 /** Ready once a catalog is known; degraded, and slower, while the cache is away. */
-function watch({ catalog, cache }: QueryPorts, health: Health): () => Promise<void> {
+function watch({ catalog, cache }: QueryPorts, health: Health, metrics: QueryMetrics): () => Promise<void> {
   const follow = () => health.setReady(catalog.current() !== undefined, 'waiting for the catalog')
   follow()
   const stop = catalog.onChange(follow)
   const check = async () => {
     const reachable = (await cache?.reachable()) ?? true
     const reason = 'Redis does not answer; results are not cached'
+    if (cache !== undefined) metrics.cacheUp.set({ system: 'redis' }, reachable ? 1 : 0)
     health.setCheck('cache', reachable ? { status: 'healthy' } : { status: 'degraded', reason })
   }
   const timer = cache === undefined ? undefined : setInterval(() => void check(), CACHE_CHECK_MS)

@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { createCatalogMetrics } from '@truenow/chassis/catalog-metrics.ts'
 import { systemClock } from '@truenow/chassis/clock.ts'
 import { createGrpcServer } from '@truenow/chassis/grpc-server.ts'
 import { createHealth } from '@truenow/chassis/health.ts'
@@ -47,6 +48,7 @@ async function chassisRegistry(role: Role): Promise<Registry> {
   const health = createHealth({ role, version: '', clock: systemClock })
   const http = createHttpServer({ role, context, health })
   const grpc = createGrpcServer({ role, log, registry, health })
+  createCatalogMetrics(role, registry, { ageMs: () => 0 })
   await Promise.all([http.close(), grpc.close()])
   return registry
 }
