@@ -6,9 +6,16 @@ import {
   operatorNamespaceRules,
   type PolicyRule,
 } from '@truenow/operator/api/rbac.ts'
+import { grafanaDashboard } from '@truenow/operator/monitoring/dashboard.ts'
+import { operatorDashboard } from '@truenow/operator/monitoring/dashboards/operator-dashboard.ts'
+import { operatorAlerts } from '@truenow/operator/monitoring/operator-alerts.ts'
+import { ruleGroups } from '@truenow/operator/monitoring/rule-groups.ts'
+import { selectionOf } from '@truenow/operator/monitoring/selection.ts'
+import { stringify } from 'yaml'
 
 /*
- * Writes the parts of the chart that have their truth elsewhere: CRDs (from crds/) and rights (from operator/src/api/rbac.ts).
+ * Writes the parts of the chart that have their truth elsewhere: CRDs (from crds/), rights (from operator/src/api/rbac.ts), and
+ * the operator's own alerts and dashboard (from operator/src/monitoring).
  * CRDs are templates and not in `crds/`, because Helm never upgrades what lies there.
  */
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -67,4 +74,58 @@ writeFileSync(
     rules(clusterRules) +
     binding('ClusterRoleBinding', 'ClusterRole', NAME) +
     '{{- end }}\n',
+)
+
+/** What only Helm knows; its words must survive the escaping of Prometheus' and Grafana's own templates. */
+const HELM: Readonly<Record<string, string>> = {
+  HELM_NAMESPACE: OWN,
+  HELM_SERVICE: NAME,
+  HELM_UID: '{{ printf "%s/%s" .Release.Namespace .Release.Name | sha256sum | trunc 16 }}',
+  HELM_RUNBOOKS: '{{ .Values.monitoring.runbooksUrl | trimSuffix "/" }}',
+}
+const withHelm = (text: string): string =>
+  Object.entries(HELM).reduce((all, [word, template]) => all.replaceAll(word, template), escapeTemplate(text))
+const indented = (text: string, by: number): string => text.trimEnd().replaceAll(/^(?=.)/gm, ' '.repeat(by))
+
+/** One object under its own switch, with the labels by which a Prometheus or Grafana finds it. */
+const monitored = (on: string, head: string, name: string, labels: string, body: string): string =>
+  `{{- if .Values.monitoring.${on} }}\n---\n${head}\nmetadata:\n  name: ${name}\n  namespace: ${OWN}\n  labels:\n` +
+  `    {{- include "truenow.labels" $ | nindent 4 }}\n${labels}` +
+  `    {{- with omit .Values.monitoring.labels "grafana_dashboard" }}\n    {{- toYaml . | nindent 4 }}\n    {{- end }}\n${body}{{- end }}\n`
+
+const selection = selectionOf({ namespace: 'HELM_NAMESPACE', service: 'HELM_SERVICE' })
+const groups = ruleGroups(operatorAlerts, {
+  selection,
+  thresholds: { freshnessSecondsMax: 60 },
+  delayPercent: 100,
+  runbooksUrl: 'HELM_RUNBOOKS',
+})
+const dashboard = grafanaDashboard(operatorDashboard(selection), 'truenow-HELM_UID', 'HELM_NAMESPACE')
+const yaml = (value: unknown) => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false })
+const PROMETHEUS = 'apiVersion: monitoring.coreos.com/v1'
+writeFileSync(
+  `${templates}/monitoring.yaml`,
+  NOTE +
+    monitored(
+      'serviceMonitor',
+      `${PROMETHEUS}\nkind: ServiceMonitor`,
+      NAME,
+      '',
+      'spec:\n  jobLabel: app.kubernetes.io/component\n  selector:\n    matchLabels: {{- include "truenow.selectorLabels" $ | nindent 6 }}\n' +
+        '  endpoints:\n    - {port: http, path: /metrics}\n',
+    ) +
+    monitored(
+      'prometheusRule',
+      `${PROMETHEUS}\nkind: PrometheusRule`,
+      NAME,
+      '',
+      `spec:\n${indented(withHelm(yaml({ groups })), 2)}\n`,
+    ) +
+    monitored(
+      'dashboards',
+      'apiVersion: v1\nkind: ConfigMap',
+      `${NAME}-dashboard`,
+      '    grafana_dashboard: {{ .Values.monitoring.labels.grafana_dashboard | default "1" | quote }}\n',
+      `data:\n  truenow-{{ $.Release.Namespace }}-operator.json: |\n${indented(withHelm(JSON.stringify(dashboard, null, 1)), 4)}\n`,
+    ),
 )

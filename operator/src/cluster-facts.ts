@@ -1,4 +1,5 @@
 import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import type { Judgement } from './conditions/judgement.ts'
 
 /** What a pass over a cluster found out, step by step. */
 export type ClusterFacts = Readonly<{
@@ -13,6 +14,8 @@ export type ClusterFacts = Readonly<{
   paused?: true
   /** Workloads that were applied and that our cache does not show yet: what it says of them is of before. */
   unseen?: readonly string[]
+  /** The condition Monitored as this pass found it; `none`: nothing is asked for and nothing left. Absent: not looked at. */
+  monitored?: Judgement | 'none'
   /** The object's version after a write of this very pass. */
   objectVersion?: string
 }>

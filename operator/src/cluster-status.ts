@@ -1,3 +1,4 @@
+import type { Condition } from './api/condition.ts'
 import type { TrueNowCluster, TrueNowClusterStatus } from './api/v1alpha1/truenow-cluster.ts'
 import type { ClusterFacts } from './cluster-facts.ts'
 import { clusterConditions } from './conditions/cluster-conditions.ts'
@@ -16,7 +17,10 @@ export function clusterStatus(
   told: Readonly<{ operator: string; now: string }>,
 ): TrueNowClusterStatus {
   const { metadata, spec, status = {} } = cluster
-  const judged = clusterConditions(outcome, seen)
+  const judged = [
+    ...clusterConditions(outcome, seen),
+    ...monitored(outcome.facts.monitored, status.conditions),
+  ]
   const ready = seen.roles.reduce((sum, role) => sum + Math.min(role.ready, role.desired), 0)
   const desired = seen.roles.reduce((sum, role) => sum + role.desired, 0)
   const readyShards = seen.roles.find(({ role }) => role === 'hot-tier')?.ready ?? 0
@@ -36,6 +40,15 @@ export function clusterStatus(
     operator: told.operator,
     conditions: mergeConditions(status.conditions ?? [], judged, metadata.generation, told.now),
   }
+}
+
+/** A pass that did not come so far leaves it as it was: while it stands there is something to look after. */
+function monitored(
+  found: ClusterFacts['monitored'],
+  before: readonly Condition[] = [],
+): readonly Judgement[] {
+  if (found === 'none') return []
+  return found === undefined ? before.filter(({ type }) => type === 'Monitored') : [found]
 }
 
 function phaseOf({ metadata, spec, status }: TrueNowCluster, judged: readonly Judgement[]): string {

@@ -16,6 +16,11 @@ export const OperatorConfig = Type.Object({
     minLength: 1,
     description: 'Image of clusters whose spec.image is unset when they are created.',
   }),
+  TRUENOW_RUNBOOKS_URL: Type.String({
+    pattern: '^https?://\\S+$',
+    default: 'https://truenow.io/docs/runbooks',
+    description: 'Where docs/runbooks of this release can be read; alerts link to <it>/<alert>.md.',
+  }),
   TRUENOW_WATCH_NAMESPACES: Type.String({
     default: '',
     description: 'Comma-separated Kubernetes namespaces to act in; empty = the whole cluster.',

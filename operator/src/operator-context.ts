@@ -5,6 +5,7 @@ import type { Table } from './api/v1alpha1/table.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import type { KubernetesPort, ObjectKey, Stored } from './kubernetes/kubernetes-port.ts'
 import type { Operands } from './operands.ts'
+import type { OptionalKinds } from './optional-kinds.ts'
 
 /** Objects of one kind as last seen, over all namespaces that are watched. */
 export type Seen<Kind> = Readonly<{ get: (key: ObjectKey) => Kind | undefined; all: () => readonly Kind[] }>
@@ -24,12 +25,15 @@ export type OperatorContext = Readonly<{
   childrenOfKind: <Kind extends Stored>(kind: string) => readonly Kind[]
   /** What this process applied of each child, to see at no cost whether that still stands. */
   applied: Map<string, AppliedChild>
+  optionalKinds: OptionalKinds
   operands: Operands
   record: RecordEvent
   log: Log
   clock: Clock
   /** `<namespace>/<lease>`: by this an operator claims clusters. */
   identity: string
+  /** Where docs/runbooks can be read; alerts link to it. */
+  runbooksUrl: string
   /** Image for clusters that are new and name none. */
   image: string
 }>

@@ -14,6 +14,7 @@ import { chooseImage } from './steps/choose-image.ts'
 import { claimCluster } from './steps/claim-cluster.ts'
 import { declareCluster } from './steps/declare-cluster.ts'
 import { ensureChildren } from './steps/ensure-children.ts'
+import { ensureMonitoring } from './steps/ensure-monitoring.ts'
 import { keepFinalizer } from './steps/keep-finalizer.ts'
 import { readFreshness } from './steps/read-freshness.ts'
 import { retireLostTables } from './steps/retire-lost-tables.ts'
@@ -27,6 +28,7 @@ const stepsOf = (context: OperatorContext) => [
   keepFinalizer(context.kubernetes, CLUSTERS),
   chooseImage(context),
   ensureChildren(context),
+  ensureMonitoring(context),
   declareCluster(context),
   retireLostTables(context),
   readFreshness(context),

@@ -82,6 +82,13 @@ function startLoop(parts: Parts): OperatorContext {
       createReflector(kubernetes, resource, { ...at, ...reflectorOptions, onChange: listener }),
     namespacesOf(config),
     (kind, change) => onChange(kind, change),
+    {
+      served: kubernetes.served,
+      clock,
+      onListed: () => {
+        if (begun) loop.addAll()
+      },
+    },
   )
   const operator = createContext(parts, watched, isLeader)
   const queue = createWorkQueue({
@@ -157,6 +164,7 @@ function createContext(
     log,
     clock,
     identity: `${namespace}/${config.TRUENOW_OPERATOR_LEASE}`,
+    runbooksUrl: config.TRUENOW_RUNBOOKS_URL.replace(/\/+$/, ''),
     image: config.TRUENOW_OPERATOR_IMAGE,
   }
 }

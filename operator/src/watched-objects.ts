@@ -7,6 +7,7 @@ import type { Change } from './kubernetes/object-store.ts'
 import type { Reflector } from './kubernetes/reflector.ts'
 import { CHILD_RESOURCES, CLUSTERS, PODS, REBALANCES, TABLES } from './kubernetes/resources.ts'
 import type { Seen } from './operator-context.ts'
+import { createOptionalKinds, type OptionalKinds } from './optional-kinds.ts'
 
 /** Starts one reflector: a kind in one namespace, or everywhere where that is undefined. */
 export type StartReflector = <Kind extends Stored>(
@@ -21,6 +22,8 @@ export type WatchedObjects = Readonly<{
   rebalances: Seen<Rebalance>
   child: <Kind extends Stored>(kind: string, key: ObjectKey) => Kind | undefined
   childrenOfKind: <Kind extends Stored>(kind: string) => readonly Kind[]
+  /** Kinds that are followed only once they are asked for; they hold up neither `hasSynced` nor `ageMs`. */
+  optionalKinds: OptionalKinds
   hasSynced: () => Promise<void>
   /** ms since the quietest of all watches last heard anything. */
   ageMs: () => number
@@ -32,6 +35,7 @@ export function watchObjects(
   start: StartReflector,
   namespaces: readonly string[],
   onChange: (kind: string, change: Change<Stored>) => void,
+  optional: Omit<Parameters<typeof createOptionalKinds>[0], 'start'>,
 ): WatchedObjects {
   const places = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }))
   const watch = <Kind extends Stored>(resource: Resource, labelSelector?: string) =>
@@ -49,7 +53,11 @@ export function watchObjects(
     [...CHILD_RESOURCES, PODS].map((resource) => [resource.kind, watch<Stored>(resource, CLUSTER_LABEL)]),
   )
   const all = [...clusters, ...tables, ...rebalances, ...[...children.values()].flat()]
-  const childrenOf = (kind: string) => children.get(kind) ?? []
+  const optionalKinds = createOptionalKinds({
+    ...optional,
+    start: (resource) => watch<Stored>(resource, CLUSTER_LABEL),
+  })
+  const childrenOf = (kind: string) => children.get(kind) ?? optionalKinds.reflectors(kind)
   return {
     clusters: seenBy(clusters),
     tables: seenBy(tables),
@@ -57,12 +65,13 @@ export function watchObjects(
     child: <Kind extends Stored>(kind: string, key: ObjectKey) =>
       seenBy(childrenOf(kind)).get(key) as Kind | undefined,
     childrenOfKind: <Kind extends Stored>(kind: string) => seenBy(childrenOf(kind)).all() as readonly Kind[],
+    optionalKinds,
     hasSynced: async () => {
       await Promise.all(all.map((one) => one.hasSynced()))
     },
     ageMs: () => Math.max(...all.map((one) => one.ageMs())),
     close: async () => {
-      await Promise.all(all.map((one) => one.close()))
+      await Promise.all([...all, optionalKinds].map((one) => one.close()))
     },
   }
 }

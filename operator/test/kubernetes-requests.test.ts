@@ -308,3 +308,20 @@ for (const [name, answer, expected] of broken) {
     await assert.rejects(Array.fromAsync(watching(client)), expected)
   })
 }
+
+test('requests: which kinds a group serves is asked of discovery, which every account may read', async (t) => {
+  const { client, asked } = await scene(t, ({ path }, response) =>
+    path === '/apis/monitoring.coreos.com/v1'
+      ? json(response, 200, { resources: [{ name: 'servicemonitors' }, { name: 'servicemonitors/status' }] })
+      : refuse(response, 404, 'NotFound'),
+  )
+  assert.deepEqual(await client.served('monitoring.coreos.com/v1'), [
+    'servicemonitors',
+    'servicemonitors/status',
+  ])
+  assert.deepEqual(await client.served('none.example/v1'), [])
+  assert.deepEqual(
+    asked.map(({ method, path }) => `${method} ${path}`),
+    ['GET /apis/monitoring.coreos.com/v1', 'GET /apis/none.example/v1'],
+  )
+})

@@ -30,7 +30,7 @@ type Happened = Readonly<{ version: number; type: WatchEvent['type']; object: Me
 
 export const WRITES = ['apply', 'mergePatch', 'create', 'replace', 'remove']
 /** Kinds whose spec the API server does not number. */
-const UNNUMBERED = ['Service', 'ServiceAccount', 'PersistentVolumeClaim', 'Event', 'Lease']
+const UNNUMBERED = ['Service', 'ServiceAccount', 'PersistentVolumeClaim', 'ConfigMap', 'Event', 'Lease']
 
 /**
  * An API server in memory, as far as the operator can tell: server-side apply with one owner for each field (lists are one
@@ -49,7 +49,10 @@ export function createMemoryKubernetes(clock: Clock) {
     calls.push(call)
     return hooks.around(call, work)
   }
+  /** Plurals by group and version that come and go with their definitions. */
+  const served = new Map<string, readonly string[]>()
   const port: KubernetesPort = {
+    served: (apiVersion) => ask('served', apiVersion, '', () => served.get(apiVersion) ?? []),
     get: (resource, key) =>
       ask('get', resource.kind, key.name, () => server.find(resource.kind, key) as never),
     list: (resource, { namespace, labelSelector }) =>
@@ -85,6 +88,7 @@ export function createMemoryKubernetes(clock: Clock) {
     port,
     calls,
     hooks,
+    served,
     writes: () => calls.filter(({ verb }) => WRITES.includes(verb)).length,
     find: (kind: string, key: ObjectKey) => server.find(kind, key),
     list: (kind: string) => server.list(kind),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { systemClock } from '@truenow/chassis/clock.ts'
 import { createGrpcClient } from '@truenow/chassis/grpc-client.ts'
 import { createLog } from '@truenow/chassis/log.ts'
@@ -25,6 +26,7 @@ const config: OperatorConfig = {
   TRUENOW_OPERATOR_IMAGE: 'truenow:1',
   TRUENOW_WATCH_NAMESPACES: '',
   TRUENOW_OPERATOR_RESYNC_SECONDS: 10,
+  TRUENOW_RUNBOOKS_URL: 'https://runbooks.example',
   TRUENOW_OPERATOR_WORKERS: 8,
 }
 const WAIT_MS_MAX = 20_000
@@ -99,6 +101,45 @@ test('startOperator: from an empty process to a cluster that is Ready, and a cle
     operator.lines.filter((line) => line.includes('"ERROR"')),
     [],
   )
+})
+
+test('startOperator: what watches a cluster is followed from when it is asked for on, also if it is installed later', async () => {
+  const scene = createScene()
+  scene.createCluster()
+  const operator = await start(scene)
+  const { kubernetes } = scene
+  const monitor = { ...DEMO, name: 'demo-monitoring' }
+  const watched = (kind: string) =>
+    kubernetes.calls.some((call) => call.verb === 'list' && call.kind === kind)
+  try {
+    await until('Ready', () => {
+      scene.runKubelet()
+      return scene.cluster()?.status?.phase === 'Ready'
+    })
+    assert.equal(watched('ServiceMonitor') || watched('ConfigMap'), false)
+    kubernetes.served.set('monitoring.coreos.com/v1', ['servicemonitors', 'prometheusrules'])
+    const monitoring = { serviceMonitor: true, prometheusRule: false, dashboards: true }
+    scene.editSpec('TrueNowCluster', 'demo', (spec) => void Object.assign(spec, { monitoring }))
+    await until('they are there', () => kubernetes.find('ServiceMonitor', monitor) !== undefined)
+    const made = kubernetes.find('ServiceMonitor', monitor)?.spec
+    kubernetes.edit(
+      'ServiceMonitor',
+      monitor,
+      (draft) => void Object.assign(draft, { spec: { endpoints: [] } }),
+    )
+    await until('it is put back', () =>
+      isDeepStrictEqual(kubernetes.find('ServiceMonitor', monitor)?.spec, made),
+    )
+    scene.editSpec(
+      'TrueNowCluster',
+      'demo',
+      (spec) => void Object.assign(spec, { monitoring: { ...monitoring, serviceMonitor: false } }),
+    )
+    await until('it is removed', () => kubernetes.find('ServiceMonitor', monitor) === undefined)
+    assert.equal(kubernetes.list('ConfigMap').length, 3)
+  } finally {
+    await operator.close()
+  }
 })
 
 test('startOperator: nothing is done before every first list is whole: what is missing there is not gone', async () => {

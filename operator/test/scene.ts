@@ -9,7 +9,7 @@ import { createLoop, type Loop } from '../src/create-loop.ts'
 import { createEventRecorder } from '../src/kubernetes/event-recorder.ts'
 import type { ObjectKey, Stored } from '../src/kubernetes/kubernetes-port.ts'
 import { createObjectStore } from '../src/kubernetes/object-store.ts'
-import { CHILD_RESOURCES, PODS } from '../src/kubernetes/resources.ts'
+import { CHILD_RESOURCES, MONITORING_RESOURCES, PODS } from '../src/kubernetes/resources.ts'
 import { createOperatorMetrics } from '../src/metrics.ts'
 import type { OperatorContext } from '../src/operator-context.ts'
 import { tableSpec as anyTableSpec } from '../src/testing/any-table.ts'
@@ -19,7 +19,13 @@ import { createMemoryKubernetes, type MemoryObject } from './memory-kubernetes.t
 
 export const NAMESPACE = 'apps'
 export const DEMO: ObjectKey = { namespace: NAMESPACE, name: 'demo' }
-const KINDS = ['TrueNowCluster', 'Table', 'Rebalance', ...CHILD_RESOURCES.map(({ kind }) => kind), PODS.kind]
+const KINDS = [
+  'TrueNowCluster',
+  'Table',
+  'Rebalance',
+  ...[...CHILD_RESOURCES, ...MONITORING_RESOURCES, PODS].map(({ kind }) => kind),
+]
+export const RUNBOOKS_URL = 'https://runbooks.example/truenow'
 const OBJECTS_MAX = 1_000
 /** Rounds until everything rests; a scene that needs more does not come to rest. */
 const ROUNDS_MAX = 60
@@ -114,6 +120,13 @@ function createOperator(world: World, options: OperatorOptions) {
     child: <Kind extends Stored>(kind: string, key: ObjectKey) => seen<Kind>(kind).get(key),
     childrenOfKind: <Kind extends Stored>(kind: string) => seen<Kind>(kind).all(),
     applied: new Map(),
+    optionalKinds: {
+      follow: async ({ apiVersion, plural }) => {
+        const there = !apiVersion.includes('/') || (await port.served(apiVersion)).includes(plural)
+        return there ? 'followed' : 'absent'
+      },
+    },
+    runbooksUrl: RUNBOOKS_URL,
     operands: operandsWhileLeading(plane.operands, isLeader),
     record: createEventRecorder(port, {
       reportingInstance: 'operator-0',

@@ -77,6 +77,7 @@ export const debianPackageSets = {
     'tzdata',
     'zlib1g',
   ],
+  prometheus: ['prometheus'],
   redis: [
     'libatomic1',
     'libcap2',

@@ -69,8 +69,12 @@ for (const file of files) {
     ]
     for (const [path, schema] of within(schemaOf(file))) {
       assert.equal(typeof schema.type, 'string', `${path} has no type`)
+      // A map of plain values is structural; beside named properties it is not.
+      const { additionalProperties: values, ...rest } = schema
+      const isMap =
+        typeof (values as Schema | undefined)?.type === 'string' && schema.properties === undefined
       assert.deepEqual(
-        Object.keys(schema).filter((key) => forbidden.includes(key)),
+        Object.keys(isMap ? rest : schema).filter((key) => forbidden.includes(key)),
         [],
         path,
       )

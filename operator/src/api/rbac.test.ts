@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import {
   CHILD_RESOURCES,
   CLUSTERS,
+  MONITORING_RESOURCES,
   PODS,
   REBALANCES,
   TABLES,
@@ -15,7 +16,7 @@ const may = (rules: readonly PolicyRule[], resource: string): string[] =>
   rules.filter(({ resources }) => resources.includes(resource)).flatMap(({ verbs }) => [...verbs])
 
 test('rbac: no star, no secrets, nothing that would let the operator grant itself more', () => {
-  const forbidden = ['*', 'secrets', 'configmaps', 'pods/exec', 'nodes', 'serviceaccounts/token']
+  const forbidden = ['*', 'secrets', 'pods/exec', 'nodes', 'serviceaccounts/token']
   const escalating = ['escalate', 'bind', 'impersonate', 'deletecollection', '*']
   for (const { apiGroups, resources, verbs } of all) {
     assert.deepEqual(
@@ -38,15 +39,16 @@ test('rbac: objects of users are never deleted nor created, pods only looked at'
   assert.deepEqual(new Set(may(all, PODS.plural)), new Set(['list', 'watch']))
 })
 
-test('rbac: deleted are volumes and disruption budgets, and nothing else', () => {
+test('rbac: deleted are volumes, disruption budgets and what watches a cluster, and nothing else', () => {
   const deleted = new Set(
     all.filter(({ verbs }) => verbs.includes('delete')).flatMap(({ resources }) => [...resources]),
   )
-  assert.deepEqual(deleted, new Set([VOLUME_CLAIMS.plural, 'poddisruptionbudgets']))
+  const monitoring = MONITORING_RESOURCES.map(({ plural }) => plural)
+  assert.deepEqual(deleted, new Set([VOLUME_CLAIMS.plural, 'poddisruptionbudgets', ...monitoring]))
 })
 
 test('rbac: every child can be followed, made and changed', () => {
-  for (const { plural, apiVersion } of CHILD_RESOURCES) {
+  for (const { plural, apiVersion } of [...CHILD_RESOURCES, ...MONITORING_RESOURCES]) {
     const group = apiVersion.includes('/') ? apiVersion.split('/')[0] : ''
     const rules = namespacedRules.filter(({ apiGroups }) => apiGroups.includes(group ?? ''))
     for (const verb of ['list', 'watch', 'create', 'patch'])

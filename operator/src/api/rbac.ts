@@ -26,6 +26,13 @@ export const namespacedRules: readonly PolicyRule[] = [
   // A role of one pod needs none any more, or a drain would wait for ever.
   { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: [...CHILD, 'delete'] },
   { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: CHILD },
+  // Only where spec.monitoring asks for them, and no more once it does not. ConfigMaps are its dashboards, found by label.
+  {
+    apiGroups: ['monitoring.coreos.com'],
+    resources: ['servicemonitors', 'prometheusrules'],
+    verbs: [...CHILD, 'delete'],
+  },
+  { apiGroups: [''], resources: ['configmaps'], verbs: [...CHILD, 'delete'] },
   // To say in status why a pod is not ready.
   { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
   // Only under deletionPolicy Delete, after the cluster's data is gone.

@@ -43,6 +43,8 @@ export type KubernetesPort = Readonly<{
     key: ObjectKey,
     options?: CallOptions,
   ) => Promise<Kind | undefined>
+  /** Plurals of the kinds that this group and version serves; empty when the API server knows no such version. */
+  served: (apiVersion: string) => Promise<readonly string[]>
   list: <Kind extends Stored>(
     resource: Resource,
     options: Readonly<{

@@ -51,13 +51,22 @@ export function createKubernetesRequests(
   }
 }
 
-function reads({ call, stream }: KubernetesCaller): Pick<KubernetesPort, 'get' | 'list' | 'watch'> {
+function reads({
+  call,
+  stream,
+}: KubernetesCaller): Pick<KubernetesPort, 'get' | 'served' | 'list' | 'watch'> {
   return {
     get: <Kind extends Stored>(resource: Resource, key: ObjectKey, options = {}) =>
       call({ verb: 'get', method: 'GET', path: path(resource, key), repeatable: true, ...options }).then(
         (object) => object as Kind,
         unlessGone,
       ),
+    served: async (apiVersion) => {
+      const at = { verb: 'discover', method: 'GET', path: rootOf(apiVersion), repeatable: true } as const
+      const found = await call(at).catch(unlessGone)
+      const { resources = [] } = (found ?? {}) as Readonly<{ resources?: ReadonlyArray<{ name: string }> }>
+      return resources.map(({ name }) => name)
+    },
     list: async <Kind extends Stored>(
       resource: Resource,
       { namespace, labelSelector, limit, continueToken, signal }: Parameters<KubernetesPort['list']>[1],
@@ -86,7 +95,9 @@ function reads({ call, stream }: KubernetesCaller): Pick<KubernetesPort, 'get' |
   }
 }
 
-function writes({ call }: KubernetesCaller): Omit<KubernetesPort, 'get' | 'list' | 'watch' | 'close'> {
+function writes({
+  call,
+}: KubernetesCaller): Omit<KubernetesPort, 'get' | 'served' | 'list' | 'watch' | 'close'> {
   const fieldManager = FIELD_MANAGER
   return {
     apply: <Kind extends Stored>(
@@ -199,6 +210,9 @@ async function* watchEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<Wat
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>
 
+const rootOf = (apiVersion: string): string =>
+  apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
+
 /** A name absent: the collection; a namespace absent: of all namespaces. */
 function path(
   { apiVersion, plural }: Resource,
@@ -206,9 +220,8 @@ function path(
   query: Query = {},
   subresource?: string,
 ): string {
-  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
   const parts = [
-    root,
+    rootOf(apiVersion),
     ...(namespace === undefined ? [] : ['namespaces', encodeURIComponent(namespace)]),
     plural,
     ...(name === undefined ? [] : [encodeURIComponent(name)]),

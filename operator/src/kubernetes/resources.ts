@@ -20,13 +20,22 @@ export const CHILD_RESOURCES: readonly Resource[] = [
   resource('apps/v1', 'Deployment', 'deployments'),
   resource('apps/v1', 'StatefulSet', 'statefulsets'),
 ]
+/**
+ * What watches a cluster, where its spec asks for it. The first two are kinds of the Prometheus Operator, which may not be
+ * installed; all are followed only once a cluster asks.
+ */
+export const MONITORING_RESOURCES: readonly Resource[] = [
+  resource('monitoring.coreos.com/v1', 'ServiceMonitor', 'servicemonitors'),
+  resource('monitoring.coreos.com/v1', 'PrometheusRule', 'prometheusrules'),
+  resource('v1', 'ConfigMap', 'configmaps'),
+]
 /** Pods are read only, to say why one is not ready. */
 export const PODS: Resource = resource('v1', 'Pod', 'pods')
 export const VOLUME_CLAIMS: Resource = resource('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims')
 
 /** The child kind of this name. Errors: RangeError for a kind that no builder makes. */
 export function childResource(kind: string): Resource {
-  const found = CHILD_RESOURCES.find((one) => one.kind === kind)
+  const found = [...CHILD_RESOURCES, ...MONITORING_RESOURCES].find((one) => one.kind === kind)
   if (found === undefined) throw new RangeError(`No child of a cluster is a ${kind}.`)
   return found
 }

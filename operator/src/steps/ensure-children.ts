@@ -37,7 +37,8 @@ export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, C
 
 const WORKLOADS = ['Deployment', 'StatefulSet']
 
-async function ensureChild(
+/** Applies one child where it does not stand; `unseen`: our cache does not show it yet; `taken`: it is another's. */
+export async function ensureChild(
   context: OperatorContext,
   cluster: TrueNowCluster,
   wanted: KubernetesObject,

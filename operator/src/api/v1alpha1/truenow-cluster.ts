@@ -26,6 +26,47 @@ const SecretKeyRef = (what: string) =>
     },
     { description: `Where ${what} is kept; it is mounted as a file, never put into the environment.` },
   )
+/** What watches the cluster; the fields stand for kinds of the Prometheus Operator, and for Grafana's sidecar. */
+const MonitoringSection = Type.Object(
+  {
+    serviceMonitor: Type.Boolean({
+      default: false,
+      description:
+        'True: a ServiceMonitor, so that the Prometheus Operator scrapes every pod of the cluster.',
+    }),
+    prometheusRule: Type.Boolean({
+      default: false,
+      description: 'True: a PrometheusRule with the alerts of docs/runbooks; they need the ServiceMonitor.',
+    }),
+    dashboards: Type.Boolean({
+      default: false,
+      description: 'True: a ConfigMap for each Grafana dashboard, labelled grafana_dashboard: "1".',
+    }),
+    labels: Type.Optional(
+      Type.Unsafe<Readonly<Record<string, string>>>({
+        type: 'object',
+        maxProperties: 16,
+        additionalProperties: { type: 'string', maxLength: 63 },
+        description:
+          'Labels for all of these, such as release: prometheus, where a Prometheus or Grafana selects by them.',
+      }),
+    ),
+    freshnessSeconds: Type.Integer({
+      minimum: 1,
+      maximum: 86_400,
+      default: 60,
+      description:
+        'Seconds that complete answers may be behind before TrueNowTableStale; above each table’s idleTimeout.',
+    }),
+    alertDelayPercent: Type.Integer({
+      minimum: 0,
+      maximum: 1_000,
+      default: 100,
+      description: 'How long alerts wait before they fire, in percent of their own time; less for a trial.',
+    }),
+  },
+  { description: 'Objects for Prometheus and Grafana that the operator keeps; none where it is unset.' },
+)
 /** A URL is a secret that the operator never reads, and the network policies must name a port. */
 const Port = (what: string, byDefault: number) =>
   Type.Integer({
@@ -219,6 +260,7 @@ export const TrueNowClusterSpec = Type.Object(
     }),
     watermark: RoleSection('watermark', 1, {}),
     controlPlane: RoleSection('control-plane', 1, {}),
+    monitoring: Type.Optional(MonitoringSection),
     podTemplate: Type.Optional(
       preserved('Added to every pod: nodeSelector, tolerations, affinity, priorityClassName.'),
     ),
@@ -245,7 +287,8 @@ export const TrueNowClusterStatus = Type.Object(
     image: Type.String({ description: 'Image that the roles are told to run.' }),
     operator: Type.String({ description: 'Operator that holds this cluster; another one leaves it alone.' }),
     conditions: Type.Array(ConditionSchema, {
-      description: 'SpecValid, Synced, Available, OperandReachable, Ready, UpgradeBlocked.',
+      description:
+        'SpecValid, Synced, Available, OperandReachable, Ready, UpgradeBlocked; Monitored once it was asked for.',
       'x-kubernetes-list-type': 'map',
       'x-kubernetes-list-map-keys': ['type'],
     }),
