@@ -155,5 +155,6 @@ function setToLargest(gauge: Gauge, label: string, sources: ReadonlySet<Source>)
   const largest = new Map<string, number>()
   for (const source of sources)
     largest.set(source.label, Math.max(source.seconds(), largest.get(source.label) ?? 0))
+  gauge.reset() // A source that ended must not stand still at its last value.
   for (const [value, seconds] of largest) gauge.set({ [label]: value }, seconds)
 }
