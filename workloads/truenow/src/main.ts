@@ -12,6 +12,7 @@ const usage = `usage: truenow <role>      run one role; settings come from the e
        truenow dev [--port-base <n>] [--no-demo]   all roles but the operator in one process, nothing else needed
        truenow check-health <url>   ask a /health address until it says healthy: 0, or 1 after ten attempts
        truenow release-finalizers <deployment>   stop that operator and let go of its objects; for helm uninstall
+       truenow kubectl status|doctor [cluster]   how clusters are, and what is wrong; also as a kubectl plugin
        truenow --version
 
 roles: ${roles.join(', ')}`
@@ -53,6 +54,7 @@ async function main(command: string | undefined, rest: readonly string[]): Promi
     return 0
   }
   if (command === 'dev') return (await import('./dev.ts')).dev(rest, manifest.version)
+  if (command === 'kubectl') return (await import('./kubectl.ts')).kubectl(rest)
   if (command === 'release-finalizers' && rest.length === 1) {
     const { releaseFinalizers } = await import('./release-finalizers.ts')
     return releaseFinalizers(rest[0] ?? '', process.env)
