@@ -4,7 +4,7 @@ import { diagnose } from './diagnose.ts'
 import { type SeenObjects, seenObjects } from './seen-objects.ts'
 import { statusScreen } from './status-screen.ts'
 
-export const KUBECTL_USAGE = `usage: kubectl truenow status [cluster]   how clusters, their roles and tables are
+const KUBECTL_USAGE = `usage: kubectl truenow status [cluster]   how clusters, their roles and tables are
        kubectl truenow doctor [cluster]   what is wrong, and the command that tells more or mends it
 
   -n, --namespace <name>   default: the context's
@@ -17,7 +17,7 @@ Needs list on truenowclusters, tables and pods. Exit codes: 0 nothing wrong, 1 d
 export type Connect = (
   options: Readonly<{ kubeconfig?: string | undefined; context?: string | undefined }>,
 ) => Promise<Readonly<{ port: KubernetesPort; namespace: string }>>
-export type Output = Readonly<{ out: (text: string) => void; err: (text: string) => void }>
+type Output = Readonly<{ out: (text: string) => void; err: (text: string) => void }>
 
 /** `kubectl truenow`: data to `out`, everything else to `err`; answers the exit code. */
 export async function kubectlTruenow(

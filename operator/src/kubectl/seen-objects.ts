@@ -38,13 +38,13 @@ export async function seenObjects(port: KubernetesPort, namespace: string | unde
   return { clusters: clusters.objects, tables: tables.objects, pods: pods.objects }
 }
 
-const is = (left: Stored['metadata'], namespace: string) => left.namespace === namespace
 /** What belongs to one cluster. */
 export const ofCluster = ({ tables, pods }: SeenObjects, { metadata }: TrueNowCluster) => ({
   tables: tables.filter(
-    (one) => is(one.metadata, metadata.namespace) && one.spec.clusterRef.name === metadata.name,
+    (one) => one.metadata.namespace === metadata.namespace && one.spec.clusterRef.name === metadata.name,
   ),
   pods: pods.filter(
-    (one) => is(one.metadata, metadata.namespace) && one.metadata.labels?.[CLUSTER_LABEL] === metadata.name,
+    (one) =>
+      one.metadata.namespace === metadata.namespace && one.metadata.labels?.[CLUSTER_LABEL] === metadata.name,
   ),
 })
