@@ -194,7 +194,7 @@ test('BucketFolder: in a bucket of more than 2^32 µs cells stand at whole times
   for (const seconds of [1n, 10n, 3_600n, 7_200n]) {
     const keys = [{ kind: { case: 'timeBucketUs' as const, value: seconds * BigInt(SECOND_US) } }]
     const { aggregates } = total.shape.value as AggregatePlan
-    const plan = create(PlanSchema, { ...total, startUs: BigInt(START_US + 1), shape: { case: 'aggregate', value: { keys, aggregates } } }) // biome-ignore format: one line
+    const plan = create(PlanSchema, { startUs: BigInt(START_US + 1), endUs: total.endUs, shape: { case: 'aggregate', value: { keys, aggregates } } }) // biome-ignore format: one line
     const [cells, rows] = await Promise.all(
       [false, true].map((rowsOnly) => executePlan({ ...plan, rowsOnly }, wide, sources, () => undefined)),
     )
