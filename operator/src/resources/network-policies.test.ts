@@ -64,7 +64,7 @@ function reachable(cluster: TrueNowCluster): string[] {
         const egress = policies.get(from.name)?.egress
         const leaves = egress === undefined || allows(egress, 'to', to, port)
         const enters = allows(policies.get(role)?.ingress ?? [], 'from', from, port)
-        return from.name !== role && leaves && enters ? [`${from.name} ${role} ${kind}`] : []
+        return leaves && enters ? [`${from.name} ${role} ${kind}`] : []
       })
     }),
   )

@@ -15,6 +15,7 @@ export const CALLS: ReadonlyArray<readonly [from: PodRole, to: PodRole]> = [
   ['watermark', 'ingester'],
   ['query', 'hot-tier'],
   ['watermark', 'hot-tier'],
+  ['hot-tier', 'hot-tier'],
 ]
 /** Roles that anybody in the Kubernetes cluster may call, and those that the operator calls. */
 const OPEN: readonly PodRole[] = ['gateway', 'query', 'watermark']

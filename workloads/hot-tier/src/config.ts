@@ -40,6 +40,25 @@ export const HotTierConfig = Type.Object({
     description:
       'GiB that the rows of this shard may take; the oldest leave, or the slot stalls, as the table says.',
   }),
+  TRUENOW_COPIES_MAX: Type.Integer({
+    minimum: 1,
+    maximum: 64,
+    default: 2,
+    description: 'Copies of slots that this shard gives to others at once, and likewise takes.',
+  }),
+  TRUENOW_COPY_BYTES_PER_SECOND_MAX: Type.Integer({
+    minimum: 65_536,
+    maximum: 10_000_000_000,
+    default: 100_000_000,
+    description: 'Bytes a second that all copies given by this shard may take.',
+  }),
+  TRUENOW_GAP_WAIT_SECONDS: Type.Number({
+    minimum: 0,
+    maximum: 86_400,
+    default: 60,
+    description:
+      'Seconds for which a replica whose next records the log has lost waits for a peer’s copy that holds them, before it goes on with a gap.',
+  }),
   TRUENOW_SNAPSHOT_SECONDS: Type.Number({
     minimum: 0.1,
     maximum: 3_600,

@@ -19,6 +19,8 @@ export type FollowParts = Readonly<{
   onTaken: (slot: ShardSlot) => void
   /** Called when a run of ids stays unreadable: the slot must start over. */
   startOver: (slot: ShardSlot, error: TrueNowError) => void
+  /** Records before `resumeOffset` are gone from the log: true when the slot now stands on a peer's copy that has them. */
+  coverGap: (slot: ShardSlot, resumeOffset: number, signal: AbortSignal) => Promise<boolean>
 }>
 
 /** An ingester speaks at least once a second; silent for longer, it is left. */
@@ -63,7 +65,7 @@ export async function followSlot(slot: ShardSlot, parts: FollowParts, signal: Ab
 }
 
 type Ended = Readonly<{
-  reason: 'ended' | 'failed' | 'silent' | 'broken-chain' | 'log-rewritten' | 'started-over'
+  reason: 'ended' | 'failed' | 'silent' | 'broken-chain' | 'log-rewritten' | 'started-over' | 'copied'
   err?: unknown
 }>
 
@@ -89,6 +91,9 @@ async function subscribeOnce(
     for await (const { event } of stream) {
       if (event.case === 'block') await parts.mayApply(slot, signal)
       if (signal.aborted) return { reason: 'ended' }
+      if (event.case === 'dataLoss' && (await isCovered(slot, event.value.resumeOffset, parts, signal)))
+        return { reason: 'copied' }
+      if (signal.aborted) return { reason: 'ended' }
       const taken = await takeOncePossible(slot, event, parts, signal)
       heardAtMs = parts.context.clock.monotonicMs()
       parts.onTaken(slot)
@@ -101,6 +106,16 @@ async function subscribeOnce(
     clearInterval(watchdog)
     leaving.abort()
   }
+}
+
+async function isCovered(
+  slot: ShardSlot,
+  resumeOffset: bigint,
+  { coverGap }: FollowParts,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const isNews = Number(resumeOffset) - 1 > slot.replica.cursor.offset
+  return isNews && (await coverGap(slot, Number(resumeOffset), signal))
 }
 
 /** Why a block cannot be taken yet, by the error that says so: the slot stalls, visibly, until it can. */

@@ -63,7 +63,7 @@ export const createHotTierMetrics = (registry: Registry) => ({
   subscriptions: new Counter({
     name: 'truenow_hot_tier_subscriptions_total',
     help: 'Subscribe streams that ended, by why.',
-    labelNames: ['reason'] as const, // reason: ended | failed | silent | broken-chain | log-rewritten | started-over
+    labelNames: ['reason'] as const, // reason: ended | failed | silent | broken-chain | log-rewritten | started-over | copied
     registers: [registry],
   }),
   snapshots: startAtZero(
@@ -76,6 +76,12 @@ export const createHotTierMetrics = (registry: Registry) => ({
     'outcome',
     ['written', 'failed', 'restored', 'refused'],
   ),
+  lostRecords: new Counter({
+    name: 'truenow_hot_tier_lost_records_total',
+    help: 'Records that Kafka’s retention took before a replica read them, and no peer’s copy held.',
+    registers: [registry],
+  }),
+  ...createCopyMetrics(registry),
   ...createIdMetrics(registry),
   ...createRollupMetrics(registry),
 })
@@ -105,6 +111,34 @@ const createRollupMetrics = (registry: Registry) => ({
   rollupsOutOfMemory: new Gauge({
     name: 'truenow_hot_tier_rollups_out_of_memory',
     help: 'Buckets that could not be folded because the arena had no room: rows are read instead.',
+    registers: [registry],
+  }),
+})
+
+/** Of copies of slots between shards. */
+const createCopyMetrics = (registry: Registry) => ({
+  copiesGiven: new Counter({
+    name: 'truenow_hot_tier_copies_given_total',
+    help: 'Copies of slots that other shards asked for, by outcome; broken: the asker left, or a file could not be read.',
+    labelNames: ['outcome'] as const, // outcome: given | empty | busy | refused | broken
+    registers: [registry],
+  }),
+  copiesTaken: new Counter({
+    name: 'truenow_hot_tier_copies_taken_total',
+    help: 'Attempts to take a copy of a slot from another shard, by outcome; refused: what came was torn, corrupt or foreign.',
+    labelNames: ['outcome'] as const, // outcome: taken | empty | busy | refused | failed | cancelled
+    registers: [registry],
+  }),
+  copyBytes: new Counter({
+    name: 'truenow_hot_tier_copy_bytes_total',
+    help: 'Bytes of copies of slots.',
+    labelNames: ['direction'] as const, // direction: given | taken
+    registers: [registry],
+  }),
+  copiesRunning: new Gauge({
+    name: 'truenow_hot_tier_copies_running',
+    help: 'Copies of slots at this moment; TRUENOW_COPIES_MAX bounds each direction.',
+    labelNames: ['direction'] as const, // direction: given | taken
     registers: [registry],
   }),
 })

@@ -10,11 +10,17 @@ import type { RoleContext, RunningRole } from '@truenow/chassis/running-role.ts'
 import { createShutdown } from '@truenow/chassis/shutdown.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { Catalog } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
-import { Shard as ShardService } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import {
+  type CopySlotRequest,
+  Shard as ShardService,
+} from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { BlockStream } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
+import { createByteThrottle } from './byte-throttle.ts'
 import type { HotTierConfig } from './config.ts'
 import { executePartial } from './execute-partial.ts'
+import { giveCopy } from './give-copy.ts'
 import { createHotTierMetrics, type HotTierMetrics } from './metrics.ts'
+import { createPermits } from './permits.ts'
 import { type Registration, registerShard } from './register-shard.ts'
 import { debugSlots } from './routes/debug-slots.ts'
 import { Shard } from './shard.ts'
@@ -29,6 +35,8 @@ export type HotTierPorts = Readonly<{
   controlPlane: Client<typeof Catalog>
   ingesterAddresses: PeerAddresses
   connectIngester: (address: string) => Client<typeof BlockStream>
+  /** Other shards, for copies of slots. */
+  connectShard: (address: string) => Client<typeof ShardService>
   /** Ends the process when another one is this shard now; tests watch it. */
   onRetired?: (why: string) => void
   /** How files reach the volume; tests let it fail. */
@@ -54,7 +62,8 @@ export async function startHotTier(
   const metrics = createHotTierMetrics(registry)
   const shutdown = createShutdown(config.TRUENOW_GRACE_SECONDS * 1_000, log)
   const residentBytesMax = Math.floor(config.HOT_TIER_MEMORY_GB * GIB)
-  const connect = cachedConnections(ports.connectIngester, shutdown)
+  const connect = cachedConnections('ingester connections', ports.connectIngester, shutdown)
+  const connectShard = cachedConnections('shard connections', ports.connectShard, shutdown)
   let registration: Registration | undefined
   const checkOf = (name: string) => (error: unknown) =>
     health.setCheck(name, error === undefined ? { status: 'healthy' } : { status: 'degraded', reason: String(error) }) // biome-ignore format: one line
@@ -66,6 +75,11 @@ export async function startHotTier(
     residentBytesMax,
     snapshotMs: config.TRUENOW_SNAPSHOT_SECONDS * 1_000,
     follow: { ingesters: ports.ingesterAddresses, connect },
+    copies: {
+      connect: connectShard,
+      copiesMax: config.TRUENOW_COPIES_MAX,
+      gapWaitMs: config.TRUENOW_GAP_WAIT_SECONDS * 1_000,
+    },
     writeFile,
     ids,
     onNews: () => registration?.reportSoon(),
@@ -75,7 +89,7 @@ export async function startHotTier(
   shutdown.onClose('shard', () => shard.close())
 
   const grpc = createGrpcServer({ role: 'hot-tier', log, registry, health })
-  serveShard(grpc, { shard, ordinal, dataDirectory, residentBytesMax, metrics, clock })
+  serveShard(grpc, { shard, ordinal, dataDirectory, residentBytesMax, metrics, clock, config })
   const grpcPort = await grpc.listen(config.TRUENOW_HOST, config.TRUENOW_GRPC_PORT)
   shutdown.onClose('grpc', grpc.close)
 
@@ -124,9 +138,16 @@ function serveShard(
     residentBytesMax: number
     metrics: HotTierMetrics
     clock: Clock
+    config: HotTierConfig
   }>,
 ): void {
-  const { shard, ordinal, dataDirectory, residentBytesMax, metrics, clock } = parts
+  const { shard, ordinal, dataDirectory, residentBytesMax, metrics, clock, config } = parts
+  const giving = {
+    pin: (request: CopySlotRequest) => shard.pin(request),
+    permits: createPermits(config.TRUENOW_COPIES_MAX),
+    throttle: createByteThrottle(config.TRUENOW_COPY_BYTES_PER_SECOND_MAX, clock),
+    metrics,
+  }
   grpc.add(ShardService, {
     executePartial: async (request, { signal }) => {
       const startedMs = clock.monotonicMs()
@@ -142,6 +163,7 @@ function serveShard(
       memoryBytes: BigInt(shard.residentBytes),
       memoryBytesMax: BigInt(residentBytesMax),
     }),
+    copySlot: (request, { signal }) => giveCopy(request, giving, signal),
   })
 }
 
@@ -161,13 +183,14 @@ function addressOf(config: HotTierConfig, { pod }: RoleContext, grpcPort: number
   return `${config.TRUENOW_HOST === '0.0.0.0' ? '127.0.0.1' : config.TRUENOW_HOST}:${grpcPort}`
 }
 
-/** One connection an ingester, shared by all slots; those of ingesters that left are few and idle. */
-function cachedConnections(
-  connect: (address: string) => Client<typeof BlockStream>,
+/** One connection a peer, shared by all slots; those of peers that left are few and idle. */
+function cachedConnections<Connection extends Readonly<{ close: () => void }>>(
+  name: string,
+  connect: (address: string) => Connection,
   shutdown: ReturnType<typeof createShutdown>,
-): (address: string) => Client<typeof BlockStream> {
-  const clients = new Map<string, Client<typeof BlockStream>>()
-  shutdown.onClose('ingester connections', async () => {
+): (address: string) => Connection {
+  const clients = new Map<string, Connection>()
+  shutdown.onClose(name, async () => {
     for (const client of clients.values()) client.close()
   })
   return (address) => {

@@ -42,6 +42,8 @@ export class ShardSlot {
   private readonly metrics: HotTierMetrics
   private readonly clock: Clock
   private readonly waiting = new Set<() => void>()
+  /** Address of the peer whose snapshot is being copied; empty = none is. */
+  copyingFrom = ''
   private stalledBy = ''
   /** Where the replica stood when it had to start over, and why; -1 = it did not, or is there again. */
   private replay: Readonly<{ toOffset: number; reason: string }> = { toOffset: -1, reason: '' }
@@ -123,6 +125,7 @@ export class ShardSlot {
         if (resumeOffset - 1 <= offset) return 'taken' // Told twice, or it lost what is applied here.
         if (firstOffset !== offset + 1) return 'broken-chain'
         this.replica.loseUpTo(firstOffset, resumeOffset, this.clock.nowUs())
+        this.metrics.lostRecords.inc(resumeOffset - firstOffset)
         this.advanced()
         return 'taken'
       }
@@ -148,6 +151,40 @@ export class ShardSlot {
     if (restored === undefined) this.snapshots.remove()
     this.replica = restored ?? this.snapshots.createReplica(firstVersion(this.table))
     this.hash = { offset: -1, hex: '' }
+  }
+
+  /**
+   * Goes on from the snapshot that `place` puts where the slot's lay. What was held is given up before; where that was
+   * anything, the slot answers nothing until it has come back to where it stood. False when the snapshot is refused: then the
+   * slot is empty. Errors: those of `place`; then likewise.
+   */
+  async goOnFrom(
+    place: () => void,
+    refuse: (file: string, why: string) => void,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const toOffset = Math.max(this.replay.toOffset, this.replica.cursor.offset)
+    if (toOffset >= 0)
+      this.replay = { toOffset, reason: `PeerCopy: a peer's snapshot takes the place of what was held here.` }
+    const empty = this.snapshots.createReplica(firstVersion(this.table))
+    this.replica.free()
+    this.replica = empty
+    this.hash = { offset: -1, hex: '' }
+    this.snapshots.remove()
+    place()
+    const restored = await this.snapshots.restoreInSteps(refuse, signal)
+    if (signal.aborted) {
+      restored?.free() // Who aborted has freed what this slot held.
+      return false
+    }
+    if (restored === undefined) {
+      this.snapshots.remove()
+      return false
+    }
+    empty.free()
+    this.replica = restored
+    this.advanced()
+    return true
   }
 
   /** Resolves once the cursor is at `offset` or beyond, or after `waitMs`; answers whether it is. */

@@ -1,17 +1,27 @@
 import { join } from 'node:path'
 import type { CatalogView, TableView } from '@truenow/chassis/catalog-view.ts'
+import type { Client } from '@truenow/chassis/grpc-client.ts'
 import type { RoleContext } from '@truenow/chassis/running-role.ts'
 import type { TrueNowError } from '@truenow/contracts/errors.ts'
-import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import {
+  type CopySlotRequest,
+  ReplicaState,
+  type Shard as ShardService,
+} from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { Arena } from '@truenow/kernels/columns/arena.ts'
 import { TextPools } from '@truenow/kernels/columns/text-pool.ts'
 import type { ReplicaMemory, RollupFigures } from '@truenow/kernels/replica/slot-replica.ts'
+import { type CopyWanted, copyFromPeers } from './copy-from-peers.ts'
+import { copyPeers } from './copy-peers.ts'
 import { createArenas } from './create-arenas.ts'
 import { type FollowParts, followSlot } from './follow-slot.ts'
 import type { HotTierMetrics } from './metrics.ts'
+import { createPermits, type Permits } from './permits.ts'
+import { pinForCopy } from './pin-for-copy.ts'
 import { type Assignment, assignmentOf, firstVersion, ShardSlot } from './shard-slot.ts'
-import { type ReplicaStorage, SnapshotStore } from './snapshot-store.ts'
+import { type PinnedSnapshot, type ReplicaStorage, SnapshotStore } from './snapshot-store.ts'
 import { STALL_REASONS, stallReason } from './stall-reason.ts'
+import { removeTornCopies } from './take-copy.ts'
 import type { WriteFile } from './write-durably.ts'
 
 export type ShardParts = Readonly<{
@@ -22,6 +32,11 @@ export type ShardParts = Readonly<{
   residentBytesMax: number
   snapshotMs: number
   follow: Pick<FollowParts, 'ingesters' | 'connect'>
+  copies: Readonly<{
+    connect: (address: string) => Client<typeof ShardService>
+    copiesMax: number
+    gapWaitMs: number
+  }>
   /** Called when a replica caught up or changed, so that the control plane hears of it at once. */
   onNews: () => void
   /** Told the outcome of every snapshot: a full volume degrades health, and nothing else. */
@@ -39,6 +54,8 @@ type Held = Readonly<{
 }>
 
 const HOUSEKEEPING_MS = 100
+/** What an empty replica wants; after this long the log is read, which may have all of it. */
+const ANY_COPY = { atLeastOffset: -1, patienceMs: 2_000 }
 /** An arena this full lets its oldest buckets go, so that blocks and queries find room. */
 const ARENA_FULL_SHARE = 0.9
 
@@ -48,12 +65,15 @@ export class Shard {
   private readonly held = new Map<string, Held>()
   private readonly reported = new Set<string>()
   private identity: Readonly<{ catalogId: string; incarnation: number }> | undefined
+  private view: CatalogView | undefined
+  private readonly taking: Permits
   private timer: NodeJS.Timeout | undefined
   private bytes = 0
   private readonly memories: ReadonlyArray<Readonly<{ arena: Arena; texts: Map<string, TextPools> }>>
 
   constructor(parts: ShardParts) {
     this.parts = parts
+    this.taking = createPermits(parts.copies.copiesMax)
     this.memories = createArenas(parts.residentBytesMax).map((arena) => ({ arena, texts: new Map() }))
     parts.metrics.residentBytesMax.set(parts.residentBytesMax)
   }
@@ -79,6 +99,7 @@ export class Shard {
   /** Makes the replicas held equal to what the catalog assigns. A replica of another incarnation is not ours to hold. */
   assign(view: CatalogView): void {
     if (this.identity === undefined || view.catalogId !== this.identity.catalogId) return
+    this.view = view
     const wanted = new Map<string, () => void>()
     for (const table of view.tables()) {
       const { namespace, name } = table.definition
@@ -95,6 +116,12 @@ export class Shard {
     }
     for (const hold of wanted.values()) hold()
     this.count()
+  }
+
+  /** A snapshot of now for another shard, kept until it is released. Errors: why this shard gives none. */
+  pin(request: CopySlotRequest): PinnedSnapshot | undefined {
+    const { namespace = '', name = '' } = request.table ?? {}
+    return pinForCopy(request, this.find(namespace, name, request.slot), (slot) => this.snapshot(slot))
   }
 
   /** Lets go of every replica without writing it, and holds none until `open` says as whom. */
@@ -124,7 +151,7 @@ export class Shard {
       if (assignment.epoch >= known.slot.assignment.epoch) known.slot.assignment = assignment
       return
     }
-    const { context, metrics, follow } = this.parts
+    const { context, metrics, follow, copies } = this.parts
     const { namespace, name } = table.definition
     const { uid } = table
     const { catalogId, incarnation } = this.identity as NonNullable<typeof this.identity>
@@ -132,6 +159,7 @@ export class Shard {
     const identity = { catalogId, incarnation, table: `${namespace}.${name}`, uid, slot: number }
     const storage = { ...this.parts.ids, memory: this.memoryOf(uid) }
     const snapshots = new SnapshotStore(directory, identity, this.parts.writeFile, storage)
+    removeTornCopies(directory)
     const restored = snapshots.restore((file, why) => this.refuse(file, why))
     if (restored === undefined) snapshots.remove()
     else metrics.snapshots.inc({ outcome: 'restored' })
@@ -152,9 +180,28 @@ export class Shard {
       mayApply: (one: ShardSlot, signal: AbortSignal) => this.mayApply(one, signal),
       onTaken: (one: ShardSlot) => this.onTaken(key, one),
       startOver: (one: ShardSlot, error: TrueNowError) => this.startOver(one, error),
+      coverGap: (one: ShardSlot, resumeOffset: number, signal: AbortSignal) =>
+        this.copyFromPeers(one, { atLeastOffset: resumeOffset - 1, patienceMs: copies.gapWaitMs }, signal),
     }
-    const following = followSlot(slot, parts, stop.signal)
+    const begin = async () => {
+      if (restored === undefined) await this.copyFromPeers(slot, ANY_COPY, stop.signal)
+      await followSlot(slot, parts, stop.signal)
+    }
+    const following = begin()
     this.held.set(key, { slot, stop, following, writtenAtMs: { value: context.clock.monotonicMs() } })
+  }
+
+  private copyFromPeers(slot: ShardSlot, wanted: CopyWanted, signal: AbortSignal): Promise<boolean> {
+    const { context, metrics, copies, shard } = this.parts
+    const parts = {
+      context,
+      metrics,
+      peers: (one: ShardSlot) => copyPeers(this.view, one.key, shard),
+      connect: copies.connect,
+      permits: this.taking,
+      refuse: (file: string, why: string) => this.refuse(file, why),
+    }
+    return copyFromPeers(slot, wanted, parts, signal)
   }
 
   private async drop(key: string, forGood: boolean): Promise<void> {

@@ -43,7 +43,8 @@ type BucketEntry = FileEntry &
     digestB: number
     evictedRows: number
   }>
-type Body = Readonly<{
+/** What a manifest says: every other file with its checksum, and the state at one cursor. */
+export type SnapshotBody = Readonly<{
   format: typeof FORMAT
   identity: SnapshotIdentity
   cursor: SlotReplica['cursor']
@@ -61,18 +62,21 @@ type Body = Readonly<{
   buckets: readonly BucketEntry[]
   definition: TableDefinition
 }>
-type Manifest = Readonly<{ file: string; body: Body }>
+type Manifest = Readonly<{ file: string; body: SnapshotBody }>
+/** A snapshot that stays on the volume, whatever is written meanwhile, until it is released. */
+export type PinnedSnapshot = Readonly<{ directory: string; body: SnapshotBody; release: () => void }>
 const FORMAT = 3
 const MANIFESTS_KEPT = 2
 
 /** The snapshots of one slot on the volume. One process at a time: whoever holds the slot. */
 export class SnapshotStore {
-  private readonly directory: string
-  private readonly identity: SnapshotIdentity
+  readonly directory: string
+  readonly identity: SnapshotIdentity
   private readonly writeFile: WriteFile
   /** Of the newest manifest on the volume, also of one that was refused: a number is never used again. */
   private number = 0
   private kept: Manifest[] = []
+  private readonly pinned = new Set<SnapshotBody>()
   private readonly runFiles: VolumeRunFiles
   private readonly idLimits: Partial<IdLimits>
 
@@ -116,17 +120,24 @@ export class SnapshotStore {
       mkdirSync(this.directory, { recursive: true })
       const body = this.writeParts(replica)
       this.number += 1
-      const text = JSON.stringify(body)
-      const manifest = JSON.stringify({ checksum: crc32c(Buffer.from(text)), body: text })
-      const file = `manifest-${String(this.number).padStart(12, '0')}.json`
-      this.writeFile(join(this.directory, file), Buffer.from(manifest))
+      const file = manifestName(this.number)
+      this.writeFile(join(this.directory, file), encodeManifest(body))
       this.kept = [...this.kept, { file, body }].slice(-MANIFESTS_KEPT)
     } finally {
       this.sweep()
     }
   }
 
-  private writeParts(replica: SlotReplica): Body {
+  /** Keeps the files of the newest snapshot, for who copies them; undefined when there is none. */
+  pin(): PinnedSnapshot | undefined {
+    const body = this.kept.at(-1)?.body
+    if (body === undefined) return undefined
+    const own = { ...body }
+    this.pinned.add(own)
+    return { directory: this.directory, body, release: () => void this.pinned.delete(own) }
+  }
+
+  private writeParts(replica: SlotReplica): SnapshotBody {
     const last = this.kept.at(-1)?.body
     const buckets = [...replica.buckets.values()].map((bucket) =>
       this.writeBucket(bucket, replica.definition, last),
@@ -159,6 +170,27 @@ export class SnapshotStore {
    * torn, corrupt or foreign is told to `refuse` and never loaded.
    */
   restore(refuse: (file: string, why: string) => void): SlotReplica | undefined {
+    const steps = this.restoreSteps(refuse)
+    for (;;) {
+      const { done, value } = steps.next()
+      if (done === true) return value
+    }
+  }
+
+  /** The same, but others get the thread between any two buckets. Aborted, it restores nothing. */
+  async restoreInSteps(
+    refuse: (file: string, why: string) => void,
+    signal: AbortSignal,
+  ): Promise<SlotReplica | undefined> {
+    const steps = this.restoreSteps(refuse)
+    for (;;) {
+      const { done, value } = signal.aborted ? steps.return(undefined) : steps.next()
+      if (done === true) return value ?? undefined
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  private *restoreSteps(refuse: (file: string, why: string) => void): Steps<SlotReplica | undefined> {
     let restored: SlotReplica | undefined
     const kept: Manifest[] = []
     for (const file of this.manifests().toReversed()) {
@@ -166,7 +198,7 @@ export class SnapshotStore {
       if (kept.length === MANIFESTS_KEPT) break
       try {
         const body = this.readManifest(file)
-        restored ??= this.loadWhole(body)
+        restored ??= yield* this.loadWhole(body)
         kept.unshift({ file, body })
       } catch (error) {
         refuse(join(this.directory, file), (error as Error).message)
@@ -195,7 +227,11 @@ export class SnapshotStore {
     }
   }
 
-  private writeBucket(bucket: RowBucket, definition: TableDefinition, last: Body | undefined): BucketEntry {
+  private writeBucket(
+    bucket: RowBucket,
+    definition: TableDefinition,
+    last: SnapshotBody | undefined,
+  ): BucketEntry {
     const { startUs, endUs, changedAtOffset, digest, evictedRows } = bucket
     const [digestA, digestB] = [digest.a, digest.b]
     const before = last?.buckets.find(
@@ -209,30 +245,27 @@ export class SnapshotStore {
     return { file, checksum: crc32c(bytes), startUs, endUs, changedAtOffset, digestA, digestB, evictedRows }
   }
 
-  private readManifest(file: string): Body {
-    const { checksum, body: text } = JSON.parse(readFileSync(join(this.directory, file), 'utf8'))
-    if (typeof text !== 'string' || crc32c(Buffer.from(text)) !== checksum)
-      throw corrupt('its checksum does not match')
-    const body = JSON.parse(text) as Body
-    if (body.format !== FORMAT) throw corrupt(`format ${body.format} is not ${FORMAT}`)
+  private readManifest(file: string): SnapshotBody {
+    const body = decodeManifest(readFileSync(join(this.directory, file)))
     if (JSON.stringify(body.identity) !== JSON.stringify(this.identity))
       throw corrupt('it belongs to another incarnation or table')
     return body
   }
 
-  private loadWhole(body: Body): SlotReplica {
+  private *loadWhole(body: SnapshotBody): Steps<SlotReplica> {
     const replica = this.createReplica(body.definition)
+    let isWhole = false
     try {
-      this.load(body, replica)
+      yield* this.load(body, replica)
       replica.foldBuckets()
+      isWhole = true
       return replica
-    } catch (error) {
-      replica.free() // Half of it may stand in the arena already.
-      throw error
+    } finally {
+      if (!isWhole) replica.free() // Half of it may stand in the arena already.
     }
   }
 
-  private load(body: Body, replica: SlotReplica): void {
+  private *load(body: SnapshotBody, replica: SlotReplica): Steps<void> {
     replica.cursor = body.cursor
     replica.originOffset = body.originOffset
     replica.logTimeUs = body.logTimeUs
@@ -244,7 +277,10 @@ export class SnapshotStore {
     for (const gone of body.evicted) replica.evicted.set(bucketKey(gone.startUs, gone.endUs), gone)
     replica.evictedBelowUs = body.evictedBelowUs
     replica.expiredBelowUs = body.expiredBelowUs
-    for (const entry of body.buckets) this.loadBucket(entry, replica)
+    for (const entry of body.buckets) {
+      this.loadBucket(entry, replica)
+      yield
+    }
     readIds(body.ids, replica.ids, (part) => this.readFile(part)) // Last: it opens files, and nothing fails after it.
   }
 
@@ -275,17 +311,46 @@ export class SnapshotStore {
 
   /** Removes what no kept manifest names: half-written files, manifests that were refused, snapshots of long ago. */
   private sweep(): void {
-    const named = new Set(
-      this.kept.flatMap(({ file, body }) => [
-        file,
-        ...[...body.buckets, ...body.ids.parts, ...body.ids.runs].map((part) => part.file),
-      ]),
-    ).union(this.runFiles.held())
+    const bodies = [...this.kept.map(({ body }) => body), ...this.pinned]
+    const named = new Set([
+      ...this.kept.map(({ file }) => file),
+      ...bodies.flatMap((body) => snapshotFiles(body).map(({ file }) => file)),
+    ]).union(this.runFiles.held())
     for (const name of this.files()) {
       if (!named.has(name)) rmSync(join(this.directory, name), { force: true })
     }
   }
 }
+
+/** Every file that a snapshot needs beside its manifest. */
+export function snapshotFiles({ buckets, ids }: SnapshotBody): ReadonlyArray<FileEntry> {
+  return [...buckets, ...ids.parts, ...ids.runs]
+}
+
+export const manifestName = (number: number): string => `manifest-${String(number).padStart(12, '0')}.json`
+
+export function encodeManifest(body: SnapshotBody): Buffer {
+  const text = JSON.stringify(body)
+  return Buffer.from(JSON.stringify({ checksum: crc32c(Buffer.from(text)), body: text }))
+}
+
+/** Errors: TN_SNAPSHOT_CORRUPT for what is torn, altered or of another format; SyntaxError for what is no JSON. */
+export function decodeManifest(bytes: Uint8Array): SnapshotBody {
+  const { checksum, body: text } = JSON.parse(Buffer.from(bytes).toString('utf8'))
+  if (typeof text !== 'string' || crc32c(Buffer.from(text)) !== checksum)
+    throw corrupt('its checksum does not match')
+  return parseBody(text)
+}
+
+/** Errors: as `decodeManifest`. */
+export function parseBody(text: string): SnapshotBody {
+  const body = JSON.parse(text) as SnapshotBody
+  if (body.format !== FORMAT) throw corrupt(`format ${body.format} is not ${FORMAT}`)
+  return body
+}
+
+/** A piece of work in steps, between which others may have the thread. */
+type Steps<Result> = Generator<undefined, Result, undefined>
 
 function corrupt(what: string): TrueNowError {
   return new TrueNowError('TN_SNAPSHOT_CORRUPT', `Not a snapshot to load: ${what}.`)

@@ -24,12 +24,10 @@ export type VolumeRunFiles = RunFiles &
 export function createVolumeRunFiles(directory: string, sync: Sync = fsyncSync): VolumeRunFiles {
   const held = new Set<string>()
   let number = -1
-  /** Above every number on the volume, also of files that nobody holds any more. */
+  /** Above every number on the volume, also of files that nobody holds any more, or that came with a peer's copy. */
   const nextName = (): string => {
-    if (number < 0) {
-      mkdirSync(directory, { recursive: true })
-      for (const name of readdirSync(directory)) number = Math.max(number, Number(/^run-(\d+)/.exec(name)?.[1] ?? 0)) // biome-ignore format: one line
-    }
+    mkdirSync(directory, { recursive: true })
+    for (const name of readdirSync(directory)) number = Math.max(number, Number(/^run-(\d+)/.exec(name)?.[1] ?? 0)) // biome-ignore format: one line
     number += 1
     return `run-${String(number).padStart(12, '0')}.bin`
   }

@@ -21,7 +21,7 @@ import { type BlockStream, SubscribeEventSchema } from '@truenow/contracts/gen/t
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { crc32c } from '@truenow/contracts/wire/crc32c.ts'
 import { encodeRows, type LogRow } from '@truenow/kernels/replica/testing/encode-rows.ts'
-import { LOG_START_US, VERSIONS } from '@truenow/kernels/replica/testing/random-log.ts'
+import { LOG_START_US, type LogRecord, VERSIONS } from '@truenow/kernels/replica/testing/random-log.ts'
 import { Registry } from 'prom-client'
 import { HotTierConfig } from '../src/config.ts'
 import { startHotTier } from '../src/role.ts'
@@ -45,18 +45,40 @@ type LogEvent = NonNullable<MessageInitShape<typeof SubscribeEventSchema>['event
 export class SlotLog {
   readonly events: Array<{ offset: number; event: LogEvent }> = []
   rewritten = false
+  /** Records below are gone, as by Kafka's retention. */
+  startOffset = 0
   /** Appends a block; answers its offset. */
   append(rows: readonly LogRow[], version: TableDefinition = definition): number {
     const value = encodeRows(rows, version)
-    const offset = this.events.length
-    const place = {
-      previousOffset: BigInt(offset - 1),
-      offset: BigInt(offset),
-      appendTimeUs: BigInt(LOG_START_US + offset),
-      checksum: crc32c(value),
-    }
-    this.events.push({ offset, event: { case: 'block', value: { ...place, value } } })
+    const offset = this.lastOffset + 1
+    const at = { offset, checksum: crc32c(value) }
+    this.appendRecord({ at, appendTimeUs: LOG_START_US + offset, value, definition: version })
     return offset
+  }
+
+  /** Appends a record where it stands in a log of its own; without a version it is a dead letter. */
+  appendRecord({ at, appendTimeUs, value, definition }: Omit<LogRecord, 'rows'>): void {
+    const place = {
+      previousOffset: BigInt(this.lastOffset),
+      offset: BigInt(at.offset),
+      appendTimeUs: BigInt(appendTimeUs),
+      checksum: at.checksum,
+    }
+    const event: LogEvent =
+      definition === undefined
+        ? { case: 'deadLetter', value: { ...place, reason: 'nobody can read it' } }
+        : { case: 'block', value: { ...place, value } }
+    this.events.push({ offset: at.offset, event })
+  }
+
+  get lastOffset(): number {
+    return this.events.at(-1)?.offset ?? -1
+  }
+
+  /** Events from an offset on. */
+  from(offset: number): ReadonlyArray<(typeof this.events)[0]> {
+    const first = this.events.findIndex((event) => event.offset >= offset)
+    return first < 0 ? [] : this.events.slice(first)
   }
 }
 
@@ -84,8 +106,15 @@ export function createFakeIngester(logs: readonly SlotLog[]) {
         yield told({ case: 'logRewritten', value: { endOffset: 0n } })
         return
       }
-      for (const { offset, event } of log.events.slice(next)) {
-        yield told(ingester.fault?.(offset, event) ?? event)
+      const isBehind = next < log.startOffset
+      if (isBehind) {
+        const [firstOffset, resumeOffset] = [BigInt(next), BigInt(log.startOffset)]
+        yield told({ case: 'dataLoss', value: { firstOffset, resumeOffset } })
+        next = log.startOffset
+      }
+      for (const [index, { offset, event }] of log.from(next).entries()) {
+        const isFirst = isBehind && index === 0
+        yield told(ingester.fault?.(offset, event) ?? (isFirst ? chainedTo(next - 1, event) : event))
         next = offset + 1
       }
       const [endOffset, position] = [BigInt(next), BigInt(next - 1)]
@@ -94,6 +123,12 @@ export function createFakeIngester(logs: readonly SlotLog[]) {
     }
   }
   return ingester
+}
+
+/** The same event after another one: what lay between is gone. */
+function chainedTo(offset: number, event: LogEvent): LogEvent {
+  if (event.case !== 'block' && event.case !== 'deadLetter') return event
+  return { ...event, value: { ...event.value, previousOffset: BigInt(offset) } } as LogEvent
 }
 
 type Report = MessageInitShape<typeof ReportShardRequestSchema>
@@ -135,6 +170,9 @@ type Placement = Readonly<{
   slots?: readonly number[]
   versions?: readonly TableDefinition[]
   uid?: string
+  /** Where there are more shards than shard 0, and who holds each of the slots. */
+  shards?: ReadonlyArray<Readonly<{ shard: number; incarnation: bigint; address: string }>>
+  replicas?: ReadonlyArray<Readonly<{ shard: number; incarnation: bigint; state: ReplicaState }>>
 }>
 /** A catalog of one table that a test sets by hand. */
 export function createCatalogInHand(first: Placement = {}) {
@@ -146,7 +184,7 @@ export function createCatalogInHand(first: Placement = {}) {
       revision,
       catalogId: 'c',
       replicationFactor: 1,
-      shards: [{ shard: 0, incarnation: BigInt(incarnation), address: 'self:1' }],
+      shards: [...(placement.shards ?? [{ shard: 0, incarnation: BigInt(incarnation), address: 'self:1' }])],
       tables: [
         {
           topic: 't',
@@ -155,7 +193,7 @@ export function createCatalogInHand(first: Placement = {}) {
           slots: slots.map((slot) => ({
             slot,
             epoch: BigInt(epoch),
-            replicas: [{ shard: 0, incarnation: BigInt(incarnation), state }],
+            replicas: [...(placement.replicas ?? [{ shard: 0, incarnation: BigInt(incarnation), state }])],
           })),
         },
       ],
@@ -212,6 +250,7 @@ export async function startShardScene(
       assert.ok(ingester !== undefined)
       return ingester.client()
     },
+    connectShard: (address) => createGrpcClient(Shard, address),
     onRetired: (why) => retired.push(why),
     ...(options.writeFile === undefined ? {} : { writeFile: options.writeFile }),
     ...(options.ids === undefined ? {} : { ids: options.ids }),
@@ -228,5 +267,18 @@ export async function startShardScene(
     rmSync(directory, { recursive: true, force: true })
   }
   const metric = async (line: RegExp) => Number(line.exec(await get('/metrics'))?.[1] ?? Number.NaN)
-  return { directory, logs, catalog, controlPlane, ingesters, client, retired, get, metric, stop, close }
+  return {
+    address: role.grpcAddress,
+    directory,
+    logs,
+    catalog,
+    controlPlane,
+    ingesters,
+    client,
+    retired,
+    get,
+    metric,
+    stop,
+    close,
+  }
 }

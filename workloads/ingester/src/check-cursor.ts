@@ -9,7 +9,8 @@ export type CursorCheck =
 
 /**
  * Whether a stream may go on after `cursor`: the record there must still be the one that was applied. A record that
- * retention took cannot be compared; then only a gap behind it is a loss.
+ * retention took cannot be compared; then only a gap behind it is a loss. Who has nothing yet has lost what lay before the
+ * log's start: whether that matters, a peer's copy or the retention of the table says, not the ingester.
  */
 export async function checkCursor(
   kafka: KafkaPort,
@@ -19,7 +20,7 @@ export async function checkCursor(
   const { topic, slot } = place
   const { startOffset, endOffset } = await kafka.offsetRange(topic, slot)
   const { offset, checksum } = cursor
-  if (offset < 0) return { kind: 'go-on', nextOffset: startOffset, outcome: 'origin' }
+  if (offset < 0 && startOffset === 0) return { kind: 'go-on', nextOffset: 0, outcome: 'origin' }
   if (offset >= endOffset) return { kind: 'log-rewritten', foundChecksum: undefined, endOffset }
   if (offset + 1 < startOffset)
     return { kind: 'data-loss', firstOffset: offset + 1, resumeOffset: startOffset }

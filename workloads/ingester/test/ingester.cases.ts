@@ -249,6 +249,18 @@ export function ingesterCases(name: string, open: () => Promise<LogUnderTest>): 
     await nothingLost.leave()
   })
 
+  test(`${name}: one that has nothing yet is told that the log has lost its beginning, then gets what is there`, async () => {
+    const slot = freshSlot()
+    for (let index = 0; index < 5; index++) await write(slot, blockOf(index))
+    await under.truncate(topic, slot, 3)
+    const stream = subscribe(slot)
+    await eventually(() => stream.blocks().length === 2)
+    const [loss] = stream.events
+    assert.deepEqual(loss?.case === 'dataLoss' && [loss.value.firstOffset, loss.value.resumeOffset], [0n, 3n])
+    assert.equal(stream.blocks()[0]?.previousOffset, 2n)
+    await stream.leave()
+  })
+
   test(`${name}: unknown tables and slots are refused in words; progress names every slot that is read`, async () => {
     const wrong = client.subscribe({ table: { namespace: 'a', name: 'b' }, slot: 99 })
     await assert.rejects(async () => void (await Array.fromAsync(wrong)), { code: 'TN_REQUEST_INVALID' })

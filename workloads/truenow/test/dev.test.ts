@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { topicName } from '@truenow/contracts/topics.ts'
+import { DEMO_TABLE } from '../src/demo-table.ts'
 import { startDev } from '../src/start-dev.ts'
 import { dataPlaneCases } from './data-plane.cases.ts'
 
@@ -16,6 +18,12 @@ dataPlaneCases('all roles in one process, in memory', async () => {
   })
   return {
     ...dev,
+    forgetLog: async () => {
+      const { log } = dev.outside
+      const topic = topicName({ kubernetesNamespace: 'local', cluster: 'dev' }, DEMO_TABLE.namespace, DEMO_TABLE.name) // biome-ignore format: one line
+      for (let slot = 0; slot < DEMO_TABLE.slots; slot++)
+        log.truncate(topic, slot, (await log.offsetRange(topic, slot)).endOffset)
+    },
     errors: () => lines.filter((line) => line.includes('"level":"ERROR"')),
     close: async () => {
       await dev.close()

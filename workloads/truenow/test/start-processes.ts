@@ -10,6 +10,7 @@ import { startKafka } from '@truenow/chassis/testing/start-kafka.ts'
 import { startPostgres } from '@truenow/chassis/testing/start-postgres.ts'
 import { startRedis } from '@truenow/chassis/testing/start-redis.ts'
 import type { Role } from '@truenow/contracts/ports.ts'
+import kafkajs from 'kafkajs'
 import { declareDemo } from '../src/declare-demo.ts'
 import { freePort } from '../src/free-port.ts'
 import type { World } from './data-plane.cases.ts'
@@ -170,6 +171,7 @@ export async function startProcesses(settings: Readonly<Record<string, string>> 
     await role?.closed
   }
   return {
+    forgetLog: () => forgetTopics(kafka.brokers, '.production.events'),
     gateway: gateway.http,
     query: query.http,
     watermark: watermark.http,
@@ -182,5 +184,21 @@ export async function startProcesses(settings: Readonly<Record<string, string>> 
     whenServing,
     errors: () => lines.filter((line) => line.includes('"level":"ERROR"')),
     close,
+  }
+}
+
+/** Deletes what the topics whose names end so hold by now. */
+async function forgetTopics(brokers: readonly string[], ending: string): Promise<void> {
+  const admin = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING }).admin()
+  await admin.connect()
+  try {
+    const topics = (await admin.listTopics()).filter((topic) => topic.endsWith(ending))
+    assert.equal(topics.length, 1)
+    for (const topic of topics) {
+      const partitions = (await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => ({ partition, offset: high })) // biome-ignore format: one line
+      await admin.deleteTopicRecords({ topic, partitions })
+    }
+  } finally {
+    await admin.disconnect()
   }
 }

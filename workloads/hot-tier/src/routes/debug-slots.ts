@@ -22,6 +22,7 @@ export function debugSlots(app: HttpApp, shard: Shard): void {
       resident_bytes: slot.replica.residentBytes,
       snapshot_offset: slot.snapshots.offset,
       state_hash: slot.hash,
+      copying_from: slot.copyingFrom,
       stalled_reason: slot.stalledReason,
     })),
   }))

@@ -271,6 +271,22 @@ test('SlotReplica: records lost to retention are a gap, and the state goes on be
   assert.notEqual(replica.stateHash(), folded(logOf(5, 20)).stateHash())
 })
 
+test('SlotReplica: the next record bounds a gap in time, and it is forgotten once nothing of it could be held', () => {
+  const [first] = VERSIONS as [(typeof VERSIONS)[0]]
+  const [startUs, skewUs, spanUs] = [LOG_START_US, first.maxFutureSkewUs, bucketSpanUs(first.retentionUs)]
+  const replica = new SlotReplica(first)
+  replica.loseUpTo(0, 5, startUs * 2)
+  fold(replica, single(first, 5, 'a', startUs))
+  const [gap] = replica.gaps
+  assert.deepEqual([gap?.fromUs, gap?.toUs], [0, startUs])
+  // The latest that a lost row can be expires with the bucket that it is in.
+  const lastUs = Math.ceil((startUs + skewUs) / spanUs) * spanUs + first.retentionUs
+  fold(replica, single(first, 6, 'b', lastUs))
+  assert.equal(replica.gaps.length, 1)
+  fold(replica, single(first, 7, 'c', lastUs + spanUs))
+  assert.equal(replica.gaps.length, 0)
+})
+
 test('SlotReplica: memory pressure frees the oldest bucket and never the last', () => {
   const replica = folded(logOf(9, 60))
   const starts = [...replica.buckets.values()].map(({ startUs }) => startUs).toSorted((a, b) => a - b)

@@ -153,7 +153,8 @@ export class SlotReplica {
 
   /**
    * Notes records that retention took before they were read; the next record is at `resumeOffset` or later. `nowUs` only
-   * bounds the gap in time for who reads answers; it is no part of the state.
+   * bounds the gap in time for who reads answers, until the next record does; it is no part of the state. A gap is forgotten
+   * when all that it may have held has expired.
    */
   loseUpTo(firstOffset: number, resumeOffset: number, nowUs: number): void {
     this.gaps.push({ firstOffset, resumeOffset, fromUs: Math.max(0, this.logTimeUs), toUs: nowUs })
@@ -299,6 +300,10 @@ export class SlotReplica {
 
   private advance(at: Cursor, appendTimeUs: number): void {
     if (this.originOffset < 0) this.originOffset = at.offset
+    const gap = this.gaps.at(-1)
+    // What was lost was appended before this record.
+    if (gap !== undefined && gap.resumeOffset - 1 === this.cursor.offset)
+      this.gaps[this.gaps.length - 1] = { ...gap, toUs: Math.min(gap.toUs, appendTimeUs) }
     this.cursor = at
     this.logTimeUs = Math.max(this.logTimeUs, appendTimeUs)
   }
@@ -365,7 +370,13 @@ export class SlotReplica {
         this.expiredBelowUs = Math.max(this.expiredBelowUs, endUs)
       }
     }
+    while (this.gaps[0] !== undefined && this.isPast(this.gaps[0])) this.gaps.shift()
     this.trimQuiet()
+  }
+
+  /** No row that a gap may have taken would still be held. */
+  private isPast({ resumeOffset, toUs }: Gap): boolean {
+    return resumeOffset <= this.cursor.offset && toUs + this.definition.maxFutureSkewUs < this.expiredBelowUs
   }
 
   /** Buckets that the watermark has passed hardly grow any more: the room behind their rows goes back, once. */

@@ -2,6 +2,7 @@ import { loadConfig } from '@truenow/chassis/config.ts'
 import { createGrpcClient } from '@truenow/chassis/grpc-client.ts'
 import { createPeerAddresses } from '@truenow/chassis/peer-addresses.ts'
 import { Catalog } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { Shard } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { BlockStream } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
 import { HotTierConfig } from '@truenow/hot-tier/config.ts'
 import { startHotTier } from '@truenow/hot-tier/role.ts'
@@ -19,6 +20,7 @@ export const openRole: OpenRole = async (environment, makeContext) => {
     controlPlane,
     ingesterAddresses,
     connectIngester: (address) => createGrpcClient(BlockStream, address),
+    connectShard: (address) => createGrpcClient(Shard, address),
   })
   return closingAfter(role, catalog, ingesterAddresses, controlPlane)
 }

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file truenow/v1/partial_query.proto.
  */
 export const file_truenow_v1_partial_query: GenFile = /*@__PURE__*/
-  fileDesc("Ch50cnVlbm93L3YxL3BhcnRpYWxfcXVlcnkucHJvdG8SCnRydWVub3cudjEiggEKE1BhcnRpYWxRdWVyeVJlcXVlc3QSIwoFdGFibGUYASABKAsyFC50cnVlbm93LnYxLlRhYmxlUmVmEiYKBXNsb3RzGAIgAygLMhcudHJ1ZW5vdy52MS5TbG90UmVxdWVzdBIeCgRwbGFuGAMgASgLMhAudHJ1ZW5vdy52MS5QbGFuImgKC1Nsb3RSZXF1ZXN0EgwKBHNsb3QYASABKA0SDQoFZXBvY2gYAiABKAQSEwoLaW5jYXJuYXRpb24YAyABKAQSDgoGc2hhcmRzGAQgAygNEhcKD2F0X2xlYXN0X29mZnNldBgFIAEoAyLvAQoEUGxhbhIVCg10YWJsZV92ZXJzaW9uGAEgASgNEhAKCHN0YXJ0X3VzGAIgASgDEg4KBmVuZF91cxgDIAEoAxIiCgZmaWx0ZXIYBCABKAsyEi50cnVlbm93LnYxLkZpbHRlchIuCglhZ2dyZWdhdGUYBSABKAsyGS50cnVlbm93LnYxLkFnZ3JlZ2F0ZVBsYW5IABIkCgRyb3dzGAYgASgLMhQudHJ1ZW5vdy52MS5Sb3dzUGxhbkgAEhgKEGF0X2xlYXN0X3dhaXRfdXMYByABKAMSEQoJcm93c19vbmx5GAggASgIQgcKBXNoYXBlIqwBCgZGaWx0ZXISJAoDYW5kGAEgASgLMhUudHJ1ZW5vdy52MS5BbmRGaWx0ZXJIABIjCgJvchgCIAEoCzIVLnRydWVub3cudjEuQW5kRmlsdGVySAASIQoDbm90GAMgASgLMhIudHJ1ZW5vdy52MS5GaWx0ZXJIABIsCgpjb21wYXJpc29uGAQgASgLMhYudHJ1ZW5vdy52MS5Db21wYXJpc29uSABCBgoEa2luZCIxCglBbmRGaWx0ZXISJAoIb3BlcmFuZHMYASADKAsyEi50cnVlbm93LnYxLkZpbHRlciJuCgpDb21wYXJpc29uEg4KBmNvbHVtbhgBIAEoCRItCghvcGVyYXRvchgCIAEoDjIbLnRydWVub3cudjEuQ29tcGFyZU9wZXJhdG9yEiEKBnZhbHVlcxgDIAMoCzIRLnRydWVub3cudjEuVmFsdWUirQEKDUFnZ3JlZ2F0ZVBsYW4SIgoEa2V5cxgBIAMoCzIULnRydWVub3cudjEuR3JvdXBLZXkSLQoKYWdncmVnYXRlcxgCIAMoCzIZLnRydWVub3cudjEuQWdncmVnYXRlQ2FsbBISCgpncm91cHNfbWF4GAMgASgNEhsKE2Rpc3RpbmN0X3ZhbHVlc19tYXgYBCABKA0SGAoQc2tldGNoX2J5dGVzX21heBgFIAEoBCI+CghHcm91cEtleRIQCgZjb2x1bW4YASABKAlIABIYCg50aW1lX2J1Y2tldF91cxgCIAEoA0gAQgYKBGtpbmQibQoNQWdncmVnYXRlQ2FsbBIvCghmdW5jdGlvbhgBIAEoDjIdLnRydWVub3cudjEuQWdncmVnYXRlRnVuY3Rpb24SDgoGY29sdW1uGAIgASgJEhAKCHF1YW50aWxlGAMgASgBEgkKAWsYBCABKA0iKgoIUm93c1BsYW4SDwoHY29sdW1ucxgBIAMoCRINCgVsaW1pdBgCIAEoDSKTAQoUUGFydGlhbFF1ZXJ5UmVzcG9uc2USJQoFc2xvdHMYASADKAsyFi50cnVlbm93LnYxLlNsb3RBbnN3ZXISDQoFYmF0Y2gYAiABKAwSFAoMcm93c19zY2FubmVkGAMgASgEEhQKDHJvd3NfbWF0Y2hlZBgEIAEoBBIZChFyb3dzX2Zyb21fcm9sbHVwcxgFIAEoBCL/AQoKU2xvdEFuc3dlchIMCgRzbG90GAEgASgNEiYKBnN0YXR1cxgCIAEoDjIWLnRydWVub3cudjEuU2xvdFN0YXR1cxIiCgZjdXJzb3IYAyABKAsyEi50cnVlbm93LnYxLkN1cnNvchINCgVlcG9jaBgEIAEoBBITCgtpbmNhcm5hdGlvbhgFIAEoBBIOCgZzaGFyZHMYBiADKA0SFAoMd2F0ZXJtYXJrX3VzGAcgASgDEhgKEHJldGFpbmVkX2Zyb21fdXMYCCABKAMSIwoEZ2FwcxgJIAMoCzIVLnRydWVub3cudjEuT2Zmc2V0R2FwEg4KBmRldGFpbBgKIAEoCSJYCglPZmZzZXRHYXASFAoMZmlyc3Rfb2Zmc2V0GAEgASgDEhUKDXJlc3VtZV9vZmZzZXQYAiABKAMSDwoHZnJvbV91cxgDIAEoAxINCgV0b191cxgEIAEoAyIRCg9HZXRTbG90c1JlcXVlc3QijAEKEEdldFNsb3RzUmVzcG9uc2USDQoFc2hhcmQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAQSJAoFc2xvdHMYAyADKAsyFS50cnVlbm93LnYxLlNsb3RTdGF0ZRIUCgxtZW1vcnlfYnl0ZXMYBCABKAQSGAoQbWVtb3J5X2J5dGVzX21heBgFIAEoBCL4BAoJU2xvdFN0YXRlEiMKBXRhYmxlGAEgASgLMhQudHJ1ZW5vdy52MS5UYWJsZVJlZhIMCgRzbG90GAIgASgNEg0KBWVwb2NoGAMgASgEEhMKC2luY2FybmF0aW9uGAQgASgEEicKBXN0YXRlGAUgASgOMhgudHJ1ZW5vdy52MS5SZXBsaWNhU3RhdGUSIgoGY3Vyc29yGAYgASgLMhIudHJ1ZW5vdy52MS5DdXJzb3ISEgoKZW5kX29mZnNldBgHIAEoAxIUCgx3YXRlcm1hcmtfdXMYCCABKAMSEwoLbG9nX3RpbWVfdXMYCSABKAMSGQoRZXZlbnRfdGltZV91c19tYXgYCiABKAMSGAoQcmV0YWluZWRfZnJvbV91cxgLIAEoAxIVCg10YWJsZV92ZXJzaW9uGAwgASgNEhAKCGxvZ19yb3dzGA0gASgEEhQKDGFwcGxpZWRfcm93cxgOIAEoBBIZChFkZWR1cGxpY2F0ZWRfcm93cxgPIAEoBBIUCgxleHBpcmVkX3Jvd3MYECABKAQSHQoVZGVhZF9sZXR0ZXJlZF9yZWNvcmRzGBEgASgEEhUKDXJlc2lkZW50X3Jvd3MYEiABKAQSFgoOcmVzaWRlbnRfYnl0ZXMYEyABKAQSEgoKc3RhdGVfaGFzaBgUIAEoCRITCgtoYXNoX29mZnNldBgVIAEoAxIVCg1vcmlnaW5fb2Zmc2V0GBYgASgDEhYKDnN0YWxsZWRfcmVhc29uGBcgASgJEiMKBGdhcHMYGCADKAsyFS50cnVlbm93LnYxLk9mZnNldEdhcBIYChBwcm9ncmVzc2VkX2F0X3VzGBkgASgDKsUCCg9Db21wYXJlT3BlcmF0b3ISIAocQ09NUEFSRV9PUEVSQVRPUl9VTlNQRUNJRklFRBAAEhoKFkNPTVBBUkVfT1BFUkFUT1JfRVFVQUwQARIeChpDT01QQVJFX09QRVJBVE9SX05PVF9FUVVBTBACEhkKFUNPTVBBUkVfT1BFUkFUT1JfTEVTUxADEiIKHkNPTVBBUkVfT1BFUkFUT1JfTEVTU19PUl9FUVVBTBAEEhwKGENPTVBBUkVfT1BFUkFUT1JfR1JFQVRFUhAFEiUKIUNPTVBBUkVfT1BFUkFUT1JfR1JFQVRFUl9PUl9FUVVBTBAGEhcKE0NPTVBBUkVfT1BFUkFUT1JfSU4QBxIZChVDT01QQVJFX09QRVJBVE9SX0xJS0UQCBIcChhDT01QQVJFX09QRVJBVE9SX0lTX05VTEwQCSqcBAoRQWdncmVnYXRlRnVuY3Rpb24SIgoeQUdHUkVHQVRFX0ZVTkNUSU9OX1VOU1BFQ0lGSUVEEAASHAoYQUdHUkVHQVRFX0ZVTkNUSU9OX0NPVU5UEAESGgoWQUdHUkVHQVRFX0ZVTkNUSU9OX1NVTRACEhoKFkFHR1JFR0FURV9GVU5DVElPTl9NSU4QAxIaChZBR0dSRUdBVEVfRlVOQ1RJT05fTUFYEAQSGgoWQUdHUkVHQVRFX0ZVTkNUSU9OX0FWRxAFEh4KGkFHR1JFR0FURV9GVU5DVElPTl9WQVJfUE9QEAYSHwobQUdHUkVHQVRFX0ZVTkNUSU9OX1ZBUl9TQU1QEAcSIQodQUdHUkVHQVRFX0ZVTkNUSU9OX1NURERFVl9QT1AQCBIiCh5BR0dSRUdBVEVfRlVOQ1RJT05fU1REREVWX1NBTVAQCRIcChhBR0dSRUdBVEVfRlVOQ1RJT05fRklSU1QQChIbChdBR0dSRUdBVEVfRlVOQ1RJT05fTEFTVBALEiUKIUFHR1JFR0FURV9GVU5DVElPTl9DT1VOVF9ESVNUSU5DVBAMEiwKKEFHR1JFR0FURV9GVU5DVElPTl9BUFBST1hfQ09VTlRfRElTVElOQ1QQDRIfChtBR0dSRUdBVEVfRlVOQ1RJT05fUVVBTlRJTEUQDhIcChhBR0dSRUdBVEVfRlVOQ1RJT05fVE9QX0sQDyqoAQoKU2xvdFN0YXR1cxIbChdTTE9UX1NUQVRVU19VTlNQRUNJRklFRBAAEhIKDlNMT1RfU1RBVFVTX09LEAESGwoXU0xPVF9TVEFUVVNfU1RBTEVfRVBPQ0gQAhIbChdTTE9UX1NUQVRVU19OT1RfU0VSVklORxADEhYKElNMT1RfU1RBVFVTX0JFSElORBAEEhcKE1NMT1RfU1RBVFVTX1NUQUxMRUQQBSp+CgxSZXBsaWNhU3RhdGUSHQoZUkVQTElDQV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFVJFUExJQ0FfU1RBVEVfSk9JTklORxABEhkKFVJFUExJQ0FfU1RBVEVfU0VSVklORxACEhkKFVJFUExJQ0FfU1RBVEVfTEVBVklORxADMqMBCgVTaGFyZBJTCg5FeGVjdXRlUGFydGlhbBIfLnRydWVub3cudjEuUGFydGlhbFF1ZXJ5UmVxdWVzdBogLnRydWVub3cudjEuUGFydGlhbFF1ZXJ5UmVzcG9uc2USRQoIR2V0U2xvdHMSGy50cnVlbm93LnYxLkdldFNsb3RzUmVxdWVzdBocLnRydWVub3cudjEuR2V0U2xvdHNSZXNwb25zZWIGcHJvdG8z", [file_truenow_v1_common]);
+  fileDesc("Ch50cnVlbm93L3YxL3BhcnRpYWxfcXVlcnkucHJvdG8SCnRydWVub3cudjEiggEKE1BhcnRpYWxRdWVyeVJlcXVlc3QSIwoFdGFibGUYASABKAsyFC50cnVlbm93LnYxLlRhYmxlUmVmEiYKBXNsb3RzGAIgAygLMhcudHJ1ZW5vdy52MS5TbG90UmVxdWVzdBIeCgRwbGFuGAMgASgLMhAudHJ1ZW5vdy52MS5QbGFuImgKC1Nsb3RSZXF1ZXN0EgwKBHNsb3QYASABKA0SDQoFZXBvY2gYAiABKAQSEwoLaW5jYXJuYXRpb24YAyABKAQSDgoGc2hhcmRzGAQgAygNEhcKD2F0X2xlYXN0X29mZnNldBgFIAEoAyLvAQoEUGxhbhIVCg10YWJsZV92ZXJzaW9uGAEgASgNEhAKCHN0YXJ0X3VzGAIgASgDEg4KBmVuZF91cxgDIAEoAxIiCgZmaWx0ZXIYBCABKAsyEi50cnVlbm93LnYxLkZpbHRlchIuCglhZ2dyZWdhdGUYBSABKAsyGS50cnVlbm93LnYxLkFnZ3JlZ2F0ZVBsYW5IABIkCgRyb3dzGAYgASgLMhQudHJ1ZW5vdy52MS5Sb3dzUGxhbkgAEhgKEGF0X2xlYXN0X3dhaXRfdXMYByABKAMSEQoJcm93c19vbmx5GAggASgIQgcKBXNoYXBlIqwBCgZGaWx0ZXISJAoDYW5kGAEgASgLMhUudHJ1ZW5vdy52MS5BbmRGaWx0ZXJIABIjCgJvchgCIAEoCzIVLnRydWVub3cudjEuQW5kRmlsdGVySAASIQoDbm90GAMgASgLMhIudHJ1ZW5vdy52MS5GaWx0ZXJIABIsCgpjb21wYXJpc29uGAQgASgLMhYudHJ1ZW5vdy52MS5Db21wYXJpc29uSABCBgoEa2luZCIxCglBbmRGaWx0ZXISJAoIb3BlcmFuZHMYASADKAsyEi50cnVlbm93LnYxLkZpbHRlciJuCgpDb21wYXJpc29uEg4KBmNvbHVtbhgBIAEoCRItCghvcGVyYXRvchgCIAEoDjIbLnRydWVub3cudjEuQ29tcGFyZU9wZXJhdG9yEiEKBnZhbHVlcxgDIAMoCzIRLnRydWVub3cudjEuVmFsdWUirQEKDUFnZ3JlZ2F0ZVBsYW4SIgoEa2V5cxgBIAMoCzIULnRydWVub3cudjEuR3JvdXBLZXkSLQoKYWdncmVnYXRlcxgCIAMoCzIZLnRydWVub3cudjEuQWdncmVnYXRlQ2FsbBISCgpncm91cHNfbWF4GAMgASgNEhsKE2Rpc3RpbmN0X3ZhbHVlc19tYXgYBCABKA0SGAoQc2tldGNoX2J5dGVzX21heBgFIAEoBCI+CghHcm91cEtleRIQCgZjb2x1bW4YASABKAlIABIYCg50aW1lX2J1Y2tldF91cxgCIAEoA0gAQgYKBGtpbmQibQoNQWdncmVnYXRlQ2FsbBIvCghmdW5jdGlvbhgBIAEoDjIdLnRydWVub3cudjEuQWdncmVnYXRlRnVuY3Rpb24SDgoGY29sdW1uGAIgASgJEhAKCHF1YW50aWxlGAMgASgBEgkKAWsYBCABKA0iKgoIUm93c1BsYW4SDwoHY29sdW1ucxgBIAMoCRINCgVsaW1pdBgCIAEoDSKTAQoUUGFydGlhbFF1ZXJ5UmVzcG9uc2USJQoFc2xvdHMYASADKAsyFi50cnVlbm93LnYxLlNsb3RBbnN3ZXISDQoFYmF0Y2gYAiABKAwSFAoMcm93c19zY2FubmVkGAMgASgEEhQKDHJvd3NfbWF0Y2hlZBgEIAEoBBIZChFyb3dzX2Zyb21fcm9sbHVwcxgFIAEoBCL/AQoKU2xvdEFuc3dlchIMCgRzbG90GAEgASgNEiYKBnN0YXR1cxgCIAEoDjIWLnRydWVub3cudjEuU2xvdFN0YXR1cxIiCgZjdXJzb3IYAyABKAsyEi50cnVlbm93LnYxLkN1cnNvchINCgVlcG9jaBgEIAEoBBITCgtpbmNhcm5hdGlvbhgFIAEoBBIOCgZzaGFyZHMYBiADKA0SFAoMd2F0ZXJtYXJrX3VzGAcgASgDEhgKEHJldGFpbmVkX2Zyb21fdXMYCCABKAMSIwoEZ2FwcxgJIAMoCzIVLnRydWVub3cudjEuT2Zmc2V0R2FwEg4KBmRldGFpbBgKIAEoCSJYCglPZmZzZXRHYXASFAoMZmlyc3Rfb2Zmc2V0GAEgASgDEhUKDXJlc3VtZV9vZmZzZXQYAiABKAMSDwoHZnJvbV91cxgDIAEoAxINCgV0b191cxgEIAEoAyIRCg9HZXRTbG90c1JlcXVlc3QijAEKEEdldFNsb3RzUmVzcG9uc2USDQoFc2hhcmQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAQSJAoFc2xvdHMYAyADKAsyFS50cnVlbm93LnYxLlNsb3RTdGF0ZRIUCgxtZW1vcnlfYnl0ZXMYBCABKAQSGAoQbWVtb3J5X2J5dGVzX21heBgFIAEoBCL4BAoJU2xvdFN0YXRlEiMKBXRhYmxlGAEgASgLMhQudHJ1ZW5vdy52MS5UYWJsZVJlZhIMCgRzbG90GAIgASgNEg0KBWVwb2NoGAMgASgEEhMKC2luY2FybmF0aW9uGAQgASgEEicKBXN0YXRlGAUgASgOMhgudHJ1ZW5vdy52MS5SZXBsaWNhU3RhdGUSIgoGY3Vyc29yGAYgASgLMhIudHJ1ZW5vdy52MS5DdXJzb3ISEgoKZW5kX29mZnNldBgHIAEoAxIUCgx3YXRlcm1hcmtfdXMYCCABKAMSEwoLbG9nX3RpbWVfdXMYCSABKAMSGQoRZXZlbnRfdGltZV91c19tYXgYCiABKAMSGAoQcmV0YWluZWRfZnJvbV91cxgLIAEoAxIVCg10YWJsZV92ZXJzaW9uGAwgASgNEhAKCGxvZ19yb3dzGA0gASgEEhQKDGFwcGxpZWRfcm93cxgOIAEoBBIZChFkZWR1cGxpY2F0ZWRfcm93cxgPIAEoBBIUCgxleHBpcmVkX3Jvd3MYECABKAQSHQoVZGVhZF9sZXR0ZXJlZF9yZWNvcmRzGBEgASgEEhUKDXJlc2lkZW50X3Jvd3MYEiABKAQSFgoOcmVzaWRlbnRfYnl0ZXMYEyABKAQSEgoKc3RhdGVfaGFzaBgUIAEoCRITCgtoYXNoX29mZnNldBgVIAEoAxIVCg1vcmlnaW5fb2Zmc2V0GBYgASgDEhYKDnN0YWxsZWRfcmVhc29uGBcgASgJEiMKBGdhcHMYGCADKAsyFS50cnVlbm93LnYxLk9mZnNldEdhcBIYChBwcm9ncmVzc2VkX2F0X3VzGBkgASgDIqgBCg9Db3B5U2xvdFJlcXVlc3QSIwoFdGFibGUYASABKAsyFC50cnVlbm93LnYxLlRhYmxlUmVmEhEKCXRhYmxlX3VpZBgCIAEoCRISCgpjYXRhbG9nX2lkGAMgASgJEgwKBHNsb3QYBCABKA0SDQoFZXBvY2gYBSABKAQSEwoLaW5jYXJuYXRpb24YBiABKAQSFwoPYXRfbGVhc3Rfb2Zmc2V0GAcgASgDImgKCENvcHlQYXJ0EiwKCG1hbmlmZXN0GAEgASgLMhgudHJ1ZW5vdy52MS5Db3B5TWFuaWZlc3RIABImCgVjaHVuaxgCIAEoCzIVLnRydWVub3cudjEuQ29weUNodW5rSABCBgoEcGFydCJTCgxDb3B5TWFuaWZlc3QSDAoEYm9keRgBIAEoDBIQCghjaGVja3N1bRgCIAEoBxIjCgVmaWxlcxgDIAMoCzIULnRydWVub3cudjEuQ29weUZpbGUiJwoIQ29weUZpbGUSDAoEbmFtZRgBIAEoCRINCgVieXRlcxgCIAEoBCIrCglDb3B5Q2h1bmsSDAoEZGF0YRgBIAEoDBIQCghjaGVja3N1bRgCIAEoByrFAgoPQ29tcGFyZU9wZXJhdG9yEiAKHENPTVBBUkVfT1BFUkFUT1JfVU5TUEVDSUZJRUQQABIaChZDT01QQVJFX09QRVJBVE9SX0VRVUFMEAESHgoaQ09NUEFSRV9PUEVSQVRPUl9OT1RfRVFVQUwQAhIZChVDT01QQVJFX09QRVJBVE9SX0xFU1MQAxIiCh5DT01QQVJFX09QRVJBVE9SX0xFU1NfT1JfRVFVQUwQBBIcChhDT01QQVJFX09QRVJBVE9SX0dSRUFURVIQBRIlCiFDT01QQVJFX09QRVJBVE9SX0dSRUFURVJfT1JfRVFVQUwQBhIXChNDT01QQVJFX09QRVJBVE9SX0lOEAcSGQoVQ09NUEFSRV9PUEVSQVRPUl9MSUtFEAgSHAoYQ09NUEFSRV9PUEVSQVRPUl9JU19OVUxMEAkqnAQKEUFnZ3JlZ2F0ZUZ1bmN0aW9uEiIKHkFHR1JFR0FURV9GVU5DVElPTl9VTlNQRUNJRklFRBAAEhwKGEFHR1JFR0FURV9GVU5DVElPTl9DT1VOVBABEhoKFkFHR1JFR0FURV9GVU5DVElPTl9TVU0QAhIaChZBR0dSRUdBVEVfRlVOQ1RJT05fTUlOEAMSGgoWQUdHUkVHQVRFX0ZVTkNUSU9OX01BWBAEEhoKFkFHR1JFR0FURV9GVU5DVElPTl9BVkcQBRIeChpBR0dSRUdBVEVfRlVOQ1RJT05fVkFSX1BPUBAGEh8KG0FHR1JFR0FURV9GVU5DVElPTl9WQVJfU0FNUBAHEiEKHUFHR1JFR0FURV9GVU5DVElPTl9TVERERVZfUE9QEAgSIgoeQUdHUkVHQVRFX0ZVTkNUSU9OX1NURERFVl9TQU1QEAkSHAoYQUdHUkVHQVRFX0ZVTkNUSU9OX0ZJUlNUEAoSGwoXQUdHUkVHQVRFX0ZVTkNUSU9OX0xBU1QQCxIlCiFBR0dSRUdBVEVfRlVOQ1RJT05fQ09VTlRfRElTVElOQ1QQDBIsCihBR0dSRUdBVEVfRlVOQ1RJT05fQVBQUk9YX0NPVU5UX0RJU1RJTkNUEA0SHwobQUdHUkVHQVRFX0ZVTkNUSU9OX1FVQU5USUxFEA4SHAoYQUdHUkVHQVRFX0ZVTkNUSU9OX1RPUF9LEA8qqAEKClNsb3RTdGF0dXMSGwoXU0xPVF9TVEFUVVNfVU5TUEVDSUZJRUQQABISCg5TTE9UX1NUQVRVU19PSxABEhsKF1NMT1RfU1RBVFVTX1NUQUxFX0VQT0NIEAISGwoXU0xPVF9TVEFUVVNfTk9UX1NFUlZJTkcQAxIWChJTTE9UX1NUQVRVU19CRUhJTkQQBBIXChNTTE9UX1NUQVRVU19TVEFMTEVEEAUqfgoMUmVwbGljYVN0YXRlEh0KGVJFUExJQ0FfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVSRVBMSUNBX1NUQVRFX0pPSU5JTkcQARIZChVSRVBMSUNBX1NUQVRFX1NFUlZJTkcQAhIZChVSRVBMSUNBX1NUQVRFX0xFQVZJTkcQAzLkAQoFU2hhcmQSUwoORXhlY3V0ZVBhcnRpYWwSHy50cnVlbm93LnYxLlBhcnRpYWxRdWVyeVJlcXVlc3QaIC50cnVlbm93LnYxLlBhcnRpYWxRdWVyeVJlc3BvbnNlEkUKCEdldFNsb3RzEhsudHJ1ZW5vdy52MS5HZXRTbG90c1JlcXVlc3QaHC50cnVlbm93LnYxLkdldFNsb3RzUmVzcG9uc2USPwoIQ29weVNsb3QSGy50cnVlbm93LnYxLkNvcHlTbG90UmVxdWVzdBoULnRydWVub3cudjEuQ29weVBhcnQwAWIGcHJvdG8z", [file_truenow_v1_common]);
 
 /**
  * @generated from message truenow.v1.PartialQueryRequest
@@ -721,6 +721,171 @@ export const SlotStateSchema: GenMessage<SlotState> = /*@__PURE__*/
   messageDesc(file_truenow_v1_partial_query, 15);
 
 /**
+ * @generated from message truenow.v1.CopySlotRequest
+ */
+export type CopySlotRequest = Message<"truenow.v1.CopySlotRequest"> & {
+  /**
+   * @generated from field: truenow.v1.TableRef table = 1;
+   */
+  table?: TableRef | undefined;
+
+  /**
+   * Identity of the table and of the catalog: a slot of another table that had the name, or of another cluster, is refused.
+   *
+   * @generated from field: string table_uid = 2;
+   */
+  tableUid: string;
+
+  /**
+   * @generated from field: string catalog_id = 3;
+   */
+  catalogId: string;
+
+  /**
+   * @generated from field: uint32 slot = 4;
+   */
+  slot: number;
+
+  /**
+   * Of the slot's assignment as the asker knows it; older than the giver's is refused.
+   *
+   * @generated from field: uint64 epoch = 5;
+   */
+  epoch: bigint;
+
+  /**
+   * Of the replica that is asked.
+   *
+   * @generated from field: uint64 incarnation = 6;
+   */
+  incarnation: bigint;
+
+  /**
+   * The copy's cursor must be here or beyond: what is missing before it, the log no longer has. -1 = any.
+   *
+   * @generated from field: int64 at_least_offset = 7;
+   */
+  atLeastOffset: bigint;
+};
+
+/**
+ * Describes the message truenow.v1.CopySlotRequest.
+ * Use `create(CopySlotRequestSchema)` to create a new message.
+ */
+export const CopySlotRequestSchema: GenMessage<CopySlotRequest> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_partial_query, 16);
+
+/**
+ * @generated from message truenow.v1.CopyPart
+ */
+export type CopyPart = Message<"truenow.v1.CopyPart"> & {
+  /**
+   * @generated from oneof truenow.v1.CopyPart.part
+   */
+  part: {
+    /**
+     * @generated from field: truenow.v1.CopyManifest manifest = 1;
+     */
+    value: CopyManifest;
+    case: "manifest";
+  } | {
+    /**
+     * @generated from field: truenow.v1.CopyChunk chunk = 2;
+     */
+    value: CopyChunk;
+    case: "chunk";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message truenow.v1.CopyPart.
+ * Use `create(CopyPartSchema)` to create a new message.
+ */
+export const CopyPartSchema: GenMessage<CopyPart> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_partial_query, 17);
+
+/**
+ * The first part.
+ *
+ * @generated from message truenow.v1.CopyManifest
+ */
+export type CopyManifest = Message<"truenow.v1.CopyManifest"> & {
+  /**
+   * Text of the manifest's body; empty = no record was applied yet, so there is nothing to copy.
+   *
+   * @generated from field: bytes body = 1;
+   */
+  body: Uint8Array;
+
+  /**
+   * CRC-32C of the body.
+   *
+   * @generated from field: fixed32 checksum = 2;
+   */
+  checksum: number;
+
+  /**
+   * @generated from field: repeated truenow.v1.CopyFile files = 3;
+   */
+  files: CopyFile[];
+};
+
+/**
+ * Describes the message truenow.v1.CopyManifest.
+ * Use `create(CopyManifestSchema)` to create a new message.
+ */
+export const CopyManifestSchema: GenMessage<CopyManifest> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_partial_query, 18);
+
+/**
+ * @generated from message truenow.v1.CopyFile
+ */
+export type CopyFile = Message<"truenow.v1.CopyFile"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message truenow.v1.CopyFile.
+ * Use `create(CopyFileSchema)` to create a new message.
+ */
+export const CopyFileSchema: GenMessage<CopyFile> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_partial_query, 19);
+
+/**
+ * The next bytes of the files, one after the other. A copy is whole when each file has as many as the manifest part says.
+ *
+ * @generated from message truenow.v1.CopyChunk
+ */
+export type CopyChunk = Message<"truenow.v1.CopyChunk"> & {
+  /**
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+
+  /**
+   * CRC-32 of the data.
+   *
+   * @generated from field: fixed32 checksum = 2;
+   */
+  checksum: number;
+};
+
+/**
+ * Describes the message truenow.v1.CopyChunk.
+ * Use `create(CopyChunkSchema)` to create a new message.
+ */
+export const CopyChunkSchema: GenMessage<CopyChunk> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_partial_query, 20);
+
+/**
  * @generated from enum truenow.v1.CompareOperator
  */
 export const CompareOperator = {
@@ -1001,6 +1166,16 @@ export const Shard: GenService<{
     methodKind: "unary";
     input: typeof GetSlotsRequestSchema;
     output: typeof GetSlotsResponseSchema;
+  },
+  /**
+   * A snapshot of one slot, whole: its manifest, then the bytes of its files in the manifest's order. For another shard that holds the slot anew.
+   *
+   * @generated from rpc truenow.v1.Shard.CopySlot
+   */
+  copySlot: {
+    methodKind: "server_streaming";
+    input: typeof CopySlotRequestSchema;
+    output: typeof CopyPartSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_truenow_v1_partial_query, 0);

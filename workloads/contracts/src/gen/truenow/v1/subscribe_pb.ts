@@ -216,6 +216,7 @@ export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
 
 /**
  * Records gone by retention: [first_offset, resume_offset) cannot be read any more; the stream goes on at resume_offset.
+ * Also for a subscriber at offset -1 whose log no longer begins at 0.
  *
  * @generated from message truenow.v1.DataLoss
  */
