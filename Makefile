@@ -8,7 +8,8 @@ INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -
 
 .DEFAULT_GOAL := help
 .PHONY: help may-up up down dev test check unit integration e2e image generate install \
-	prove-answers prove-dedup prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-peers
+	prove-answers prove-dedup prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-peers \
+	bench-restart chaos soak-memory
 
 help: ## Print every target with what it does
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +83,15 @@ bench-hot-tier: $(BENCH_PEERS) ## Hot tier: its queries beside ClickHouse and Du
 
 bench-shard-ingest: $(INSTALLED) ## Hot tier: blocks into a shard, rows a second a core, memory, bytes an id (ROWS=10000000)
 	@node --max-old-space-size=8192 workloads/hot-tier/bench/shard-ingest.bench.ts
+
+bench-restart: $(INSTALLED) ## Hot tier: a shard of 10 M rows and ids from its snapshots to fresh (ROWS=10000000)
+	@node workloads/hot-tier/bench/restart.bench.ts
+
+chaos: $(INSTALLED) ## Hot tier: shards killed, volumes damaged and full, 200 seeded runs; writes docs/results/crash.md (RUNS=… SEED=…)
+	@node workloads/hot-tier/test/chaos/chaos.ts
+
+soak-memory: $(INSTALLED) ## Hot tier: more events than fit for SECONDS=600; writes docs/results/memory.md (MEMORY_GB=1)
+	@node workloads/hot-tier/bench/soak-memory.bench.ts
 
 prove-sketches: $(INSTALLED) ## Sketches against exact truth, over seeded runs; writes docs/results/sketches.md
 	@node workloads/kernels/src/sketches/accuracy.bench.ts

@@ -214,6 +214,8 @@ export async function startShardScene(
     environment?: Readonly<Record<string, string>>
     writeFile?: WriteFile
     ids?: ReplicaStorage
+    /** Where the shard's log goes; standard output if absent. */
+    logTo?: Readonly<{ write: (line: string) => unknown }>
   }> = {},
 ) {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'truenow-shard-'))
@@ -235,7 +237,11 @@ export async function startShardScene(
   })
   const retired: string[] = []
   const context = {
-    log: createLog({ role: 'hot-tier', level: 'ERROR' }),
+    log: createLog({
+      role: 'hot-tier',
+      level: 'ERROR',
+      ...(options.logTo === undefined ? {} : { destination: options.logTo }),
+    }),
     clock: systemClock,
     registry: new Registry(),
     pod: 'demo-hot-tier-0',
