@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@truenow/chassis/grpc-client.ts'
 import type { RoleContext } from '@truenow/chassis/running-role.ts'
@@ -9,7 +8,7 @@ import type { CopyPeer } from './copy-peers.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import type { Permits } from './permits.ts'
 import type { ShardSlot } from './shard-slot.ts'
-import { copyDirectory, placeCopy, takeCopy } from './take-copy.ts'
+import { copyDirectory, placeCopy, removeCopy, takeCopy } from './take-copy.ts'
 
 export type CopyFromParts = Readonly<{
   context: RoleContext
@@ -28,9 +27,8 @@ const PAUSE_MS = 250
 export type CopyWanted = Readonly<{ atLeastOffset: number; patienceMs: number }>
 
 /**
- * Puts the slot on a copy of a peer's newest snapshot. A peer that fails, leaves in the middle
- * or gives what is no good is left for the next; one that is busy is waited for. False: nobody has one, or nobody gave one;
- * then the log is what there is. Aborting `signal` ends it at any point and leaves nothing on the volume but a whole copy.
+ * Puts the slot on a copy of a peer's newest snapshot. A peer that fails, leaves in the middle or gives what is no good is left
+ * for the next; one that is busy is waited for. False: nobody has one, or nobody gave one; then the log is what there is. Aborting `signal` ends it at any point and leaves nothing on the volume but a whole copy.
  */
 export async function copyFromPeers(
   slot: ShardSlot,
@@ -85,7 +83,7 @@ async function copyInTurn(
   } finally {
     slot.copyingFrom = ''
     parts.metrics.copiesRunning.dec({ direction: 'taken' })
-    rmSync(copy, { recursive: true, force: true })
+    removeCopy(copy)
     release()
   }
 }

@@ -37,8 +37,14 @@ export function removeTornCopies(directory: string): void {
   } catch {
     return // Not made yet.
   }
-  for (const name of names)
-    if (name.startsWith(torn)) rmSync(join(parent, name), { recursive: true, force: true })
+  for (const name of names) if (name.startsWith(torn)) removeCopy(join(parent, name))
+}
+
+/** A disk that does not even remove costs bytes, not the slot: it is tried again when the slot is next held. */
+export function removeCopy(copy: string): void {
+  try {
+    rmSync(copy, { recursive: true, force: true })
+  } catch {}
 }
 
 /** Puts a whole copy where no snapshots lie any more, at once: after a crash there is the copy, or nothing. Errors: the disk's. */

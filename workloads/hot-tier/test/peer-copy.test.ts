@@ -151,7 +151,7 @@ test('peer copy: started again, the shard goes on from its own volume and asks n
 test('peer copy: a peer that leaves in the middle is left for the other one', async () => {
   const log = new SlotLog()
   await withPeers([log], async (peers) => {
-    const slow = { TRUENOW_COPY_BYTES_PER_SECOND_MAX: '65536' }
+    const slow = { TRUENOW_COPY_BYTES_PER_SECOND_MAX: '150000' }
     const givers = [await peers.start(0, slow), await peers.start(1, slow)]
     peers.place({ 0: SERVING, 1: SERVING })
     fill(log, 60)

@@ -156,23 +156,49 @@ async function giverKilled(stage: Stage): Promise<void> {
   await comesToTheEnd(stage, taker)
 }
 
-/** A disk of 1 MiB that is all but full: the shard goes on, and writes again once there is room. Needs root. */
+/** The shard goes on, and writes again once there is room. */
 async function diskFull(stage: Stage): Promise<void> {
-  const disk = join(stage.root, 'disk')
-  mkdirSync(disk)
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk])
-  try {
-    const [directory, filler] = [join(disk, 'volume'), join(disk, 'filler')]
-    writeFileSync(filler, Buffer.alloc((1_012 - 4 * stage.below(5)) << 10))
+  await withFullDisk(stage, async (directory, makeRoom) => {
     const shard = stage.start({ directory })
     const line = await shard.told('at the end')
     assertStands(stage, line)
     assert.ok(line.failed > 0, 'the volume was never full')
     stage.seen.failedSnapshots += line.failed
-    rmSync(filler)
+    makeRoom()
     assertStands(stage, await shard.told('durable'))
     await shard.kill()
     await comesToTheEnd(stage, stage.start({ directory }))
+  })
+}
+
+/** No copy has room: the log is read instead. */
+async function takerDiskFull(stage: Stage): Promise<void> {
+  const { ports, root } = stage
+  const giver = stage.start({ directory: join(root, 'giver'), ports })
+  await giver.told('durable')
+  await withFullDisk(stage, async (directory, makeRoom) => {
+    const taker = stage.start({ shard: 1, ports, directory })
+    const line = await taker.told('at the end')
+    assertStands(stage, line)
+    assert.deepEqual([line.taken, line.failed > 0], [0, true], 'the volume was never full')
+    stage.seen.failedSnapshots += line.failed
+    makeRoom()
+    await comesToTheEnd(stage, taker)
+  })
+}
+
+/** A disk of 1 MiB with room for a few files only, until `makeRoom`. Needs root. */
+async function withFullDisk(
+  stage: Stage,
+  body: (directory: string, makeRoom: () => void) => Promise<void>,
+): Promise<void> {
+  const disk = join(stage.root, 'disk')
+  mkdirSync(disk)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk])
+  try {
+    const filler = join(disk, 'filler')
+    writeFileSync(filler, Buffer.alloc((1_012 - 4 * stage.below(5)) << 10))
+    await body(join(disk, 'volume'), () => rmSync(filler))
   } finally {
     execFileSync('umount', ['-l', disk])
   }
@@ -186,6 +212,7 @@ const SCENARIOS = {
   'taker killed': takerKilled,
   'giver killed': giverKilled,
   'disk full': diskFull,
+  'disk of the taker full': takerDiskFull,
 } as const
 
 /** What else it would be, a shard that dies by its own hand before the end, or comes there. */
@@ -311,8 +338,9 @@ const SHARES: Readonly<Record<Scenario, number>> = {
   'damaged, the log heals': 15,
   'damaged, a peer heals': 10,
   'taker killed': 15,
-  'giver killed': 10,
-  'disk full': 5,
+  'giver killed': 8,
+  'disk full': 4,
+  'disk of the taker full': 3,
 }
 const SHARDS_AT_ONCE = 2
 
