@@ -4,15 +4,17 @@ import { crc32 } from 'node:zlib'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { CopyPartSchema, CopySlotRequest } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import { crc32c } from '@truenow/contracts/wire/crc32c.ts'
 import type { ByteThrottle } from './byte-throttle.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import type { Permits } from './permits.ts'
-import { type PinnedSnapshot, snapshotFiles } from './snapshot-store.ts'
+import { type SnapshotBody, snapshotFiles } from './snapshot-store.ts'
 
+/** A snapshot that stays on the volume until `unpin` is told its number. Plain data: the slot may live on another thread. */
+export type PinnedCopy = Readonly<{ pin: number; directory: string; body: SnapshotBody }>
 export type GiveParts = Readonly<{
-  /** A snapshot of now that stays until it is released; undefined = no record was applied yet. Errors: why there is none to give. */
-  pin: (request: CopySlotRequest) => PinnedSnapshot | undefined | Promise<PinnedSnapshot | undefined>
+  /** A snapshot of now; undefined = no record was applied yet. Errors: why there is none to give. */
+  pin: (request: CopySlotRequest) => PinnedCopy | undefined | Promise<PinnedCopy | undefined>
+  unpin: (pin: number) => void
   permits: Permits
   throttle: ByteThrottle
   metrics: HotTierMetrics
@@ -39,7 +41,7 @@ export async function* giveCopy(
     throw new TrueNowError('TN_OVERLOADED', 'This shard gives as many copies as it may at once (TRUENOW_COPIES_MAX); ask again, or another.') // biome-ignore format: one line
   }
   metrics.copiesRunning.inc({ direction: 'given' })
-  let pinned: PinnedSnapshot | undefined
+  let pinned: PinnedCopy | undefined
   let outcome: 'given' | 'empty' | 'refused' | 'broken' = 'refused'
   try {
     pinned = await parts.pin(request)
@@ -50,13 +52,13 @@ export async function* giveCopy(
   } finally {
     metrics.copiesGiven.inc({ outcome })
     metrics.copiesRunning.dec({ direction: 'given' })
-    pinned?.release()
+    if (pinned !== undefined) parts.unpin(pinned.pin)
     release()
   }
 }
 
 async function* partsOf(
-  { body, directory }: PinnedSnapshot,
+  { body, directory }: PinnedCopy,
   { throttle, metrics }: GiveParts,
   signal: AbortSignal,
 ): AsyncGenerator<Part> {
@@ -67,7 +69,7 @@ async function* partsOf(
       bytes: BigInt((await stat(join(directory, file))).size),
     })),
   )
-  yield { part: { case: 'manifest', value: { body: text, checksum: crc32c(text), files } } }
+  yield { part: { case: 'manifest', value: { body: text, checksum: crc32(text), files } } }
   for (const { name, bytes } of files) {
     const file = await open(join(directory, name), 'r')
     try {

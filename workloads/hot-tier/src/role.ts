@@ -144,6 +144,7 @@ function serveShard(
   const { shard, ordinal, dataDirectory, residentBytesMax, metrics, clock, config } = parts
   const giving = {
     pin: (request: CopySlotRequest) => shard.pin(request),
+    unpin: (pin: number) => shard.unpin(pin),
     permits: createPermits(config.TRUENOW_COPIES_MAX),
     throttle: createByteThrottle(config.TRUENOW_COPY_BYTES_PER_SECOND_MAX, clock),
     metrics,

@@ -15,11 +15,12 @@ import { type CopyWanted, copyFromPeers } from './copy-from-peers.ts'
 import { copyPeers } from './copy-peers.ts'
 import { createArenas } from './create-arenas.ts'
 import { type FollowParts, followSlot } from './follow-slot.ts'
+import type { PinnedCopy } from './give-copy.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import { createPermits, type Permits } from './permits.ts'
 import { pinForCopy } from './pin-for-copy.ts'
 import { type Assignment, assignmentOf, firstVersion, ShardSlot } from './shard-slot.ts'
-import { type PinnedSnapshot, type ReplicaStorage, SnapshotStore } from './snapshot-store.ts'
+import { type ReplicaStorage, SnapshotStore } from './snapshot-store.ts'
 import { STALL_REASONS, stallReason } from './stall-reason.ts'
 import { removeTornCopies } from './take-copy.ts'
 import type { WriteFile } from './write-durably.ts'
@@ -67,6 +68,9 @@ export class Shard {
   private identity: Readonly<{ catalogId: string; incarnation: number }> | undefined
   private view: CatalogView | undefined
   private readonly taking: Permits
+  /** One a copy that is given: as many as may be given at once. */
+  private readonly pins = new Map<number, () => void>()
+  private lastPin = 0
   private timer: NodeJS.Timeout | undefined
   private bytes = 0
   private readonly memories: ReadonlyArray<Readonly<{ arena: Arena; texts: Map<string, TextPools> }>>
@@ -118,10 +122,20 @@ export class Shard {
     this.count()
   }
 
-  /** A snapshot of now for another shard, kept until it is released. Errors: why this shard gives none. */
-  pin(request: CopySlotRequest): PinnedSnapshot | undefined {
+  /** A snapshot of now for another shard, kept until `unpin`. Errors: why this shard gives none. */
+  pin(request: CopySlotRequest): PinnedCopy | undefined {
     const { namespace = '', name = '' } = request.table ?? {}
-    return pinForCopy(request, this.find(namespace, name, request.slot), (slot) => this.snapshot(slot))
+    const found = this.find(namespace, name, request.slot)
+    const pinned = pinForCopy(request, found, (slot) => this.snapshot(slot))
+    if (pinned === undefined) return undefined
+    const { directory, body, release } = pinned
+    this.lastPin += 1
+    this.pins.set(this.lastPin, release)
+    return { pin: this.lastPin, directory, body }
+  }
+  unpin(pin: number): void {
+    this.pins.get(pin)?.()
+    this.pins.delete(pin)
   }
 
   /** Lets go of every replica without writing it, and holds none until `open` says as whom. */

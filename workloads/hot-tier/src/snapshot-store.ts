@@ -1,9 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { decodeColumnBatch, encodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
-import { crc32c } from '@truenow/contracts/wire/crc32c.ts'
 import { type IdLimits, IdWindow } from '@truenow/kernels/replica/id-window.ts'
 import { RowBucket } from '@truenow/kernels/replica/row-bucket.ts'
 import {
@@ -19,7 +19,7 @@ import { type WriteFile, writeDurably } from './write-durably.ts'
 
 /*
  * A snapshot of one slot, in a directory of its own:
- *   manifest-<n>.json   {checksum, body}: body names every other file with its CRC-32C, and the state at one cursor
+ *   manifest-<n>.json   {checksum, body}: body names every other file with its CRC-32, and the state at one cursor
  *   bucket-<start>-<end>-<offset>.bin   the rows of a time bucket as a column batch, in log order; written once per version
  *   run-<n>.bin, ids-<from>-<to>.bin   remembered ids, older and recent ones (snapshot-ids.ts)
  * Files first, the manifest last, each by write, fsync, rename. The two newest manifests are kept, with what they name.
@@ -65,7 +65,7 @@ export type SnapshotBody = Readonly<{
 type Manifest = Readonly<{ file: string; body: SnapshotBody }>
 /** A snapshot that stays on the volume, whatever is written meanwhile, until it is released. */
 export type PinnedSnapshot = Readonly<{ directory: string; body: SnapshotBody; release: () => void }>
-const FORMAT = 3
+const FORMAT = 4
 const MANIFESTS_KEPT = 2
 
 /** The snapshots of one slot on the volume. One process at a time: whoever holds the slot. */
@@ -158,7 +158,7 @@ export class SnapshotStore {
       expiredBelowUs: replica.expiredBelowUs,
       ids: writeIds(replica.ids, last?.ids, (file, bytes) => {
         this.writeFile(join(this.directory, file), bytes)
-        return crc32c(bytes)
+        return crc32(bytes)
       }),
       buckets,
       definition: replica.definition,
@@ -242,7 +242,7 @@ export class SnapshotStore {
     const bytes = encodeColumnBatch(bucketBatch(bucket, definition))
     const file = `bucket-${startUs}-${endUs}-${changedAtOffset}.bin`
     this.writeFile(join(this.directory, file), bytes)
-    return { file, checksum: crc32c(bytes), startUs, endUs, changedAtOffset, digestA, digestB, evictedRows }
+    return { file, checksum: crc32(bytes), startUs, endUs, changedAtOffset, digestA, digestB, evictedRows }
   }
 
   private readManifest(file: string): SnapshotBody {
@@ -304,8 +304,7 @@ export class SnapshotStore {
 
   private readFile({ file, checksum }: FileEntry): Buffer {
     const bytes = readFileSync(join(this.directory, file))
-    if (crc32c(bytes) !== checksum)
-      throw corrupt(`${file} does not have the checksum that the manifest names`)
+    if (crc32(bytes) !== checksum) throw corrupt(`${file} does not have the checksum that the manifest names`)
     return bytes
   }
 
@@ -331,13 +330,13 @@ export const manifestName = (number: number): string => `manifest-${String(numbe
 
 export function encodeManifest(body: SnapshotBody): Buffer {
   const text = JSON.stringify(body)
-  return Buffer.from(JSON.stringify({ checksum: crc32c(Buffer.from(text)), body: text }))
+  return Buffer.from(JSON.stringify({ checksum: crc32(Buffer.from(text)), body: text }))
 }
 
 /** Errors: TN_SNAPSHOT_CORRUPT for what is torn, altered or of another format; SyntaxError for what is no JSON. */
 export function decodeManifest(bytes: Uint8Array): SnapshotBody {
   const { checksum, body: text } = JSON.parse(Buffer.from(bytes).toString('utf8'))
-  if (typeof text !== 'string' || crc32c(Buffer.from(text)) !== checksum)
+  if (typeof text !== 'string' || crc32(Buffer.from(text)) !== checksum)
     throw corrupt('its checksum does not match')
   return parseBody(text)
 }

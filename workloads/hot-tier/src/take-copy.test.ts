@@ -10,7 +10,6 @@ import {
   CopyPartSchema,
   CopySlotRequestSchema,
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import { crc32c } from '@truenow/contracts/wire/crc32c.ts'
 import type { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import { fold, type LogRecord, logOf, VERSIONS } from '@truenow/kernels/replica/testing/random-log.ts'
 import fc from 'fast-check'
@@ -49,12 +48,16 @@ function filledStore(records: readonly LogRecord[]): { store: SnapshotStore; rep
   store.write(replica)
   return { store, replica }
 }
+function givingFrom(store: SnapshotStore) {
+  const releases: Array<() => void> = []
+  const pin = () => {
+    const pinned = store.pin()
+    return pinned && { ...pinned, pin: releases.push(pinned.release) - 1 }
+  }
+  return { pin, unpin: (at: number) => releases[at]?.(), permits: createPermits(1), throttle: async () => {}, metrics } // biome-ignore format: one line
+}
 const partsOf = (store: SnapshotStore, signal = never) =>
-  giveCopy(
-    create(CopySlotRequestSchema, {}),
-    { pin: () => store.pin(), permits: createPermits(1), throttle: async () => {}, metrics },
-    signal,
-  )
+  giveCopy(create(CopySlotRequestSchema, {}), givingFrom(store), signal)
 async function collected(store: SnapshotStore): Promise<CopyPart[]> {
   return (await Array.fromAsync(partsOf(store))).map((part) => create(CopyPartSchema, part))
 }
@@ -110,7 +113,7 @@ test('giveCopy: its files stay while the giver writes on, and leave afterwards',
 
 test('giveCopy: beyond the copies that may run at once it says so, and one that is left midway counts no more', async () => {
   const { store } = filledStore(logOf(8, 30))
-  const parts = { pin: () => store.pin(), permits: createPermits(1), throttle: async () => {}, metrics }
+  const parts = givingFrom(store)
   const request = create(CopySlotRequestSchema, {})
   const running = giveCopy(request, parts, never)
   await running.next()
@@ -157,7 +160,7 @@ const damages: Readonly<Record<string, Damage>> = {
       .replace(/"(bucket-[^"]+)"/, '"../$1"')
     const body = Buffer.from(text)
     const files = head.part.value.files.map(({ name, bytes }, index) => ({ name: index === 0 ? `../${name}` : name, bytes })) // biome-ignore format: one line
-    const part = { case: 'manifest' as const, value: { body, checksum: crc32c(body), files } }
+    const part = { case: 'manifest' as const, value: { body, checksum: crc32(body), files } }
     return parts.with(0, create(CopyPartSchema, { part }))
   },
 }

@@ -5,7 +5,6 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { CopyManifest, CopyPart } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import { crc32c } from '@truenow/contracts/wire/crc32c.ts'
 import { createBlockBuffer, openRun } from '@truenow/kernels/duplicates/id-run.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import {
@@ -88,7 +87,7 @@ export async function takeCopy(
 
 /** What the manifest says, if it is a snapshot of this very slot. */
 function bodyOf(manifest: CopyManifest, identity: SnapshotIdentity): SnapshotBody {
-  if (crc32c(manifest.body) !== manifest.checksum) throw corrupt('its manifest does not have its checksum')
+  if (crc32(manifest.body) !== manifest.checksum) throw corrupt('its manifest does not have its checksum')
   const body = parseBody(Buffer.from(manifest.body).toString('utf8'))
   const own = { ...body.identity, incarnation: identity.incarnation }
   if (JSON.stringify(own) !== JSON.stringify(identity))
@@ -128,7 +127,7 @@ class CopyWriting {
     if (target === undefined || this.written + data.length > target.bytes)
       throw corrupt('it has more bytes than its manifest says')
     this.file ??= await open(join(this.into, target.name), 'wx')
-    this.seen = crc32c(data, 0, data.length, this.seen)
+    this.seen = crc32(data, this.seen)
     for (let from = 0; from < data.length; ) from += (await this.file.write(data, from)).bytesWritten
     this.written += data.length
     if (this.written === target.bytes) await this.complete(target)

@@ -2,11 +2,10 @@ const TABLE = makeTable()
 
 /**
  * CRC-32C (Castagnoli), as an unsigned 32-bit number.
- * `before` is the checksum of what came before: pieces of a file, one after the other, give that of the file.
  * Cost: O(bytes), about 1 GB/s less than hardware would give; no allocation. Source: RFC 3720, appendix B.4 (vectors there).
  */
-export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length, before = 0): number {
-  let crc = before ^ 0xffffffff
+export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  let crc = 0xffffffff
   let at = start
   for (const last = end - 8; at <= last; at += 8) {
     const low = crc ^ (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24))

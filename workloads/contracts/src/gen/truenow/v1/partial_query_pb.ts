@@ -818,7 +818,7 @@ export type CopyManifest = Message<"truenow.v1.CopyManifest"> & {
   body: Uint8Array;
 
   /**
-   * CRC-32C of the body.
+   * CRC-32 of the body.
    *
    * @generated from field: fixed32 checksum = 2;
    */
