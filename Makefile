@@ -9,7 +9,7 @@ INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -
 .DEFAULT_GOAL := help
 .PHONY: help may-up up down dev test check unit integration e2e image generate install \
 	prove-answers prove-dedup prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-peers \
-	bench-restart chaos soak-memory
+	bench-restart bench-idle chaos soak-memory
 
 help: ## Print every target with what it does
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ chaos: $(INSTALLED) ## Hot tier: shards killed, volumes damaged and full, 200 se
 
 soak-memory: $(INSTALLED) ## Hot tier: more events than fit for SECONDS=600; writes docs/results/memory.md (MEMORY_GB=1)
 	@node workloads/hot-tier/bench/soak-memory.bench.ts
+
+bench-idle: $(INSTALLED) ## Hot tier: 12,800 quiet slots on one shard: memory, CPU, threads (TABLES=200 SLOTS=64 SECONDS=30)
+	@node workloads/hot-tier/bench/idle.bench.ts
 
 prove-sketches: $(INSTALLED) ## Sketches against exact truth, over seeded runs; writes docs/results/sketches.md
 	@node workloads/kernels/src/sketches/accuracy.bench.ts

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { create } from '@bufbuild/protobuf'
 import type { TableView } from '@truenow/chassis/catalog-view.ts'
 import {
@@ -14,6 +15,7 @@ import { finalizePartial } from '@truenow/kernels/plan/finalize-partial.ts'
 import { mergePartials } from '@truenow/kernels/plan/merge-partials.ts'
 import { type AnswerRow, orderRows } from '@truenow/kernels/query/order-rows.ts'
 import { planStatement } from '@truenow/kernels/query/plan-statement.ts'
+import { IdWindow } from '@truenow/kernels/replica/id-window.ts'
 import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import { Registry } from 'prom-client'
 import { createArenas } from '../src/create-arenas.ts'
@@ -21,6 +23,7 @@ import { executePartial } from '../src/execute-partial.ts'
 import { createHotTierMetrics } from '../src/metrics.ts'
 import { ShardSlot } from '../src/shard-slot.ts'
 import { SnapshotStore } from '../src/snapshot-store.ts'
+import { createVolumeRunFiles } from '../src/volume-run-files.ts'
 
 /** Groups that a plan of the benchmark may have: the row of 1 M keys stands at the product's own limit. */
 const GROUPS_MAX = 2_000_000
@@ -28,14 +31,14 @@ const GROUPS_MAX = 2_000_000
 /** One arena of the shard, as large as there is. */
 const MEMORY_BYTES = 3 * 1024 ** 3
 
-/** One shard that serves every slot of a table. */
-export function createBenchShard(definition: TableDefinition): readonly ShardSlot[] {
+/** One shard that serves every slot of a table; runs of older ids lie in `directory`, without one in memory. */
+export function createBenchShard(definition: TableDefinition, directory?: string): readonly ShardSlot[] {
   const definitions = new Map([[definition.version, definition]])
   const table: TableView = { definition, definitions, topic: 't', uid: 'u', slots: [] }
   const metrics = createHotTierMetrics(new Registry())
   const { namespace, name } = definition
   const [arena] = createArenas(MEMORY_BYTES)
-  const memory = { arena: arena as Arena, texts: new TextPools() }
+  const memory = { arena: arena as Arena, texts: new TextPools(arena as Arena) }
   return Array.from({ length: definition.slots }, (_, slot) => {
     const identity = { catalogId: 'c', incarnation: 1, table: 't', uid: 'u', slot }
     return new ShardSlot({
@@ -45,7 +48,12 @@ export function createBenchShard(definition: TableDefinition): readonly ShardSlo
       snapshots: new SnapshotStore('/nowhere', identity),
       metrics,
       clock: { nowUs: () => 0, monotonicMs: () => performance.now() },
-      replica: new SlotReplica(definition, memory),
+      replica: new SlotReplica(definition, {
+        ...memory,
+        ids: new IdWindow(
+          directory === undefined ? undefined : createVolumeRunFiles(join(directory, String(slot))),
+        ),
+      }),
     })
   })
 }

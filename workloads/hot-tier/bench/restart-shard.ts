@@ -13,7 +13,7 @@ const MEMORY_BYTES = 3 * 1024 ** 3
 /** The snapshots of a shard that holds every slot of the table, in one arena, as a shard does. */
 export function createStores(directory: string): readonly SnapshotStore[] {
   const [arena] = createArenas(MEMORY_BYTES)
-  const memory = { arena: arena as Arena, texts: new TextPools() }
+  const memory = { arena: arena as Arena, texts: new TextPools(arena as Arena) }
   return Array.from({ length: definition.slots }, (_, slot) => {
     const own = join(directory, String(slot))
     mkdirSync(own, { recursive: true })

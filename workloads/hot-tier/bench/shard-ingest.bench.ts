@@ -1,17 +1,24 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
+import { decodeBlock, encodeBlock } from '@truenow/contracts/wire/block-v1.ts'
 import { createBenchShard } from './bench-shard.ts'
 import { definition, eventBlock, PRODUCTS, REGIONS, USERS } from './event-blocks.ts'
 
 /*
  * Blocks of 500 to 5,000 rows into a shard of eight slots: ids judged, dictionaries and columns filled, rows published. Every
- * twentieth row came before. Rows a second of CPU time, all threads of the process; memory beside what the columns and texts need at
- * least. Then the same once more into a table with one rollup, by region and product. Making the blocks is not measured.
+ * twentieth row came before. Rows a second of CPU time, all threads of the process: the bytes of a block to columns, these to visible
+ * rows, and both; memory beside what the columns and texts need at least. Then the same once more into a table with one rollup, by
+ * region and product. Making the blocks is not measured.
  */
 const ROWS = Number(process.env.ROWS ?? 10_000_000)
 const SIZES = [500, 1_000, 2_000, 5_000]
 const DUPLICATES_EVERY = 20
 /** Widths of what a row needs: id, 32-bit time, codes of u8, u16 and u32, two float64 and an int64. */
 const ROW_BYTES = 16 + 4 + 1 + 2 + 4 + 8 + 8 + 8
+/** A duplicate is one within so many seconds of log time; longer windows put older ids into runs on the volume. */
+const DEDUP_SECONDS = Number(process.env.DEDUP_SECONDS ?? 60)
 
 type Slots = ReturnType<typeof createBenchShard>
 const sum = (slots: Slots, of: (replica: Slots[0]['replica']) => number) =>
@@ -19,9 +26,10 @@ const sum = (slots: Slots, of: (replica: Slots[0]['replica']) => number) =>
 const rounded = (value: number) => Number(value.toFixed(2))
 const print = (line: object) =>
   console.log(JSON.stringify({ bench: 'shard-ingest', rows: ROWS, threads: 1, ...line }))
+const directory = mkdtempSync(join(tmpdir(), 'truenow-ingest-'))
 
 const { rollups: _, ...plain } = definition
-const [scanned, textBytes] = measure('apply', plain)
+const [scanned, textBytes] = measure('', plain)
 const [applied, ids] = [
   sum(scanned, ({ counters }) => counters.applied),
   sum(scanned, (replica) => replica.ids.size),
@@ -37,32 +45,39 @@ print({
 })
 print({ row: 'ids', ours: rounded(idBytes / ids), unit: 'B/id', ids })
 for (const { replica } of scanned) replica.free()
-const [folded] = measure('apply_with_rollup', definition)
+const [folded] = measure(' with a rollup', definition)
 print({
-  row: 'rollup_memory',
+  row: 'rollup memory',
   ours: rounded(sum(folded, ({ rollups }) => rollups.bytes) / sum(folded, ({ rollups }) => rollups.rows)),
   unit: 'B/row folded',
   rows_folded: sum(folded, ({ rollups }) => rollups.rows),
 })
+for (const { replica } of folded) replica.free()
+rmSync(directory, { recursive: true, force: true })
 
 /** Applies all blocks; answers the slots, and the bytes of all texts once: what dictionaries of any making must hold. */
-function measure(row: string, table: TableDefinition): readonly [Slots, textBytes: number] {
-  const slots = createBenchShard(table)
+function measure(how: string, declared: TableDefinition): readonly [Slots, textBytes: number] {
+  const table = { ...declared, dedupWindowUs: DEDUP_SECONDS * 1_000_000 }
+  const slots = createBenchShard(table, join(directory, `rollups-${(table.rollups ?? []).length}`))
   const users = new Uint8Array(USERS)
-  let [cpuUs, textBytes] = [0, REGIONS * 'region-0'.length + PRODUCTS * 'product-00'.length]
+  let textBytes = REGIONS * 'region-0'.length + PRODUCTS * 'product-00'.length
+  let [decodeUs, applyUs] = [0, 0]
   for (let first = 0, number = 0; first < ROWS; number++) {
     const rowCount = Math.min(SIZES[number % SIZES.length] as number, ROWS - first)
     const { block, codes, appendTimeUs } = eventBlock(first, rowCount, ROWS)
     const [id] = block.columns
     // A row repeats the id of the one before it in its block.
     if (id?.type === 'id128')
-      for (let at = DUPLICATES_EVERY; at < rowCount; at += DUPLICATES_EVERY)
-        id.values.copyWithin(at * 16, (at - 1) * 16, at * 16)
+      for (let row = DUPLICATES_EVERY; row < rowCount; row += DUPLICATES_EVERY)
+        id.values.copyWithin(row * 16, (row - 1) * 16, row * 16)
     const { replica } = slots[number % table.slots] as Slots[0]
-    const before = process.cpuUsage()
-    replica.apply(block, table, { offset: replica.cursor.offset + 1, checksum: number }, appendTimeUs)
-    const { user, system } = process.cpuUsage(before)
-    cpuUs += user + system
+    const value = encodeBlock(table.version, rowCount, block.columns)
+    const startedUs = cpuUs()
+    const decoded = decodeBlock(value)
+    const decodedUs = cpuUs()
+    replica.apply(decoded, table, { offset: replica.cursor.offset + 1, checksum: number }, appendTimeUs)
+    decodeUs += decodedUs - startedUs
+    applyUs += cpuUs() - decodedUs
     for (const user of codes.users) {
       if (users[user] === 1) continue
       users[user] = 1
@@ -70,11 +85,19 @@ function measure(row: string, table: TableDefinition): readonly [Slots, textByte
     }
     first += rowCount
   }
+  const speed = (us: number) => ({ ours: Math.round((ROWS / us) * 1e6), unit: 'rows/CPU-s' })
+  print({ row: `decode${how}`, ...speed(decodeUs) })
   print({
-    row,
-    ours: Math.round((ROWS / cpuUs) * 1e6),
-    unit: 'rows/CPU-s',
+    row: `apply${how}`,
+    ...speed(applyUs),
     duplicates: sum(slots, ({ counters }) => counters.deduplicated),
   })
+  print({ row: `decode and apply${how}`, ...speed(decodeUs + applyUs) })
   return [slots, textBytes]
+}
+
+/** CPU time of all threads of the process. */
+function cpuUs(): number {
+  const { user, system } = process.cpuUsage()
+  return user + system
 }

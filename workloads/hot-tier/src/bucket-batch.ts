@@ -80,7 +80,7 @@ class Texts {
       if (own === undefined) {
         own = this.list.length
         this.own.set(code, own)
-        this.list.push(column.dictionary[code] ?? '')
+        this.list.push(column.dictionary.at(code) ?? '')
       }
       target[at + row] = own
     }

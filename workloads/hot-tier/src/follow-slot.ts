@@ -7,6 +7,7 @@ import type { BlockStream } from '@truenow/contracts/gen/truenow/v1/subscribe_pb
 import { rendezvous } from '@truenow/kernels/sharding/rendezvous.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import type { ShardSlot, Taken } from './shard-slot.ts'
+import type { SilenceWatch } from './silence-watch.ts'
 
 export type FollowParts = Readonly<{
   context: RoleContext
@@ -21,10 +22,12 @@ export type FollowParts = Readonly<{
   startOver: (slot: ShardSlot, error: TrueNowError) => void
   /** Records before `resumeOffset` are gone from the log: true when the slot now stands on a peer's copy that has them. */
   coverGap: (slot: ShardSlot, resumeOffset: number, signal: AbortSignal) => Promise<boolean>
+  /** One for all slots of a shard. */
+  silences: SilenceWatch
 }>
 
 /** An ingester speaks at least once a second; silent for longer, it is left. */
-const SILENCE_MS = 3_000
+export const SILENCE_MS = 3_000
 const BACKOFF_MS_MIN = 50
 const BACKOFF_MS_MAX = 1_000
 /** Between two attempts at a block that cannot be judged yet. */
@@ -77,10 +80,7 @@ async function subscribeOnce(
 ): Promise<Ended> {
   const { namespace, name, uid, slot: number } = slot.key
   const leaving = new AbortController()
-  let heardAtMs = parts.context.clock.monotonicMs()
-  const watchdog = setInterval(() => {
-    if (parts.context.clock.monotonicMs() - heardAtMs > SILENCE_MS) leaving.abort()
-  }, SILENCE_MS / 6)
+  const watched = parts.silences.watch(() => leaving.abort())
   const { offset, checksum } = slot.replica.cursor
   const cursor = { offset: BigInt(offset), checksum }
   const request = { table: { namespace, name }, tableUid: uid, slot: number, cursor }
@@ -95,7 +95,7 @@ async function subscribeOnce(
         return { reason: 'copied' }
       if (signal.aborted) return { reason: 'ended' }
       const taken = await takeOncePossible(slot, event, parts, signal)
-      heardAtMs = parts.context.clock.monotonicMs()
+      watched.heard()
       parts.onTaken(slot)
       if (taken !== 'taken') return { reason: taken }
     }
@@ -103,7 +103,7 @@ async function subscribeOnce(
   } catch (err) {
     return { reason: 'failed', err }
   } finally {
-    clearInterval(watchdog)
+    watched.close()
     leaving.abort()
   }
 }

@@ -14,12 +14,13 @@ import type { ReplicaMemory, RollupFigures } from '@truenow/kernels/replica/slot
 import { type CopyWanted, copyFromPeers } from './copy-from-peers.ts'
 import { copyPeers } from './copy-peers.ts'
 import { createArenas } from './create-arenas.ts'
-import { type FollowParts, followSlot } from './follow-slot.ts'
+import { type FollowParts, followSlot, SILENCE_MS } from './follow-slot.ts'
 import type { PinnedCopy } from './give-copy.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import { createPermits, type Permits } from './permits.ts'
 import { pinForCopy } from './pin-for-copy.ts'
 import { type Assignment, assignmentOf, firstVersion, ShardSlot } from './shard-slot.ts'
+import { SilenceWatch } from './silence-watch.ts'
 import { type ReplicaStorage, SnapshotStore } from './snapshot-store.ts'
 import { STALL_REASONS, stallReason } from './stall-reason.ts'
 import { removeTornCopies } from './take-copy.ts'
@@ -73,11 +74,13 @@ export class Shard {
   private lastPin = 0
   private timer: NodeJS.Timeout | undefined
   private bytes = 0
+  private readonly silences: SilenceWatch
   private readonly memories: ReadonlyArray<Readonly<{ arena: Arena; texts: Map<string, TextPools> }>>
 
   constructor(parts: ShardParts) {
     this.parts = parts
     this.taking = createPermits(parts.copies.copiesMax)
+    this.silences = new SilenceWatch(parts.context.clock, SILENCE_MS)
     this.memories = createArenas(parts.residentBytesMax).map((arena) => ({ arena, texts: new Map() }))
     parts.metrics.residentBytesMax.set(parts.residentBytesMax)
   }
@@ -189,6 +192,7 @@ export class Shard {
     const stop = new AbortController()
     const parts = {
       ...follow,
+      silences: this.silences,
       context,
       metrics,
       mayApply: (one: ShardSlot, signal: AbortSignal) => this.mayApply(one, signal),
@@ -236,7 +240,7 @@ export class Shard {
       one.arena.usedBytes < least.arena.usedBytes ? one : least,
     )
     for (const [name, pools] of emptiest.texts) if (pools.isUnused) emptiest.texts.delete(name)
-    const texts = emptiest.texts.get(uid) ?? new TextPools()
+    const texts = emptiest.texts.get(uid) ?? new TextPools(emptiest.arena)
     emptiest.texts.set(uid, texts)
     return { arena: emptiest.arena, texts }
   }

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { ADMITTED } from '@truenow/kernels/replica/id-window.ts'
 import type { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import { VERSIONS } from '@truenow/kernels/replica/testing/random-log.ts'
 import { createDuplicateBlocks, ROWS_A_BLOCK } from '../test/duplicate-blocks.ts'
@@ -37,8 +38,10 @@ test('snapshots of ids: 160,000 ids with 5 % duplicates, dropped and restored th
     const { ids } = replica
     ids.look(words, ROWS_A_BLOCK)
     ids.expire(block, Number.MAX_SAFE_INTEGER)
-    for (let row = 0; row < ROWS_A_BLOCK; row++) {
-      if (ids.admit(row, block) === (duplicates[row] === 1)) wrong.push(`${block}/${row}`)
+    const verdicts = new Uint8Array(ROWS_A_BLOCK)
+    ids.admitAll(verdicts, block)
+    for (const [row, verdict] of verdicts.entries()) {
+      if ((verdict === ADMITTED) === (duplicates[row] === 1)) wrong.push(`${block}/${row}`)
     }
     ids.work(ROWS_A_BLOCK)
     replica.cursor = { offset: block, checksum: 0 }

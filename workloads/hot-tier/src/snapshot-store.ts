@@ -287,7 +287,7 @@ export class SnapshotStore {
   private loadBucket(entry: BucketEntry, { definition, arena, texts, buckets }: SlotReplica): void {
     const { columns } = decodeColumnBatch(this.readFile(entry))
     const bucket = new RowBucket(entry.startUs, entry.endUs, arena, texts)
-    buckets.set(bucketKey(entry.startUs, entry.endUs), bucket) // First: texts are kept for buckets that are held.
+    buckets.add(bucket) // First: texts are kept for buckets that are held.
     const numbers = columns.at(-1)?.column
     if (columns.at(-1)?.name !== ROW_NUMBER || numbers?.type !== 'int64')
       throw corrupt(`${entry.file} lacks row numbers`)

@@ -1,4 +1,4 @@
-import type { IdLimits } from '@truenow/kernels/replica/id-window.ts'
+import { ADMITTED, type IdLimits } from '@truenow/kernels/replica/id-window.ts'
 import { VERSIONS } from '@truenow/kernels/replica/testing/random-log.ts'
 import { SnapshotStore } from '../src/snapshot-store.ts'
 import { writeDurably } from '../src/write-durably.ts'
@@ -56,10 +56,12 @@ for (let block = begin; block < blocks; block++) {
   const [before, beganMs, timeUs] = [process.cpuUsage(), performance.now(), 1 + block * 1_000]
   ids.look(words, ROWS_A_BLOCK)
   ids.expire(timeUs, Number.MAX_SAFE_INTEGER)
-  for (let row = 0; row < ROWS_A_BLOCK; row++) {
-    const isNew = ids.admit(row, timeUs)
-    if (isNew) counters.applied += 1
-    else counters.deduplicated += 1
+  const verdicts = new Uint8Array(ROWS_A_BLOCK)
+  const admitted = ids.admitAll(verdicts, timeUs)
+  counters.applied += admitted
+  counters.deduplicated += ROWS_A_BLOCK - admitted
+  for (const [row, verdict] of verdicts.entries()) {
+    const isNew = verdict === ADMITTED
     if (isNew === (duplicates[row] === 1))
       say({ kind: 'wrong', what: isNew ? 'doubled' : 'lost', block, row })
   }

@@ -25,3 +25,17 @@ export {
 export { groupCount, groupSumF64, groupSumI64, groupMinMaxF64 } from './group-aggregates'
 export { countBy8, sumF64By8, groupSumF64Few } from './few-groups'
 export { numberKeys, rehashKeys, pairKeys } from './number-keys'
+export { hashTexts, findTexts, translateTexts, indexTexts, sweepTexts } from './intern-texts'
+export {
+  takeBytes,
+  takeDoubles,
+  takeIds,
+  takeOffsets,
+  takeNumbers,
+  copyBytes,
+  takeExtremes,
+  takeBits,
+  countBits,
+  narrowCodes,
+} from './take-rows'
+export { mixDoubles, mixBytes, mixCodes, mixIds, foldRows } from './digest-rows'

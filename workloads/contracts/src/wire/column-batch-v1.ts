@@ -1,5 +1,6 @@
 import { TrueNowError } from '../errors.ts'
 import type { Codes, Column, WireType } from './column.ts'
+import { type Dictionary, Utf8Dictionary } from './dictionary.ts'
 
 /*
  * Column batch v1: columns of equal length, side by side. Little-endian; every section starts at a multiple of 8
@@ -189,20 +190,16 @@ function encodeIntegers(values: Float64Array, rowCount: number): Payload {
   return { encoding: PLAIN, payload }
 }
 
-function encodeStrings(codes: Codes, dictionary: readonly string[], rowCount: number): Buffer {
-  const texts = dictionary.map((text) => Buffer.from(text, 'utf8'))
-  const textBytes = texts.reduce((sum, text) => sum + text.length, 0)
-  const width = codeWidth(dictionary.length)
-  const codesAt = 8 + 4 * texts.length + padded(textBytes, 4)
+function encodeStrings(codes: Codes, dictionary: Dictionary, rowCount: number): Buffer {
+  const { bytes, ends } = Utf8Dictionary.of(dictionary)
+  const width = codeWidth(ends.length)
+  const textAt = 8 + 4 * ends.length
+  const codesAt = textAt + padded(bytes.length, 4)
   const payload = Buffer.alloc(codesAt + rowCount * width)
-  payload.writeUInt32LE(texts.length, 0)
-  payload.writeUInt32LE(textBytes, 4)
-  let end = 0
-  texts.forEach((text, index) => {
-    text.copy(payload, 8 + 4 * texts.length + end)
-    end += text.length
-    payload.writeUInt32LE(end, 8 + 4 * index)
-  })
+  payload.writeUInt32LE(ends.length, 0)
+  payload.writeUInt32LE(bytes.length, 4)
+  payload.set(new Uint8Array(ends.buffer, ends.byteOffset, ends.byteLength), 8)
+  payload.set(bytes, textAt)
   for (let row = 0, at = codesAt; row < rowCount; row++, at += width)
     payload.writeUIntLE(codes[row]!, at, width)
   return payload
@@ -222,9 +219,10 @@ function decodePayload(type: WireType, encoding: number, payload: Buffer, rowCou
     size(8 + rowCount * 4)
     const base = readInteger(payload, 0)
     const values = new Float64Array(rowCount)
+    const offsets = new Uint32Array(Uint8Array.from(payload.subarray(8)).buffer)
     let offsetMax = 0
-    for (let row = 0, at = 8; row < rowCount; row++, at += 4) {
-      const offset = payload.readUInt32LE(at)
+    for (let row = 0; row < rowCount; row++) {
+      const offset = offsets[row]!
       if (offset > offsetMax) offsetMax = offset
       values[row] = base + offset
     }
@@ -300,19 +298,27 @@ function decodeStrings(payload: Buffer, rowCount: number): Column {
   if (payload.length !== codesAt + rowCount * width) {
     throw corrupt(`string payload has ${payload.length} bytes, not ${codesAt + rowCount * width}`)
   }
-  const dictionary: string[] = []
-  let from = 0
-  for (let entry = 0; entry < entries; entry++) {
-    const end = payload.readUInt32LE(8 + 4 * entry)
-    if (end < from || end > textBytes) throw corrupt(`dictionary entry ${entry} ends at ${end}`)
-    dictionary.push(payload.toString('utf8', textAt + from, textAt + end))
-    from = end
+  const ends = new Uint32Array(Uint8Array.from(payload.subarray(8, textAt)).buffer)
+  const dictionary = new Utf8Dictionary(new Uint8Array(payload.subarray(textAt, textAt + textBytes)), ends)
+  const problem = dictionary.problem()
+  if (problem !== undefined) throw corrupt(problem)
+  return {
+    type: 'string',
+    codes: decodeCodes(payload.subarray(codesAt), width, rowCount, entries),
+    dictionary,
   }
+}
+
+/** Copies the codes; where every code is one of the dictionary. */
+function decodeCodes(source: Buffer, width: number, rowCount: number, entries: number): Uint32Array {
+  const bytes = new Uint8Array(source)
+  const narrow =
+    width === 1 ? bytes : width === 2 ? new Uint16Array(bytes.buffer) : new Uint32Array(bytes.buffer)
   const codes = new Uint32Array(rowCount)
-  for (let row = 0, at = codesAt; row < rowCount; row++, at += width) {
-    const code = payload.readUIntLE(at, width)
+  for (let row = 0; row < rowCount; row++) {
+    const code = narrow[row]!
     if (code >= entries) throw corrupt(`code ${code} in a dictionary of ${entries}`)
     codes[row] = code
   }
-  return { type: 'string', codes, dictionary }
+  return codes
 }

@@ -1,10 +1,12 @@
+import type { Dictionary } from './dictionary.ts'
+
 /**
  * One column of a batch in memory. `validity`: one bit a row, least significant first, 1 = a value is there; absent =
  * no null. Values under a 0 bit are zero. int64 and timestamp are safe integers (|v| < 2^53) held as doubles.
  * Codes are as wide as whoever made the column chose.
  */
 export type Column =
-  | Readonly<{ type: 'string'; codes: Codes; dictionary: readonly string[]; validity?: Uint8Array }>
+  | Readonly<{ type: 'string'; codes: Codes; dictionary: Dictionary; validity?: Uint8Array }>
   | Readonly<{ type: 'int64' | 'timestamp' | 'float64'; values: Float64Array; validity?: Uint8Array }>
   | Readonly<{ type: 'bool'; values: Uint8Array; validity?: Uint8Array }>
   | Readonly<{ type: 'id128'; values: Uint8Array; validity?: Uint8Array }>
@@ -24,7 +26,7 @@ export function valueAt(column: Column, row: number): string | number | boolean 
   if (!isValid(column, row)) return null
   switch (column.type) {
     case 'string':
-      return column.dictionary[column.codes[row]!]!
+      return column.dictionary.at(column.codes[row]!)!
     case 'bool':
       return column.values[row] === 1
     case 'id128':

@@ -53,7 +53,10 @@ export class ShardsInHand {
     const table: TableView = { definition, definitions, topic: 't', uid: 'u', slots: [] }
     const metrics = createHotTierMetrics(new Registry())
     this.shards = Math.min(shards, definition.slots)
-    const memories = MEMORIES.map((memory) => ({ arena: new Arena(memory), texts: new TextPools() }))
+    const memories = MEMORIES.map((memory) => {
+      const arena = new Arena(memory)
+      return { arena, texts: new TextPools(arena) }
+    })
     this.slots = Array.from({ length: definition.slots }, (_, slot) => {
       const { namespace, name } = definition
       return new ShardSlot({

@@ -1,5 +1,6 @@
 import type { ColumnType } from '@truenow/contracts/table-definition.ts'
 import { isValid } from '@truenow/contracts/wire/column.ts'
+import type { Dictionary } from '@truenow/contracts/wire/dictionary.ts'
 import { decodeScalarList, encodeScalarList } from '@truenow/contracts/wire/scalar-list-v1.ts'
 import type { Accumulator } from './accumulator.ts'
 import { type Scalar, scalarAt } from './extreme.ts'
@@ -17,28 +18,31 @@ export function countDistinctAccumulator(
   { values, bytes }: Readonly<{ values: StateBudget; bytes: StateBudget }>,
 ): Accumulator {
   const codes = new Map<Scalar, number>()
+  /** Bytes of each value in a state, by its code. */
+  const sizes: number[] = []
   const pairs = new PairSet()
   const codeOf = (value: Scalar): number => {
     let code = codes.get(value)
     if (code === undefined) {
       code = codes.size
       codes.set(value, code)
+      sizes.push(8 + (typeof value === 'string' ? value.length : 0))
     }
     return code
   }
   /** Codes of the entries of the dictionary at hand; -1: not looked up yet. */
   let translated = new Int32Array(0)
-  let dictionary: readonly string[] | undefined
-  const translate = (next: readonly string[]): void => {
+  let dictionary: Dictionary | undefined
+  const translate = (next: Dictionary): void => {
     if (next === dictionary && next.length === translated.length) return
     dictionary = next
     translated = new Int32Array(next.length).fill(-1)
   }
   /** What a value takes in the state of every group that has it. */
-  const add = (group: number, code: number, value: Scalar): void => {
+  const add = (group: number, code: number): void => {
     if (!pairs.add(group, code)) return
     values.take(1)
-    bytes.take(8 + (typeof value === 'string' ? value.length : 0))
+    bytes.take(sizes[code]!)
   }
   return {
     reserve: () => {},
@@ -50,20 +54,18 @@ export function countDistinctAccumulator(
         const row = rows[index]!
         if (!isValid(column, row)) continue
         if (text === undefined) {
-          const value = scalarAt(column, row)
-          add(groups[index]!, codeOf(value), value)
+          add(groups[index]!, codeOf(scalarAt(column, row)))
           continue
         }
         const local = text.codes[row]!
-        const value = text.dictionary[local]!
-        if (translated[local]! < 0) translated[local] = codeOf(value)
-        add(groups[index]!, translated[local]!, value)
+        if (translated[local]! < 0) translated[local] = codeOf(text.dictionary.at(local)!)
+        add(groups[index]!, translated[local]!)
       }
     },
     merge: (state, groups, count) => {
       const lists = stateColumn(state, 'sketch', 'bytes').values
       for (let index = 0; index < count; index++) {
-        for (const value of decodeScalarList(type, lists[index]!)) add(groups[index]!, codeOf(value), value)
+        for (const value of decodeScalarList(type, lists[index]!)) add(groups[index]!, codeOf(value))
       }
     },
     columns: (groups) => {

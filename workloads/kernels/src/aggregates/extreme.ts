@@ -37,7 +37,7 @@ const compare = (a: Scalar, b: Scalar): number =>
 export function scalarAt(column: Column, row: number): Scalar {
   switch (column.type) {
     case 'string':
-      return column.dictionary[column.codes[row]!]!
+      return column.dictionary.at(column.codes[row]!)!
     case 'id128':
       return decodeEventId(column.values, row * 16)
     case 'int128':

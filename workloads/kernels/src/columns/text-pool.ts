@@ -1,14 +1,27 @@
-import { fmix32 } from '../hashing/fmix32.ts'
-import { textHash } from '../hashing/text-hash.ts'
+import type { Dictionary } from '@truenow/contracts/wire/dictionary.ts'
+import { utf8Hash } from '../hashing/utf8-hash.ts'
+import { POOL_BYTES, TEXT_BYTES_BESIDE, TEXT_HEADER_BYTES } from '../simd/ingest-kernels.ts'
+import type { Kernels } from '../simd/kernels.ts'
+import { kernelsOf } from '../simd/kernels-of.ts'
+import { type MemoryViews, memoryViews } from '../simd/memory-views.ts'
+import type { Arena } from './arena.ts'
 import type { Width } from './chunk-layout.ts'
+import { DecodedTexts } from './decoded-texts.ts'
 
-/** Estimated bytes of an entry beside its text: a string's header, its places in list and table, its last use. */
-const ENTRY_BYTES = 56
-const PLACES_MIN = 128
-/** Where the last bucket of a text that was forgotten ends. */
-const GONE = -1
+/** Of the table, and of the records by code. */
+const PLACES_MIN = 64
+/** Taken places of the table, at most. */
+const LOAD_MAX = 0.6
+/** Records lie in segments of the arena, each at least an eighth of what is held by then. */
+const SEGMENT_BYTES_MIN = 1_024
+const SEGMENT_BYTES_MAX = 1 << 20
 /** A pool that is smaller is not worth a sweep. */
 const SWEEP_MIN = 4_096
+const SECOND_US = 1_000_000
+const UINT32_MAX = 2 ** 32 - 1
+const TAG_MASK = 7
+/** Words of the struct that kernels keep up. */
+const [GIVEN, NEXT, RECORDS, HELD] = [0, 2, 3, 4]
 
 /** Somebody whose rows use codes of a pool. */
 export type TextHolder = Readonly<{
@@ -16,34 +29,62 @@ export type TextHolder = Readonly<{
   oldestEndUs: () => number
 }>
 
+/** The texts of a block's column in the arena: bytes, where each ends, room for hash and record of each, and for codes of rows. */
+export type StagedTexts = Readonly<{
+  bytes: number
+  ends: number
+  hashes: number
+  records: number
+  codes: number
+  entries: number
+  byteCount: number
+}>
+
+type Segment = { readonly pointer: number; readonly bytes: number; end: number }
+
 /**
  * The distinct texts of one column of one table on one thread, coded from 0; chunks hold codes. All buckets and slots of
  * the table share it, so a text is held once, and equal texts have equal codes wherever they are compared. A text is
  * forgotten, and its code used again, when the last bucket that has it is gone everywhere: ids that churn leave with
  * their rows. The empty text stands for null too, under a bit of validity.
+ *
+ *   table: places by hash → record        records by code → record        segments: records, one behind the other
+ *
+ * Texts stay UTF-8 in the arena; kernels find and add them (simd/intern-texts.ts), strings are made when asked for.
  * Cost: O(1) expected a text; forgetting is O(texts) each time they have doubled.
+ * Memory: a record of 12 bytes and its text, 4 to 8 for its code, about 9 in the table.
  */
-export class TextPool {
-  /** By code; a code that is free has any text. */
-  readonly texts: string[] = []
-  /** Texts at two bytes a character, and the entries around them. */
-  residentBytes = 0
-  /** Open addressing, at most half full: hash, code + 1; 0 is an empty place. */
-  private table = new Int32Array(2 * PLACES_MIN)
-  private held = 0
-  private readonly free: number[] = []
-  /** By code: where the latest bucket that has it ends, µs. */
-  private lastEndUs = new Float64Array(64)
+export class TextPool implements Dictionary {
+  private readonly arena: Arena
+  private readonly kernels: Kernels
+  private readonly views: () => MemoryViews
   private readonly holders: ReadonlySet<TextHolder>
+  private readonly decoded: DecodedTexts
+  private segments: Segment[] = []
+  /** Where new records go. */
+  private open: Segment | undefined
+  private pool = 0
+  private table = 0
+  private places = 0
+  private codes = 0
   private sweepAt = SWEEP_MIN
+  /** Bytes taken of the arena. */
+  residentBytes = 0
 
-  constructor(holders: ReadonlySet<TextHolder>) {
+  constructor(arena: Arena, holders: ReadonlySet<TextHolder>) {
+    this.arena = arena
+    this.kernels = kernelsOf(arena)
+    this.views = memoryViews(arena.memory)
     this.holders = holders
+    this.decoded = new DecodedTexts(arena)
   }
 
   /** Codes are below this. */
   get size(): number {
-    return this.texts.length
+    return this.pool === 0 ? 0 : this.word(GIVEN)
+  }
+  get length(): number {
+    return this.size
   }
 
   /** Bytes that a code needs by now. */
@@ -51,107 +92,208 @@ export class TextPool {
     return this.size <= 256 ? 1 : this.size <= 65_536 ? 2 : 4
   }
 
+  /** The text of a code; undefined for one that no row has. Cost: a string is made, unless it was asked for of late. */
+  at(code: number): string | undefined {
+    const record = this.recordOf(code)
+    if (record === 0) return undefined
+    const length = this.views().u32[record / 4 + 2]!
+    return this.decoded.at(code, record + TEXT_HEADER_BYTES, length)
+  }
+
   codeOf(text: string): number | undefined {
-    const code = this.table[this.placeOf(text, hashOf(text)) + 1]! - 1
-    return code < 0 ? undefined : code
-  }
-
-  /** Code of a text in a bucket that ends at `endUs`. */
-  intern(text: string, endUs: number): number {
-    const hash = hashOf(text)
-    let place = this.placeOf(text, hash)
-    const known = this.table[place + 1]! - 1
-    if (known >= 0) {
-      if (endUs > this.lastEndUs[known]!) this.lastEndUs[known] = endUs
-      return known
+    if (this.pool === 0) return undefined
+    const wanted = Buffer.from(text, 'utf8')
+    const hash = utf8Hash(wanted, 0, wanted.length)
+    const { u8, u32 } = this.views()
+    const mask = this.places - 1
+    for (let index = hash & mask; ; index = (index + 1) & mask) {
+      const place = u32[this.table / 4 + index]!
+      if (place === 0) return undefined
+      const record = (place & ~TAG_MASK) >>> 0
+      if (u32[record / 4 + 2] !== wanted.length) continue
+      const from = record + TEXT_HEADER_BYTES
+      if (wanted.every((byte, at) => u8[from + at] === byte)) return u32[record / 4]
     }
-    if (this.held >= this.sweepAt) this.sweep()
-    if (this.held * 4 >= this.table.length) this.rebuild(this.table.length * 2)
-    place = this.placeOf(text, hash)
-    const code = this.free.pop() ?? this.texts.length
-    this.texts[code] = text
-    this.table[place] = hash
-    this.table[place + 1] = code + 1
-    this.held += 1
-    this.residentBytes += ENTRY_BYTES + 2 * text.length
-    this.lastEndUs = withRoom(this.lastEndUs, code)
-    this.lastEndUs[code] = endUs
-    return code
   }
 
-  /** Codes here of the entries of a block's dictionary that are used by its rows; the others stay -1. */
-  translate(
-    texts: readonly string[],
-    codes: ArrayLike<number>,
-    rows: Uint32Array,
-    rowCount: number,
-    endUs: number,
-  ): Int32Array {
-    const translated = new Int32Array(Math.max(1, texts.length)).fill(-1)
-    for (let index = 0; index < rowCount; index++) {
-      const code = codes[rows[index]!]!
-      if (translated[code]! < 0) translated[code] = this.intern(texts[code] ?? '', endUs)
+  /**
+   * Makes room for texts that may all be new; forgets first what may go. Codes and what they mean stay as they are.
+   * Errors: TN_MEMORY_FULL; then the pool is as it was, or larger.
+   */
+  reserve(texts: number, byteCount: number): void {
+    if (this.pool === 0) this.create()
+    if (this.word(HELD) + texts > this.sweepAt) this.sweep(texts)
+    const held = this.word(HELD) + texts
+    if (held > this.places * LOAD_MAX) this.index(powerOfTwo(held / LOAD_MAX))
+    const codes = this.word(GIVEN) + texts
+    if (codes > this.codes) this.moveRecords(powerOfTwo(codes))
+    const bytes = byteCount + texts * TEXT_BYTES_BESIDE
+    if (this.open === undefined || this.open.pointer + this.open.bytes - this.word(NEXT) < bytes)
+      this.openSegment(bytes)
+  }
+
+  /** Hashes a block's texts and finds those that are held, after `reserve` and before `translate`. */
+  find({ bytes, ends, entries, hashes, records }: StagedTexts): void {
+    const { kernels } = this
+    kernels.hashTexts(bytes, ends, entries, hashes)
+    kernels.findTexts(bytes, ends, hashes, entries, this.table, this.places - 1, records)
+  }
+
+  /** Writes the codes of rows in a bucket that ends at `endUs`, u32 each; `entries` are those of all rows in the dictionary. */
+  translate(texts: StagedTexts, entries: number, rows: number, rowCount: number, endUs: number): void {
+    const { bytes, ends, hashes, records, codes } = texts
+    const end = secondsOf(endUs)
+    const { kernels, table, places, pool } = this
+    kernels.translateTexts(
+      bytes,
+      ends,
+      hashes,
+      records,
+      entries,
+      rows,
+      rowCount,
+      end,
+      table,
+      places - 1,
+      pool,
+      codes,
+    )
+    this.open!.end = this.word(NEXT)
+  }
+
+  /** Gives everything back: nobody uses it any more. */
+  free(): void {
+    for (const { pointer, bytes } of this.segments) this.give(pointer, bytes)
+    if (this.pool !== 0) {
+      this.give(this.word(RECORDS), this.codes * 4)
+      this.give(this.table, this.places * 4)
+      this.give(this.pool, POOL_BYTES)
     }
-    return translated
+    this.segments = []
+    this.open = undefined
+    this.pool = 0
+    this.places = 0
+    this.codes = 0
+    this.sweepAt = SWEEP_MIN
+    this.decoded.clear()
   }
 
-  private sweep(): void {
+  private word(index: number): number {
+    return this.views().u32[this.pool / 4 + index]!
+  }
+
+  /** Address of a code's record; 0 when it has none. */
+  private recordOf(code: number): number {
+    if (code < 0 || code >= this.size) return 0
+    const record = this.views().u32[this.word(RECORDS) / 4 + code]!
+    return (record & 1) === 0 ? record : 0
+  }
+
+  private create(): void {
+    const pool = this.take(POOL_BYTES)
+    this.views().u32.fill(0, pool / 4, (pool + POOL_BYTES) / 4)
+    this.pool = pool
+  }
+
+  /** Forgets what may go; not again before so many more, beside `texts` at hand, have come as are left. */
+  private sweep(texts: number): void {
     let oldestEndUs = Number.POSITIVE_INFINITY
     for (const holder of this.holders) oldestEndUs = Math.min(oldestEndUs, holder.oldestEndUs())
-    for (let place = 0; place < this.table.length; place += 2) {
-      const code = this.table[place + 1]! - 1
-      if (code < 0 || this.lastEndUs[code]! >= oldestEndUs) continue
-      this.residentBytes -= ENTRY_BYTES + 2 * this.texts[code]!.length
-      this.texts[code] = ''
-      this.lastEndUs[code] = GONE
-      this.free.push(code)
-      this.held -= 1
-    }
-    this.rebuild(this.table.length)
-    this.sweepAt = Math.max(SWEEP_MIN, this.held * 2)
+    const oldest = secondsOf(oldestEndUs)
+    for (const segment of this.segments)
+      segment.end = this.kernels.sweepTexts(segment.pointer, segment.end, oldest, this.pool)
+    for (const { pointer, bytes } of this.segments.filter(isEmpty)) this.give(pointer, bytes)
+    this.segments = this.segments.filter((segment) => !isEmpty(segment))
+    this.open = undefined
+    this.enterAll()
+    this.decoded.clear()
+    this.sweepAt = Math.max(SWEEP_MIN, this.word(HELD) * 2) + texts
   }
 
-  /** Index in the table of the text, or of the empty place where it belongs. */
-  private placeOf(text: string, hash: number): number {
-    const { table, texts } = this
-    const mask = table.length - 1
-    let place = (hash << 1) & mask
-    for (;;) {
-      const code = table[place + 1]!
-      if (code === 0 || (table[place] === hash && texts[code - 1] === text)) return place
-      place = (place + 2) & mask
-    }
-  }
-
-  /** A table of that length with the texts that are held. */
-  private rebuild(length: number): void {
-    const old = this.table
-    const table = new Int32Array(length)
-    const mask = length - 1
-    for (let from = 0; from < old.length; from += 2) {
-      const code = old[from + 1]! - 1
-      if (code < 0 || this.lastEndUs[code] === GONE) continue
-      let place = (old[from]! << 1) & mask
-      while (table[place + 1] !== 0) place = (place + 2) & mask
-      table[place] = old[from]!
-      table[place + 1] = code + 1
-    }
+  /** A table of so many places. */
+  private index(places: number): void {
+    const table = this.take(places * 4)
+    if (this.places > 0) this.give(this.table, this.places * 4)
     this.table = table
+    this.places = places
+    this.enterAll()
+  }
+
+  private enterAll(): void {
+    const { table, places } = this
+    this.views().u32.fill(0, table / 4, table / 4 + places)
+    for (const { pointer, end } of this.segments) this.kernels.indexTexts(pointer, end, table, places - 1)
+  }
+
+  private moveRecords(codes: number): void {
+    const records = this.take(codes * 4)
+    const { u32 } = this.views()
+    const before = this.word(RECORDS)
+    u32.copyWithin(records / 4, before / 4, before / 4 + this.word(GIVEN))
+    if (this.codes > 0) this.give(before, this.codes * 4)
+    u32[this.pool / 4 + RECORDS] = records
+    this.codes = codes
+  }
+
+  /** Records go on in a segment with so much room: one that was swept, or a new one. */
+  private openSegment(bytes: number): void {
+    let segment = this.segments.find((one) => one.pointer + one.bytes - one.end >= bytes)
+    if (segment === undefined) {
+      const share = Math.min(
+        SEGMENT_BYTES_MAX,
+        Math.max(SEGMENT_BYTES_MIN, Math.ceil(this.residentBytes / 8)),
+      )
+      const size = Math.max(bytes, share)
+      const pointer = this.take(size)
+      segment = { pointer, bytes: size, end: pointer }
+      this.segments.push(segment)
+    }
+    this.open = segment
+    this.views().u32[this.pool / 4 + NEXT] = segment.end
+  }
+
+  private take(bytes: number): number {
+    const before = this.arena.usedBytes
+    const pointer = this.arena.allocate(bytes)
+    this.residentBytes += this.arena.usedBytes - before
+    return pointer
+  }
+  private give(pointer: number, bytes: number): void {
+    const before = this.arena.usedBytes
+    this.arena.free(pointer, bytes)
+    this.residentBytes -= before - this.arena.usedBytes
   }
 }
 
-const hashOf = (text: string): number => fmix32(textHash(text))
+const isEmpty = ({ pointer, end }: Segment): boolean => pointer === end
+
+/** Rounded up, so that a text is never forgotten too early; times beyond 2106 are all one. */
+const secondsOf = (us: number): number => Math.min(UINT32_MAX, Math.max(0, Math.ceil(us / SECOND_US)))
+
+function powerOfTwo(atLeast: number): number {
+  let size = PLACES_MIN
+  while (size < atLeast) size *= 2
+  return size
+}
 
 /** The pools of a table on one thread, by column, and who uses them. */
 export class TextPools {
+  private readonly arena: Arena
   private readonly holders = new Set<TextHolder>()
   private readonly pools = new Map<string, TextPool>()
+
+  /** Texts lie in the arena that the rows are in. */
+  constructor(arena: Arena) {
+    this.arena = arena
+  }
 
   join(holder: TextHolder): void {
     this.holders.add(holder)
   }
+  /** The last one that leaves lets all texts go. */
   leave(holder: TextHolder): void {
-    this.holders.delete(holder)
+    if (!this.holders.delete(holder) || !this.isUnused) return
+    for (const pool of this.pools.values()) pool.free()
   }
   get isUnused(): boolean {
     return this.holders.size === 0
@@ -160,7 +302,7 @@ export class TextPools {
   of(column: string): TextPool {
     let pool = this.pools.get(column)
     if (pool === undefined) {
-      pool = new TextPool(this.holders)
+      pool = new TextPool(this.arena, this.holders)
       this.pools.set(column, pool)
     }
     return pool
@@ -171,11 +313,4 @@ export class TextPools {
     for (const pool of this.pools.values()) bytes += pool.residentBytes
     return bytes
   }
-}
-
-function withRoom(held: Float64Array<ArrayBuffer>, index: number): Float64Array<ArrayBuffer> {
-  if (index < held.length) return held
-  const larger = new Float64Array(held.length * 2)
-  larger.set(held)
-  return larger
 }

@@ -82,6 +82,50 @@ export class RecentIds {
     if (this.place === this.index.length - 1) this.lengthen()
   }
 
+  /**
+   * Judges rows from `from` on, as long as there is room: an id whose newest copy here has a sequence number below `head`, or
+   * that is not here, is remembered; for any other the verdict becomes 1. Rows whose verdict is not 0 are left out. Answers
+   * the first row that was not judged. The same as `find` and `append` row by row, with what they share kept at hand.
+   */
+  admit(words: Uint32Array, hashes: Uint32Array, verdicts: Uint8Array, from: number, head: number): number {
+    const { ids, capacity, places, first } = this
+    const scale = places * 2 ** -32
+    let { index, count } = this
+    let last = index.length - 1
+    let row = from
+    for (; row < verdicts.length && count < capacity; row++) {
+      if (verdicts[row] !== 0) continue
+      const at = row * 4
+      const hash = hashes[row]!
+      let place = (hash * scale) >>> 0
+      let newest = -1
+      for (let entry = index[place]!; entry !== 0; entry = index[++place]!) {
+        if (entry >>> POSITION_BITS !== (hash & TAG_MASK)) continue
+        const position = (entry & POSITION_MASK) - 1
+        if (!equalIds(ids, position * 4, words, at)) continue
+        newest = first + position
+        break
+      }
+      if (newest >= head) {
+        verdicts[row] = 1
+        continue
+      }
+      ids[count * 4] = words[at]!
+      ids[count * 4 + 1] = words[at + 1]!
+      ids[count * 4 + 2] = words[at + 2]!
+      ids[count * 4 + 3] = words[at + 3]!
+      count += 1
+      index[place] = ((hash & TAG_MASK) << POSITION_BITS) | count
+      // The last place stays free: it ends every search.
+      if (place < last) continue
+      this.lengthen()
+      index = this.index
+      last = index.length - 1
+    }
+    this.count = count
+    return row
+  }
+
   /** A set of another capacity that holds the ids from sequence number `from` on. */
   copy(from: number, capacity: number): RecentIds {
     const copy = new RecentIds(from, capacity)

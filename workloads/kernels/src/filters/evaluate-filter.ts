@@ -6,6 +6,7 @@ import {
   type Filter,
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { type Column, isValid } from '@truenow/contracts/wire/column.ts'
+import { textsOf } from '@truenow/contracts/wire/dictionary.ts'
 import { compareText } from '../columns/text-order.ts'
 import { likePattern } from './like-pattern.ts'
 
@@ -94,7 +95,7 @@ function judgeValues(comparison: Comparison, column: Column, rowCount: number, r
   switch (column.type) {
     case 'string': {
       const test = textTest(comparison)
-      const verdicts = Uint8Array.from(column.dictionary, (text) => (test(text) ? TRUE : FALSE))
+      const verdicts = Uint8Array.from(textsOf(column.dictionary), (text) => (test(text) ? TRUE : FALSE))
       for (let row = 0; row < rowCount; row++) result[row] = verdicts[column.codes[row]!]!
       return
     }

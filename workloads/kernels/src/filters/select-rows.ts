@@ -171,15 +171,14 @@ export class RowSelector {
   }
 
   private verdictsOf({ comparison, negated, verdicts }: Leaf, pool: TextPool): number {
-    const { size, texts } = pool
+    const { size } = pool
     const known = verdicts.get(pool)
     if (known !== undefined && known.entries >= size) return known.pointer
     if (known !== undefined) this.scratch.free(known.pointer)
     const room = Math.max(size, 256)
     const pointer = this.scratch.allocate(room)
     const judged = this.scratch.bytesAt(pointer, room).fill(0)
-    const test = textTest(comparison)
-    for (let code = 0; code < size; code++) judged[code] = test(texts[code]!) !== negated ? 1 : 0
+    judgeTexts(comparison, negated, pool, judged)
     verdicts.set(pool, { pointer, entries: size })
     return pointer
   }
@@ -252,6 +251,23 @@ export class RowSelector {
   private fill(all: boolean, rowCount: number, out: number): void {
     if (all) this.kernels.bitmapFill(rowCount, out)
     else this.scratch.bytesAt(out, bitmapBytes(rowCount)).fill(0)
+  }
+}
+
+/** A list is looked up text by text; any other comparison is asked of every text. */
+function judgeTexts(comparison: Comparison, negated: boolean, pool: TextPool, judged: Uint8Array): void {
+  if (comparison.operator === CompareOperator.IN) {
+    judged.fill(negated ? 1 : 0)
+    for (const value of comparison.values) {
+      const code = pool.codeOf(String(scalarOf(value)))
+      if (code !== undefined) judged[code] = negated ? 0 : 1
+    }
+    return
+  }
+  const test = textTest(comparison)
+  for (let code = 0; code < pool.size; code++) {
+    const text = pool.at(code)
+    judged[code] = text !== undefined && test(text) !== negated ? 1 : 0
   }
 }
 

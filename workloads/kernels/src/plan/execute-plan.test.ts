@@ -152,9 +152,10 @@ const anyPlan = fc
   })
 
 /** Where rows are: a memory a replica (then their twins read several together), one of plain bytes, one of WebAssembly. */
-const sharedPlain = { arena: new Arena(createPlainMemory()), texts: new TextPools() }
+const sharing = (arena: Arena) => ({ arena, texts: new TextPools(arena) })
+const sharedPlain = sharing(new Arena(createPlainMemory()))
 const wasmMemory = new WebAssembly.Memory({ initial: 1, maximum: 16_384, shared: true })
-const sharedWasm = { arena: new Arena(wasmMemory), texts: new TextPools() }
+const sharedWasm = sharing(new Arena(wasmMemory))
 const MEMORIES: Readonly<Record<string, () => ReplicaMemory>> = {
   apart: () => ({}),
   plain: () => sharedPlain,

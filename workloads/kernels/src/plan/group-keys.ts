@@ -42,7 +42,7 @@ export class KeyCodes {
           continue
         }
         const local = column.codes[row]!
-        if (translated[local]! < 0) translated[local] = this.codeOf(column.dictionary[local])
+        if (translated[local]! < 0) translated[local] = this.codeOf(column.dictionary.at(local))
         codes[index] = translated[local]!
       }
       return codes

@@ -78,7 +78,6 @@ export class TextKey implements CellKey {
   }
 
   columnOf(codes: Uint32Array): Column {
-    const { texts } = this.pool
     const nullCode = this.size - 1
     const own = new Int32Array(this.size).fill(-1)
     const dictionary: string[] = []
@@ -89,7 +88,7 @@ export class TextKey implements CellKey {
       const code = codes[row]!
       if (own[code]! < 0) {
         own[code] = dictionary.length
-        dictionary.push(code === nullCode ? '' : texts[code]!)
+        dictionary.push(code === nullCode ? '' : this.pool.at(code)!)
       }
       column.codes[row] = own[code]!
       if (code !== nullCode) continue

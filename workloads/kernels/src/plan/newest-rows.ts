@@ -116,7 +116,7 @@ export class NewestRows {
 /** A value as rows carry it: ids as their 16 bytes, booleans as 0 and 1, null as undefined. */
 function scalarAt(column: Column, row: number): unknown {
   if (!isValid(column, row)) return undefined
-  if (column.type === 'string') return column.dictionary[column.codes[row]!]
+  if (column.type === 'string') return column.dictionary.at(column.codes[row]!)
   if (column.type === 'id128') return column.values.slice(row * 16, row * 16 + 16)
   return column.values[row]
 }

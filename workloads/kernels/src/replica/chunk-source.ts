@@ -27,8 +27,8 @@ export class ChunkSource implements RowSource {
   ) {
     this.slot = slot
     this.rowCount = chunk.rowCount
-    this.timeUsMin = chunk.timeUsMin
-    this.timeUsMax = chunk.timeUsMax
+    this.timeUsMin = startUs + chunk.timeMin
+    this.timeUsMax = startUs + chunk.timeMax
     this.resident = { chunk, startUs, pools }
     this.definition = definition
     this.rollup = rollup
@@ -65,7 +65,7 @@ export class ChunkSource implements RowSource {
     const values = chunk.values(index)
     const { type } = chunk.layout.columns[index]!
     if (type === 'string')
-      return { type, codes: values as Uint8Array, dictionary: pools.of(name).texts, ...validity }
+      return { type, codes: values as Uint8Array, dictionary: pools.of(name), ...validity }
     if (type === 'bool') return { type, values: values as Uint8Array, ...validity }
     return { type, values: values as Float64Array, ...validity }
   }

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { createMemoryRunFiles } from '../duplicates/memory-run-files.ts'
 import type { RunFiles } from '../duplicates/run-files.ts'
 import { createFaultyRunFiles } from '../duplicates/testing/faulty-run-files.ts'
-import { type IdLimits, IdWindow } from './id-window.ts'
+import { ADMITTED, type IdLimits, IdWindow } from './id-window.ts'
 
 /** Ids that differ in one word only. */
 const wordsOf = (id: number): Uint32Array => {
@@ -57,9 +57,12 @@ function naive() {
 function take(window: IdWindow, ids: readonly number[], logTimeUs: number, windowUs: number): boolean[] {
   window.look(blockOf(ids), ids.length)
   window.expire(logTimeUs, windowUs)
-  const admitted = ids.map((_, row) => window.admit(row, logTimeUs))
+  const verdicts = new Uint8Array(ids.length)
+  const admitted = window.admitAll(verdicts, logTimeUs)
   window.work(ids.length)
-  return admitted
+  const isNew = ids.map((_, row) => verdicts[row] === ADMITTED)
+  assert.equal(admitted, isNew.filter(Boolean).length)
+  return isNew
 }
 
 type Exchange = (window: IdWindow, step: number) => IdWindow

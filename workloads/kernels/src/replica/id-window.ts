@@ -11,6 +11,10 @@ import type { RunFiles } from '../duplicates/run-files.ts'
 import { RunSource } from '../duplicates/run-source.ts'
 import { RunWriting } from '../duplicates/run-writing.ts'
 
+/** Verdicts of `admitAll`; a caller may have others. */
+export const ADMITTED = 0
+export const DUPLICATE = 1
+
 const CAPACITY_MIN = 64
 const SCRATCH_ROWS_MIN = 16
 /** Entries between two looks at whether a run is complete. */
@@ -52,7 +56,7 @@ type Job = Readonly<{ writing: RunWriting; recent: RecentIds | undefined; merged
  *   oldest ids ------------------------------------------------------------------------------> newest ids
  *
  * A filter that says no is right, and its maybe costs a look at the run; all 128 bits are compared before a row is dropped.
- * Use: `look` at a block's ids, `expire`, `admit` row by row, `work`. Only `look` reads the volume, and it changes nothing.
+ * Use: `look` at a block's ids, `expire`, `admitAll`, `work`. Only `look` reads the volume, and it changes nothing.
  * Cost: O(1) expected an id and run. Memory: 22 bytes an id for a quarter of the window, 2.1 for the others, and 20 for each
  * log time; less than 64 ids take 64 places. Without a volume the runs lie in memory, 20 bytes an id more.
  * Errors: `look` throws TN_ID_RUN_UNREADABLE. A run that cannot be written stays in memory, counted, and is tried again.
@@ -133,7 +137,7 @@ export class IdWindow {
 
   /**
    * Looks the ids of `rowCount` rows up in the runs, four words each from the start of `words`, before anything is decided: a
-   * disk that fails leaves the window as it was. `words` must stay as they are until the last `admit`.
+   * disk that fails leaves the window as it was. `words` must stay as they are until `admitAll`.
    */
   look(words: Uint32Array, rowCount: number): void {
     assert(words.length >= rowCount * 4, 'words shorter than rowCount')
@@ -165,36 +169,56 @@ export class IdWindow {
     if (live * 4 <= capacity && capacity > reserve) this.resizeRecent(Math.max(this.capacityMin, live * 2))
   }
 
-  /** True when the id of a row that was looked at is new, and then it is remembered. */
-  admit(row: number, logTimeUs: number): boolean {
-    const { words } = this
-    const [at, hash] = [row * 4, this.hashes[row]!]
-    let sequence = this.recent.find(words, at, hash)
-    for (let set = this.frozen.length - 1; set >= 0 && sequence < 0; set--) {
-      sequence = this.frozen[set]!.find(words, at, hash)
+  /**
+   * Judges the rows that were looked at, in their order, but for those whose verdict is another one already: an id that is
+   * new is ADMITTED and remembered, any other a DUPLICATE. Answers how many were admitted.
+   */
+  admitAll(verdicts: Uint8Array, logTimeUs: number): number {
+    const { words, hashes, head, tail } = this
+    let open = this.judgeElsewhere(verdicts, 0)
+    for (let row = 0; row < verdicts.length; ) {
+      if (this.recent.count === this.recent.capacity && this.makeRoom()) this.judgeElsewhere(verdicts, row)
+      const { count } = this.recent
+      const next = this.recent.admit(words, hashes, verdicts, row, head)
+      if (this.recent.count > count) this.times.addAll(hashes, verdicts, row, next, logTimeUs)
+      this.tail += this.recent.count - count
+      row = next
     }
-    if (sequence >= this.head) {
-      this.counters.recentDuplicates += 1
-      return false
-    }
-    if (this.looked && this.older!.sequences[row]! >= this.head) {
-      this.counters.runDuplicates += 1
-      return false
-    }
-    if (this.recent.count === this.recent.capacity) {
-      this.makeRoom()
-      this.recent.find(words, at, hash)
-    }
-    this.recent.append(words, at, hash)
-    this.times.add(hash, logTimeUs)
-    this.tail += 1
-    return true
+    open -= this.tail - tail
+    this.counters.recentDuplicates += open
+    return this.tail - tail
   }
 
-  /** `look` and `admit` for one id, which `words` holds from `at` on. */
+  /** Marks duplicates of ids that lie in no set that takes more; answers how many rows are open, from `from` on. */
+  private judgeElsewhere(verdicts: Uint8Array, from: number): number {
+    const { hashes, head } = this
+    const older = this.looked ? this.older!.sequences : undefined
+    let open = 0
+    for (let row = from; row < verdicts.length; row++) {
+      if (verdicts[row] !== ADMITTED) continue
+      if (older !== undefined && older[row]! >= head) {
+        verdicts[row] = DUPLICATE
+        this.counters.runDuplicates += 1
+        continue
+      }
+      open += 1
+      if (this.frozen.length > 0 && this.findFrozen(row * 4, hashes[row]!) >= head) verdicts[row] = DUPLICATE
+    }
+    return open
+  }
+
+  /** Sequence number of the newest copy among the sets that are being written; -1 = none. */
+  private findFrozen(at: number, hash: number): number {
+    let sequence = -1
+    for (let set = this.frozen.length - 1; set >= 0 && sequence < 0; set--)
+      sequence = this.frozen[set]!.find(this.words, at, hash)
+    return sequence
+  }
+
+  /** `look` and `admitAll` for one id, which `words` holds from `at` on: true when it is new. */
   add(words: Uint32Array, at: number, logTimeUs: number): boolean {
     this.look(words.subarray(at, at + 4), 1)
-    return this.admit(0, logTimeUs)
+    return this.admitAll(new Uint8Array(1), logTimeUs) === 1
   }
 
   /** Writes and merges runs, as much as is due for `rowCount` rows. Never throws for the disk: see `writeError`. */
@@ -303,8 +327,8 @@ export class IdWindow {
     this.recent = this.recent.copy(Math.max(this.head, this.recent.first), capacity)
   }
 
-  /** A full set loses its forgotten ids, grows, or is frozen and a new one begun. */
-  private makeRoom(): void {
+  /** A full set loses its forgotten ids, grows, or is frozen and a new one begun: then the answer is true. */
+  private makeRoom(): boolean {
     const { capacity } = this.recent
     const recentMax = this.recentMax()
     if (this.liveInRecent() * 2 <= capacity) this.resizeRecent(capacity)
@@ -313,7 +337,9 @@ export class IdWindow {
       this.times.cut()
       this.frozen.push(this.recent)
       this.recent = new RecentIds(this.tail, recentMax)
+      return true
     }
+    return false
   }
 
   /** The next run to make: of the two neighbours with the fewest ids where there are too many, or of the oldest frozen set. */

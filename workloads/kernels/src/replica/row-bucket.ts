@@ -1,25 +1,27 @@
 import { TrueNowError } from '@truenow/contracts/errors.ts'
-import {
-  ID_COLUMN_INDEX,
-  type TableDefinition,
-  TIME_COLUMN_INDEX,
-} from '@truenow/contracts/table-definition.ts'
+import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import type { Block } from '@truenow/contracts/wire/block-v1.ts'
-import { type Column, isValid } from '@truenow/contracts/wire/column.ts'
 import { type Arena, UNIT_BYTES } from '../columns/arena.ts'
-import { CHUNK_ROWS_MAX, CHUNK_ROWS_MIN, Chunk, type RowRange } from '../columns/chunk.ts'
+import { CHUNK_ROWS_MAX, CHUNK_ROWS_MIN, Chunk } from '../columns/chunk.ts'
 import { type ChunkLayout, NARROW_TIMES, WIDE_TIMES, type Width } from '../columns/chunk-layout.ts'
 import type { TextPools } from '../columns/text-pool.ts'
 import type { BucketRollup } from '../rollups/bucket-rollup.ts'
+import { kernelsOf } from '../simd/kernels-of.ts'
 import { ChunkSource } from './chunk-source.ts'
-import { digestRows, emptyDigest, type RowDigest } from './row-digest.ts'
+import { digestStagedRows, EMPTY_DIGEST, type RowDigest } from './digest-staged-rows.ts'
+import { sliceColumn } from './slice-column.ts'
+import { type StagedColumn, StagedRows } from './staged-rows.ts'
+import { numberAt, type RowNumbers, writeColumn, writeRows } from './write-rows.ts'
 
 const TWO_TO_32 = 2 ** 32
+/** Id and event time stand before the columns that a table declares. */
+const COLUMNS_BEFORE = 2
 const NUMBER_BYTES = 8
 const CODE_BYTES_MAX = 4
 /** Id, time and row number. */
 const ROW_BYTES_BESIDE_COLUMNS = 16 + 8 + 4
 const BITMAP_BYTES_A_ROW = 1 / 8
+const NO_CHUNKS: readonly Chunk[] = []
 /** What each column may take to begin at a whole one. */
 const VECTOR_BYTES = 16
 
@@ -33,8 +35,8 @@ export class RowBucket {
   rowCount = 0
   /** Offset of the last record that changed it: its version. */
   changedAtOffset = -1
-  /** Order-dependent digest of all its rows: equal rows in equal order give equal words. */
-  readonly digest = emptyDigest()
+  private digestA = EMPTY_DIGEST.a
+  private digestB = EMPTY_DIGEST.b
   /** Rows that the digest covers beyond those held: memory pressure took them. */
   evictedRows = 0
   /** Of the rows in its first `foldedChunks` chunks; rows that came later are beside it. */
@@ -42,9 +44,11 @@ export class RowBucket {
   private foldedChunks = 0
   /** Chunks that nothing is appended to any more: they are folded, or are being so. */
   private closedChunks = 0
-  private readonly arena: Arena
-  private readonly chunks: Chunk[] = []
-  private readonly texts: TextPools
+  readonly arena: Arena
+  /** Full ones, and the one that takes rows: most buckets of a quiet slot have this one only. */
+  private sealed: readonly Chunk[] = NO_CHUNKS
+  private open: Chunk | undefined
+  readonly texts: TextPools
   private layout: ChunkLayout
 
   constructor(startUs: number, endUs: number, arena: Arena, texts: TextPools) {
@@ -55,9 +59,18 @@ export class RowBucket {
     this.layout = endUs - startUs <= TWO_TO_32 ? NARROW_TIMES : WIDE_TIMES
   }
 
+  /** Order-dependent digest of all its rows: equal rows in equal order give equal words. */
+  get digest(): RowDigest {
+    return { a: this.digestA, b: this.digestB }
+  }
+  set digest({ a, b }: RowDigest) {
+    this.digestA = a
+    this.digestB = b
+  }
+
   /** Bytes that appending `rowCount` rows may ask the arena for, at most: the open chunk laid out anew, and those after it. */
   bytesFor(rowCount: number, definition: TableDefinition): number {
-    const held = this.chunks.length > this.closedChunks ? (this.chunks.at(-1)?.rowCount ?? 0) : 0
+    const held = this.isClosed ? 0 : (this.open?.rowCount ?? 0)
     const names = new Map(this.layout.columns.map(({ name, type }) => [name, type]))
     for (const { name, type } of definition.columns) names.set(name, type)
     let rowBytes = ROW_BYTES_BESIDE_COLUMNS
@@ -69,66 +82,93 @@ export class RowBucket {
     return Math.ceil(capacity * rowBytes) + chunks * rounding
   }
 
-  /** Appends rows `rows` of a block that follows `definition`, with their numbers in the slot's log order. */
-  append(
-    block: Pick<Block, 'columns'>,
-    definition: TableDefinition,
-    rows: Uint32Array,
-    rowCount: number,
-    rowNumbers: Float64Array,
-  ): void {
-    this.insert(block, definition, rows, rowCount, rowNumbers)
-    digestRows(this.digest, block.columns, rows, rowCount)
+  /**
+   * Appends rows `rows` of a staged block that follows `definition`; `numbers` are those of the block's rows in
+   * the slot's log. The pools must
+   * have room for its texts (`reserveTexts`).
+   */
+  append(staged: StagedRows, definition: TableDefinition, rows: Uint32Array, numbers: RowNumbers): void {
+    if (rows.length === 0) return
+    staged.name(rows)
+    this.insert(staged, definition, rows, numbers)
+    this.digest = digestStagedRows(staged, rows.length, this.digest)
   }
 
-  /** Puts back all rows of an empty bucket, in log order, with the digest that they had. */
+  /** Puts back all rows of an empty bucket, in log order, with the digest that they had. Errors: TN_MEMORY_FULL. */
   restore(
-    block: Pick<Block, 'columns'>,
+    { columns }: Pick<Block, 'columns'>,
     definition: TableDefinition,
-    rowNumbers: Float64Array,
-    digest: Readonly<RowDigest>,
+    numbers: Float64Array,
+    digest: RowDigest,
   ): void {
-    const rows = Uint32Array.from({ length: rowNumbers.length }, (_, row) => row)
-    this.insert(block, definition, rows, rows.length, rowNumbers)
-    Object.assign(this.digest, digest)
+    for (let from = 0; from < numbers.length; from += CHUNK_ROWS_MAX) {
+      const end = Math.min(from + CHUNK_ROWS_MAX, numbers.length)
+      const own = columns.map((column) => sliceColumn(column, from, end))
+      const piece = numbers.subarray(from, end)
+      const staged = new StagedRows(this.arena, own, end - from)
+      try {
+        reserveTexts(staged, definition, this.texts)
+        const rows = Uint32Array.from(piece, (_, row) => row)
+        staged.name(rows)
+        this.insert(staged, definition, rows, piece)
+      } finally {
+        staged.free()
+      }
+    }
+    this.digest = digest
   }
 
   private insert(
-    block: Pick<Block, 'columns'>,
+    staged: StagedRows,
     definition: TableDefinition,
     rows: Uint32Array,
-    rowCount: number,
-    rowNumbers: Float64Array,
+    numbers: RowNumbers,
   ): void {
-    if (rowCount === 0) return
     const own = definition.columns.map(({ name, type }, index) => ({
       name,
       type,
-      source: block.columns[index + 2] as Column,
+      source: staged.columns[index + COLUMNS_BEFORE]!,
     }))
-    const codes = own.map(({ name, source }) =>
-      source.type === 'string'
-        ? this.texts.of(name).translate(source.dictionary, source.codes, rows, rowCount, this.endUs)
-        : undefined,
-    )
-    for (const { name, type, source } of own) this.fit(name, type, hasNulls(source, rows, rowCount))
+    for (const { name, source } of own) this.translate(staged, name, source, rows.length)
+    const kernels = kernelsOf(this.arena)
+    for (const { name, type, source } of own) {
+      const { validity } = source
+      this.fit(
+        name,
+        type,
+        validity !== 0 && kernels.countBits(validity, staged.rows, rows.length) < rows.length,
+      )
+    }
     const present = new Set(own.map(({ name }) => name))
     // Blocks of an older version may still follow those of a newer one.
     for (const { name, type } of this.layout.columns) if (!present.has(name)) this.fit(name, type, true)
-    const whole = rows[rowCount - 1]! - rows[0]! === rowCount - 1
-    for (let from = 0; from < rowCount; ) {
-      const chunk = this.room(rowCount - from, rowNumbers[from]!)
-      const count = this.fitting(chunk, rowNumbers, from, rowCount)
-      this.write(chunk, block.columns, { rows, from, count, whole }, rowNumbers)
+    for (let from = 0; from < rows.length; ) {
+      const chunk = this.room(rows.length - from, numberAt(numbers, rows[from]!))
+      const count = this.fitting(chunk, numbers, rows, from)
+      const piece = { from, count }
+      writeRows(chunk, staged, piece, { startUs: this.startUs, numbers, named: rows })
       for (const [index, { name }] of chunk.layout.columns.entries()) {
-        const at = own.findIndex((column) => column.name === name)
-        if (at < 0) chunk.writeNulls(index, count)
-        else chunk.write(index, own[at]!.source, { rows, from, count, whole }, codes[at])
+        const column = own.find((one) => one.name === name)
+        if (column === undefined) chunk.writeNulls(index, count)
+        else writeColumn(chunk, index, staged, column.source, piece)
       }
       chunk.rowCount += count
       from += count
     }
-    this.rowCount += rowCount
+    this.rowCount += rows.length
+  }
+
+  /** Codes of a column's texts for the rows that were named. */
+  private translate(
+    staged: StagedRows,
+    name: string,
+    { texts, values }: StagedColumn,
+    rowCount: number,
+  ): void {
+    if (texts === undefined) return
+    const pool = this.texts.of(name)
+    staged.find(pool, texts)
+    pool.translate(texts, values, staged.rows, rowCount, this.endUs)
   }
 
   /** These rows, chunk by chunk, frozen for who retains the chunks and the rollup. */
@@ -155,7 +195,7 @@ export class RowBucket {
 
   /** Gives back the room behind the last row; rows that come late open it again. */
   trim(): void {
-    const last = this.chunks.at(-1)
+    const last = this.open
     if (last === undefined) return
     const capacity = Math.max(CHUNK_ROWS_MIN, Math.ceil(last.rowCount / CHUNK_ROWS_MIN) * CHUNK_ROWS_MIN)
     if (capacity >= last.capacity) return
@@ -170,7 +210,8 @@ export class RowBucket {
   /** Gives everything back; cuts that read it keep it until they are released. */
   free(): void {
     for (const chunk of this.chunks) chunk.retire()
-    this.chunks.length = 0
+    this.sealed = NO_CHUNKS
+    this.open = undefined
     this.fold(undefined)
   }
 
@@ -180,9 +221,17 @@ export class RowBucket {
   }
 
   get residentBytes(): number {
-    let bytes = this.rollup?.residentBytes ?? 0
-    for (const chunk of this.chunks) bytes += chunk.residentBytes
+    let bytes = (this.rollup?.residentBytes ?? 0) + (this.open?.residentBytes ?? 0)
+    for (const chunk of this.sealed) bytes += chunk.residentBytes
     return bytes
+  }
+
+  private get chunks(): readonly Chunk[] {
+    return this.open === undefined ? this.sealed : [...this.sealed, this.open]
+  }
+
+  private get isClosed(): boolean {
+    return this.sealed.length + (this.open === undefined ? 0 : 1) <= this.closedChunks
   }
 
   /** Makes the layout of chunks to come hold a column with what it has by now. */
@@ -191,7 +240,7 @@ export class RowBucket {
     const known = index === undefined ? undefined : this.layout.columns[index]
     const width = type === 'string' ? this.texts.of(name).width : type === 'bool' ? 1 : NUMBER_BYTES
     // Rows of the open chunk that are older than the column are null in it.
-    const added = known === undefined && (this.chunks.at(-1)?.rowCount ?? 0) > 0
+    const added = known === undefined && (this.open?.rowCount ?? 0) > 0
     const hasValidity = nulls || added || known?.hasValidity === true
     if (known?.width === width && known.hasValidity === hasValidity) return
     this.layout = this.layout.with({ name, type, width: width as Width, hasValidity })
@@ -199,12 +248,12 @@ export class RowBucket {
 
   /** The open chunk, in the layout of now, with room for `count` more rows or as many as a chunk can have. */
   private room(count: number, rowNumber: number): Chunk {
-    const last = this.chunks.at(-1)
+    const last = this.open
     const full = last === undefined || last.rowCount === CHUNK_ROWS_MAX
-    const closed = this.chunks.length <= this.closedChunks
-    if (full || closed || rowNumber - last.firstRowNumber >= TWO_TO_32) {
+    if (full || this.isClosed || rowNumber - last.firstRowNumber >= TWO_TO_32) {
       const chunk = new Chunk(this.arena, this.layout, capacityFor(count), rowNumber)
-      this.chunks.push(chunk)
+      if (last !== undefined) this.sealed = [...this.sealed, last]
+      this.open = chunk
       return chunk
     }
     const needed = Math.min(CHUNK_ROWS_MAX, last.rowCount + count)
@@ -213,47 +262,18 @@ export class RowBucket {
   }
 
   /** How many of the rows from `from` on fit into the chunk. */
-  private fitting(chunk: Chunk, rowNumbers: Float64Array, from: number, rowCount: number): number {
-    let count = Math.min(rowCount - from, chunk.capacity - chunk.rowCount)
-    while (rowNumbers[from + count - 1]! - chunk.firstRowNumber >= TWO_TO_32) count -= 1
+  private fitting(chunk: Chunk, numbers: RowNumbers, rows: Uint32Array, from: number): number {
+    let count = Math.min(rows.length - from, chunk.capacity - chunk.rowCount)
+    while (numberAt(numbers, rows[from + count - 1]!) - chunk.firstRowNumber >= TWO_TO_32) count -= 1
     return count
   }
 
   private replaceLast(last: Chunk, capacity: number): Chunk {
     const chunk = new Chunk(this.arena, this.layout, capacity, last.firstRowNumber)
     last.copyTo(chunk)
-    this.chunks[this.chunks.length - 1] = chunk
+    this.open = chunk
     last.retire()
     return chunk
-  }
-
-  /** Ids, times and row numbers. */
-  private write(chunk: Chunk, columns: readonly Column[], range: RowRange, rowNumbers: Float64Array): void {
-    const [ids, times] = [columns[ID_COLUMN_INDEX], columns[TIME_COLUMN_INDEX]]
-    if (ids?.type !== 'id128' || times?.type !== 'timestamp')
-      throw new TypeError('a block without id and time')
-    const { rows, from, count, whole } = range
-    const [ownIds, ownTimes, ownNumbers] = [chunk.ids(), chunk.times(), chunk.rowNumbers()]
-    const baseUs = chunk.layout.timeWidth === 4 ? this.startUs : 0
-    if (whole) {
-      const first = rows[from]! * 16
-      ownIds.set(ids.values.subarray(first, first + count * 16), chunk.rowCount * 16)
-    } else {
-      for (let index = 0; index < count; index++) {
-        const row = rows[from + index]! * 16
-        ownIds.set(ids.values.subarray(row, row + 16), (chunk.rowCount + index) * 16)
-      }
-    }
-    let { timeUsMin, timeUsMax } = chunk
-    for (let index = 0; index < count; index++) {
-      const timeUs = times.values[rows[from + index]!]!
-      if (timeUs < timeUsMin) timeUsMin = timeUs
-      if (timeUs > timeUsMax) timeUsMax = timeUs
-      ownTimes[chunk.rowCount + index] = timeUs - baseUs
-      ownNumbers[chunk.rowCount + index] = rowNumbers[from + index]! - chunk.firstRowNumber
-    }
-    chunk.timeUsMin = timeUsMin
-    chunk.timeUsMax = timeUsMax
   }
 }
 
@@ -269,8 +289,10 @@ function capacityFor(rows: number): number {
   return capacity
 }
 
-function hasNulls(column: Column, rows: Uint32Array, rowCount: number): boolean {
-  if (column.validity === undefined) return false
-  for (let index = 0; index < rowCount; index++) if (!isValid(column, rows[index]!)) return true
-  return false
+/** Makes room in the pools for all texts of a block. Errors: TN_MEMORY_FULL; then codes and their texts are as they were. */
+export function reserveTexts(staged: StagedRows, { columns }: TableDefinition, pools: TextPools): void {
+  for (const [index, { name }] of columns.entries()) {
+    const texts = staged.columns[index + COLUMNS_BEFORE]?.texts
+    if (texts !== undefined) pools.of(name).reserve(texts.entries, texts.byteCount)
+  }
 }

@@ -11,8 +11,11 @@ import { TextPools } from '../columns/text-pool.ts'
 import type { Cut } from '../plan/row-source.ts'
 import { BucketFolder } from '../rollups/bucket-folder.ts'
 import type { RollupLimits } from '../rollups/rollup-limits.ts'
-import { IdWindow } from './id-window.ts'
-import { RowBucket } from './row-bucket.ts'
+import { BucketRing } from './bucket-ring.ts'
+import { type DealtRows, dealRows } from './deal-rows.ts'
+import { ADMITTED, IdWindow } from './id-window.ts'
+import { RowBucket, reserveTexts } from './row-bucket.ts'
+import { StagedRows } from './staged-rows.ts'
 
 export type Cursor = Readonly<{ offset: number; checksum: number }>
 export type Gap = Readonly<{ firstOffset: number; resumeOffset: number; fromUs: number; toUs: number }>
@@ -25,6 +28,8 @@ export type Counters = {
   deadLettered: number
 }
 
+/** A row's verdict beside those of the id window. */
+const EXPIRED = 2
 /** Buckets that a retention is cut into, at most; a bucket spans at least a second. */
 const BUCKETS_A_RETENTION = 60
 
@@ -46,9 +51,6 @@ export type EvictedBucket = Readonly<{
   digestA: number
   digestB: number
 }>
-
-/** Rows of a block that go to one bucket: the first `count`, in log order. */
-type Taken = { readonly rows: Uint32Array; count: number }
 
 /** Memory that replicas of a thread share. */
 export type ReplicaMemory = Readonly<{ arena?: Arena; texts?: TextPools }>
@@ -82,8 +84,8 @@ export class SlotReplica {
   readonly counters: Counters = { logRows: 0, applied: 0, deduplicated: 0, expired: 0, deadLettered: 0 }
   readonly gaps: Gap[] = []
   readonly ids: IdWindow
+  readonly buckets = new BucketRing()
   /** By `bucketKey`. */
-  readonly buckets = new Map<string, RowBucket>()
   readonly evicted = new Map<string, EvictedBucket>()
   /** Event time below which retention let rows go. Never back: a longer retention does not bring them again. */
   expiredBelowUs = 0
@@ -104,7 +106,7 @@ export class SlotReplica {
   constructor(definition: TableDefinition, { arena, texts, ids, rollupLimits }: ReplicaParts = {}) {
     this.definition = definition
     this.arena = arena ?? new Arena(createPlainMemory())
-    this.texts = texts ?? new TextPools()
+    this.texts = texts ?? new TextPools(this.arena)
     this.ids = ids ?? new IdWindow()
     this.folder = new BucketFolder(rollupLimits)
     this.texts.join(this)
@@ -115,25 +117,17 @@ export class SlotReplica {
    * in force. Errors: TN_MEMORY_FULL, TN_ID_RUN_UNREADABLE; then nothing changed.
    */
   apply(block: Block, definition: TableDefinition, at: Cursor, appendTimeUs: number): void {
-    this.reserve(block, definition)
-    this.ids.look(wordsOf(block), block.rowCount)
-    this.advance(at, appendTimeUs)
-    if (definition.version > this.definition.version) this.definition = definition
-    this.tableVersion = Math.max(this.tableVersion, definition.version)
-    const horizonUs = this.horizonUs()
-    this.ids.expire(this.logTimeUs, this.definition.dedupWindowUs)
-    const rowsOfBucket = this.judge(block, horizonUs)
-    for (const [startUs, { rows, count }] of rowsOfBucket) {
-      const bucket = this.openBucket(startUs)
-      // Row numbers follow log order: those of one block are told apart by their place in it.
-      const numbers = new Float64Array(count)
-      for (let index = 0; index < count; index++) numbers[index] = this.counters.logRows + rows[index]!
-      bucket.append(block, definition, rows, count, numbers)
-      bucket.changedAtOffset = at.offset
+    const { retentionUs } = definition.version > this.definition.version ? definition : this.definition
+    const dealt = dealRows(timesOf(block), block.rowCount, bucketSpanUs(retentionUs))
+    const staged = new StagedRows(this.arena, block.columns, block.rowCount)
+    try {
+      reserveTexts(staged, definition, this.texts)
+      this.reserve(dealt, definition)
+      this.ids.look(wordsOf(block), block.rowCount)
+      this.fold(block, dealt, staged, { definition, at, appendTimeUs })
+    } finally {
+      staged.free()
     }
-    this.counters.logRows += block.rowCount
-    this.eventUsMax = Math.max(this.eventUsMax, block.timeUsMax)
-    this.afterRecord()
     this.ids.work(block.rowCount)
     this.foldBuckets(block.rowCount)
   }
@@ -141,6 +135,34 @@ export class SlotReplica {
   /** Folds quiet buckets into rollups, as much as `rows` applied rows let it; all of them by default. */
   foldBuckets(rows = Number.POSITIVE_INFINITY): void {
     this.folder.work(this.buckets, this.definition, this.progressUs, rows)
+    this.rowBytes = -1
+  }
+
+  /** Nothing here can fail. */
+  private fold(
+    block: Block,
+    dealt: DealtRows,
+    staged: StagedRows,
+    {
+      definition,
+      at,
+      appendTimeUs,
+    }: Readonly<{ definition: TableDefinition; at: Cursor; appendTimeUs: number }>,
+  ): void {
+    this.advance(at, appendTimeUs)
+    if (definition.version > this.definition.version) this.definition = definition
+    this.tableVersion = Math.max(this.tableVersion, definition.version)
+    const horizonUs = this.horizonUs()
+    this.ids.expire(this.logTimeUs, this.definition.dedupWindowUs)
+    for (const [index, rows] of this.judge(block.rowCount, dealt, horizonUs).entries()) {
+      if (rows.length === 0) continue
+      const bucket = this.openBucket(dealt.startsUs[index]!)
+      bucket.append(staged, definition, rows, this.counters.logRows)
+      bucket.changedAtOffset = at.offset
+    }
+    this.counters.logRows += block.rowCount
+    this.eventUsMax = Math.max(this.eventUsMax, block.timeUsMax)
+    this.afterRecord()
   }
 
   /** Folds in a record that nobody can read. */
@@ -170,9 +192,9 @@ export class SlotReplica {
   cut(slot: number): Cut {
     const sources = [...this.buckets.values()].flatMap((bucket) => bucket.sources(slot, this.definition))
     for (const { resident } of sources) resident.chunk.retain()
-    const rollups = [...this.buckets.values()].map(({ rollup }) => rollup)
+    const rollups = this.buckets.values().map(({ rollup }) => rollup)
     for (const rollup of rollups) rollup?.retain()
-    const open = { oldestEndUs: this.oldestBucketEndUs() }
+    const open = { oldestEndUs: this.buckets.oldestEndUs }
     this.openCuts.add(open)
     const release = () => {
       for (const { resident } of sources) resident.chunk.release()
@@ -185,7 +207,7 @@ export class SlotReplica {
 
   /** No row that is held, or that an open cut sees, lies in a bucket that ends before. */
   oldestEndUs(): number {
-    let endUs = this.oldestBucketEndUs()
+    let endUs = this.buckets.oldestEndUs
     for (const { oldestEndUs } of this.openCuts) endUs = Math.min(endUs, oldestEndUs)
     return endUs
   }
@@ -196,6 +218,7 @@ export class SlotReplica {
     this.folder.stop()
     for (const bucket of this.buckets.values()) bucket.free()
     this.buckets.clear()
+    this.rowBytes = -1
     this.isFreed = true
     this.leaveTexts()
   }
@@ -203,12 +226,6 @@ export class SlotReplica {
 
   private leaveTexts(): void {
     if (this.isFreed && this.openCuts.size === 0) this.texts.leave(this)
-  }
-
-  private oldestBucketEndUs(): number {
-    let oldest = Number.POSITIVE_INFINITY
-    for (const { endUs } of this.buckets.values()) if (endUs < oldest) oldest = endUs
-    return oldest
   }
 
   get residentRows(): number {
@@ -219,10 +236,13 @@ export class SlotReplica {
 
   /** Bytes of rows and remembered ids; texts count apart, since replicas share them. */
   get residentBytes(): number {
-    let bytes = this.ids.residentBytes
-    for (const bucket of this.buckets.values()) bytes += bucket.residentBytes
-    return bytes
+    if (this.rowBytes < 0)
+      this.rowBytes = this.buckets.values().reduce((sum, { residentBytes }) => sum + residentBytes, 0)
+    return this.ids.residentBytes + this.rowBytes
   }
+
+  /** Of the buckets; -1 = to be counted anew: a shard asks ten times a second, of slots that mostly stand still. */
+  private rowBytes = -1
 
   /** What is folded, for who watches; the number of rows does not count those beside a rollup, which came later. */
   get rollups(): Readonly<RollupFigures> {
@@ -243,11 +263,17 @@ export class SlotReplica {
     const [oldest] = [...this.buckets.values()].toSorted((a, b) => a.startUs - b.startUs || a.endUs - b.endUs)
     if (oldest === undefined || this.buckets.size < 2) return false
     const { startUs, endUs, evictedRows, digest } = oldest
-    const key = bucketKey(startUs, endUs)
-    this.buckets.delete(key)
+    this.buckets.delete(oldest)
     oldest.free()
+    this.rowBytes = -1
     const rowCount = oldest.rowCount + evictedRows
-    this.evicted.set(key, { startUs, endUs, rowCount, digestA: digest.a, digestB: digest.b })
+    this.evicted.set(bucketKey(startUs, endUs), {
+      startUs,
+      endUs,
+      rowCount,
+      digestA: digest.a,
+      digestB: digest.b,
+    })
     this.evictedBelowUs = Math.max(this.evictedBelowUs, endUs)
     return true
   }
@@ -308,52 +334,46 @@ export class SlotReplica {
     this.logTimeUs = Math.max(this.logTimeUs, appendTimeUs)
   }
 
-  /** Rows that are neither expired nor duplicates, by the start of their bucket, in log order. */
-  private judge(block: Block, horizonUs: number): Map<number, Taken> {
-    const times = block.columns[TIME_COLUMN_INDEX]
-    if (times?.type !== 'timestamp') throw new TypeError('a block without time')
+  /** Rows that are neither expired nor duplicates, by bucket, in log order. */
+  private judge(
+    rowCount: number,
+    { startsUs, counts, bucketOf }: DealtRows,
+    horizonUs: number,
+  ): Uint32Array[] {
     const spanUs = bucketSpanUs(this.definition.retentionUs)
-    const rowsOfBucket = new Map<number, Taken>()
-    let [into, intoUs]: [Taken | undefined, number] = [undefined, -1]
-    for (let row = 0; row < block.rowCount; row++) {
-      const startUs = Math.floor(times.values[row]! / spanUs) * spanUs
-      if (startUs + spanUs <= horizonUs) {
-        this.counters.expired += 1
-        continue
-      }
-      if (!this.ids.admit(row, this.logTimeUs)) {
-        this.counters.deduplicated += 1
-        continue
-      }
-      this.counters.applied += 1
-      if (into === undefined || startUs !== intoUs) {
-        intoUs = startUs
-        into = rowsOfBucket.get(startUs)
-        if (into === undefined) {
-          into = { rows: new Uint32Array(block.rowCount - row), count: 0 }
-          rowsOfBucket.set(startUs, into)
-        }
-      }
-      into.rows[into.count++] = row
+    const isExpired = startsUs.map((startUs) => startUs + spanUs <= horizonUs)
+    const verdicts = new Uint8Array(rowCount)
+    if (isExpired.includes(true)) {
+      for (let row = 0; row < rowCount; row++) if (isExpired[bucketOf[row]!]) verdicts[row] = EXPIRED
     }
-    return rowsOfBucket
+    const expired = counts.reduce((sum, count, index) => (isExpired[index] ? sum + count : sum), 0)
+    const applied = this.ids.admitAll(verdicts, this.logTimeUs)
+    this.counters.expired += expired
+    this.counters.applied += applied
+    this.counters.deduplicated += rowCount - expired - applied
+    const rowsOfBucket = counts.map((count) => new Uint32Array(count))
+    const taken = new Uint32Array(counts.length)
+    for (let row = 0; row < rowCount; row++) {
+      const bucket = bucketOf[row]!
+      if (verdicts[row] === ADMITTED) rowsOfBucket[bucket]![taken[bucket]!++] = row
+    }
+    return rowsOfBucket.map((rows, bucket) => rows.subarray(0, taken[bucket]))
   }
 
   /** The bucket that new rows from `startUs` on go to. One that memory pressure took goes on from its digest. */
   private openBucket(startUs: number): RowBucket {
     const endUs = startUs + bucketSpanUs(this.definition.retentionUs)
-    const key = bucketKey(startUs, endUs)
-    const held = this.buckets.get(key)
+    const held = this.buckets.get(startUs, endUs)
     if (held !== undefined) return held
+    const key = bucketKey(startUs, endUs)
     const bucket = new RowBucket(startUs, endUs, this.arena, this.texts)
     const before = this.evicted.get(key)
     if (before !== undefined) {
       bucket.evictedRows = before.rowCount
-      bucket.digest.a = before.digestA
-      bucket.digest.b = before.digestB
+      bucket.digest = { a: before.digestA, b: before.digestB }
       this.evicted.delete(key)
     }
-    this.buckets.set(key, bucket)
+    this.buckets.add(bucket)
     return bucket
   }
 
@@ -362,13 +382,18 @@ export class SlotReplica {
     const horizonUs = this.horizonUs()
     const spanUs = bucketSpanUs(this.definition.retentionUs)
     this.expiredBelowUs = Math.max(this.expiredBelowUs, Math.floor(horizonUs / spanUs) * spanUs)
-    for (const held of [this.buckets, this.evicted]) {
-      for (const [key, { endUs }] of held) {
-        if (endUs > horizonUs) continue
-        this.buckets.get(key)?.free()
-        held.delete(key)
-        this.expiredBelowUs = Math.max(this.expiredBelowUs, endUs)
+    this.rowBytes = -1
+    if (this.buckets.oldestEndUs <= horizonUs) {
+      for (const bucket of this.buckets.values().filter(({ endUs }) => endUs <= horizonUs)) {
+        bucket.free()
+        this.buckets.delete(bucket)
+        this.expiredBelowUs = Math.max(this.expiredBelowUs, bucket.endUs)
       }
+    }
+    for (const [key, { endUs }] of this.evicted) {
+      if (endUs > horizonUs) continue
+      this.evicted.delete(key)
+      this.expiredBelowUs = Math.max(this.expiredBelowUs, endUs)
     }
     while (this.gaps[0] !== undefined && this.isPast(this.gaps[0])) this.gaps.shift()
     this.trimQuiet()
@@ -395,29 +420,15 @@ export class SlotReplica {
   private trimAtUs = -1
 
   /** Makes sure that the arena has what the rows of a block may need, before anything changes. Errors: TN_MEMORY_FULL. */
-  private reserve(block: Block, definition: TableDefinition): void {
-    const times = block.columns[TIME_COLUMN_INDEX]
-    if (times?.type !== 'timestamp') throw new TypeError('a block without time')
+  private reserve({ startsUs, counts }: DealtRows, definition: TableDefinition): void {
     const { retentionUs } = definition.version > this.definition.version ? definition : this.definition
     const spanUs = bucketSpanUs(retentionUs)
-    const rowsOfBucket = new Map<number, number>()
-    let [sameUs, same] = [-1, 0]
-    for (let row = 0; row < block.rowCount; row++) {
-      const startUs = Math.floor(times.values[row]! / spanUs) * spanUs
-      if (startUs !== sameUs) {
-        rowsOfBucket.set(sameUs, (rowsOfBucket.get(sameUs) ?? 0) + same)
-        sameUs = startUs
-        same = 0
-      }
-      same += 1
-    }
-    rowsOfBucket.set(sameUs, (rowsOfBucket.get(sameUs) ?? 0) + same)
-    rowsOfBucket.delete(-1)
     let bytes = 0
-    for (const [startUs, rows] of rowsOfBucket) {
-      const bucket = this.buckets.get(bucketKey(startUs, startUs + spanUs))
-      bytes += (bucket ?? new RowBucket(startUs, startUs + spanUs, this.arena, this.texts)).bytesFor(
-        rows,
+    for (const [index, startUs] of startsUs.entries()) {
+      const endUs = startUs + spanUs
+      const bucket = this.buckets.get(startUs, endUs)
+      bytes += (bucket ?? new RowBucket(startUs, endUs, this.arena, this.texts)).bytesFor(
+        counts[index]!,
         definition,
       )
     }
@@ -425,11 +436,17 @@ export class SlotReplica {
   }
 }
 
+function timesOf(block: Block): Float64Array {
+  const times = block.columns[TIME_COLUMN_INDEX]
+  if (times?.type !== 'timestamp') throw new TypeError('a block without time')
+  return times.values
+}
+
 /** The ids as words, four a row: in the block they stand wherever its bytes began. */
 function wordsOf(block: Block): Uint32Array {
   const ids = block.columns[ID_COLUMN_INDEX]
   if (ids?.type !== 'id128') throw new TypeError('a block without id')
-  const words = new Uint32Array(block.rowCount * 4)
-  new Uint8Array(words.buffer).set(ids.values.subarray(0, block.rowCount * 16))
-  return words
+  const { buffer, byteOffset } = ids.values
+  if (byteOffset % 4 === 0) return new Uint32Array(buffer, byteOffset, block.rowCount * 4)
+  return new Uint32Array(Uint8Array.from(ids.values).buffer, 0, block.rowCount * 4)
 }

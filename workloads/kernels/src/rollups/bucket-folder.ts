@@ -1,6 +1,7 @@
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import type { ResidentSource } from '../plan/row-source.ts'
+import type { BucketRing } from '../replica/bucket-ring.ts'
 import type { RowBucket } from '../replica/row-bucket.ts'
 import type { BucketRollup } from './bucket-rollup.ts'
 import { foldBucket } from './fold-bucket.ts'
@@ -38,14 +39,9 @@ export class BucketFolder {
   }
 
   /** Works for as long as passing over `rows` rows a few times takes; `Infinity`: until every quiet bucket is folded. */
-  work(
-    buckets: ReadonlyMap<string, RowBucket>,
-    definition: TableDefinition,
-    progressUs: number,
-    rows: number,
-  ): void {
+  work(buckets: BucketRing, definition: TableDefinition, progressUs: number, rows: number): void {
     const declared = JSON.stringify(definition.rollups ?? [])
-    if (this.folding !== undefined && !isHeld(this.folding.bucket, buckets)) this.stop()
+    if (this.folding !== undefined && !buckets.values().includes(this.folding.bucket)) this.stop()
     this.credit = Math.min(this.credit, 0) + rows * PASSES_A_ROW
     while (this.credit > 0) {
       this.folding ??= this.begin(buckets, definition, declared, progressUs)
@@ -64,7 +60,7 @@ export class BucketFolder {
   }
 
   private begin(
-    buckets: ReadonlyMap<string, RowBucket>,
+    buckets: BucketRing,
     definition: TableDefinition,
     declared: string,
     progressUs: number,
@@ -112,9 +108,4 @@ export class BucketFolder {
     }
     this.stop()
   }
-}
-
-function isHeld(bucket: RowBucket, buckets: ReadonlyMap<string, RowBucket>): boolean {
-  for (const held of buckets.values()) if (held === bucket) return true
-  return false
 }

@@ -99,12 +99,15 @@ function writeTimes(
 ): void {
   const times = chunk.times()
   const first = stepUs === WHOLE_BUCKET ? 0 : Math.floor(startUs / stepUs)
+  let [earliestUs, latestUs] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
   for (let cell = 0; cell < steps.length; cell++) {
     const timeUs = stepUs === WHOLE_BUCKET ? startUs : Math.max(startUs, (first + steps[cell]!) * stepUs)
     times[cell] = isNarrow ? timeUs - startUs : timeUs
-    if (timeUs < chunk.timeUsMin) chunk.timeUsMin = timeUs
-    if (timeUs > chunk.timeUsMax) chunk.timeUsMax = timeUs
+    if (timeUs < earliestUs) earliestUs = timeUs
+    if (timeUs > latestUs) latestUs = timeUs
   }
+  chunk.timeMin = earliestUs - startUs
+  chunk.timeMax = latestUs - startUs
 }
 
 function writeDimension(chunk: Chunk, dimension: DimensionCodes, codes: Uint32Array): void {

@@ -1,3 +1,5 @@
+import type { DigestKernels, TakeKernels, TextKernels } from './ingest-kernels.ts'
+
 /** A byte address in the memory that the kernels were made over, a multiple of 16. */
 export type Pointer = number
 /** A pointer that may be 0: absent. Without a selection every row counts, without a validity none is null. */
@@ -22,7 +24,10 @@ export type Kernels = SelectValueKernels &
   GroupNumberKernels &
   GroupAggregateKernels &
   FewGroupKernels &
-  KeyKernels
+  KeyKernels &
+  TextKernels &
+  TakeKernels &
+  DigestKernels
 
 /** Most rows in a call. */
 export const KERNEL_ROWS_MAX = 65_536

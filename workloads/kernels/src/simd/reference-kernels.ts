@@ -1,8 +1,10 @@
 import type { LinearMemory } from '../columns/arena.ts'
 import { bitmaps } from './bitmaps.ts'
+import { digestRows } from './digest-rows.ts'
 import { fewGroups } from './few-groups.ts'
 import { groupAggregates } from './group-aggregates.ts'
 import { groupNumbers } from './group-numbers.ts'
+import { internTexts } from './intern-texts.ts'
 import type { Kernels } from './kernels.ts'
 import { memoryViews } from './memory-views.ts'
 import { minMaxF64 } from './min-max-f64.ts'
@@ -11,6 +13,7 @@ import { selectCodes } from './select-codes.ts'
 import { selectValues } from './select-values.ts'
 import { sumF64 } from './sum-f64.ts'
 import { sumI64 } from './sum-i64.ts'
+import { takeRows } from './take-rows.ts'
 
 /** The TypeScript twins of all kernels over `memory`: the reference that tests hold the WebAssembly form to. */
 export function referenceKernels(memory: Pick<LinearMemory, 'buffer'>): Kernels {
@@ -26,5 +29,8 @@ export function referenceKernels(memory: Pick<LinearMemory, 'buffer'>): Kernels 
     ...groupAggregates(views),
     ...fewGroups(views),
     ...numberKeys(views),
+    ...internTexts(views),
+    ...takeRows(views),
+    ...digestRows(views),
   }
 }

@@ -1,4 +1,5 @@
 import type { Column } from '@truenow/contracts/wire/column.ts'
+import type { Dictionary } from '@truenow/contracts/wire/dictionary.ts'
 import { type Hash64, murmur3, murmur3OfWords } from './murmur3.ts'
 
 const SCRATCH_BYTES = 1_024
@@ -18,7 +19,7 @@ export class ValueHasher implements Hash64 {
   private readonly encoder = new TextEncoder()
   private readonly double = new Float64Array(1)
   private readonly words = new Uint32Array(this.double.buffer)
-  private dictionary: readonly string[] | undefined
+  private dictionary: Dictionary | undefined
   private hashes = new Int32Array(0)
   private known = new Uint8Array(0)
 
@@ -54,7 +55,7 @@ export class ValueHasher implements Hash64 {
     murmur3OfWords(this.words[0]!, this.words[1]!, this)
   }
 
-  private ofEntry(dictionary: readonly string[], code: number): void {
+  private ofEntry(dictionary: Dictionary, code: number): void {
     if (dictionary !== this.dictionary || code >= this.known.length) {
       this.dictionary = dictionary
       this.hashes = new Int32Array(dictionary.length * 2)
@@ -65,7 +66,7 @@ export class ValueHasher implements Hash64 {
       this.low = this.hashes[code * 2 + 1]!
       return
     }
-    this.ofText(dictionary[code]!)
+    this.ofText(dictionary.at(code)!)
     this.hashes[code * 2] = this.high
     this.hashes[code * 2 + 1] = this.low
     this.known[code] = HASHED

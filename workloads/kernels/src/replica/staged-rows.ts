@@ -1,0 +1,161 @@
+import type { Column } from '@truenow/contracts/wire/column.ts'
+import { Utf8Dictionary } from '@truenow/contracts/wire/dictionary.ts'
+import type { Arena } from '../columns/arena.ts'
+import type { StagedTexts, TextPool } from '../columns/text-pool.ts'
+
+/** A column of the block in the arena, row by row; `validity` 0 = no row is null. */
+export type StagedColumn = Readonly<{
+  type: Column['type']
+  values: number
+  validity: number
+  texts: StagedTexts | undefined
+}>
+
+const VECTOR_BYTES = 16
+/** Kernels read a vector beyond the end of what they read. */
+const SLACK_BYTES = 16
+const padded = (bytes: number): number => Math.ceil(bytes / VECTOR_BYTES) * VECTOR_BYTES
+const WIDTHS: Readonly<Partial<Record<Column['type'], number>>> = {
+  string: 4,
+  int64: 8,
+  float64: 8,
+  timestamp: 8,
+  bool: 1,
+  id128: 16,
+}
+
+/**
+ * A block's columns and room to work on its rows, in the arena for as long as the block is folded in: kernels read nothing
+ * else.
+ * Cost: a copy of the columns; one allocation. Errors: TN_MEMORY_FULL; then nothing was taken.
+ */
+export class StagedRows {
+  readonly arena: Arena
+  readonly rowCount: number
+  readonly columns: readonly StagedColumn[]
+  /** Of the rows that were named: their numbers in the block, and their digests, u32 each. */
+  readonly rows: number
+  readonly mixed: number
+  /** A few words for what kernels answer. */
+  readonly answer: number
+  private readonly pointer: number
+  private readonly bytes: number
+  private readonly found = new Set<TextPool>()
+
+  constructor(arena: Arena, columns: readonly Column[], rowCount: number) {
+    const dictionaries = columns.map((column) =>
+      column.type === 'string' ? Utf8Dictionary.of(column.dictionary) : undefined,
+    )
+    const words = padded(rowCount * 4)
+    const own = 2 * words + VECTOR_BYTES
+    this.arena = arena
+    this.rowCount = rowCount
+    this.bytes = columns.reduce(
+      (sum, column, index) => sum + stagedBytes(column, dictionaries[index], rowCount),
+      own + SLACK_BYTES,
+    )
+    this.pointer = arena.allocate(this.bytes)
+    const writer = new Writer(arena, this.pointer)
+    this.rows = writer.skip(words)
+    this.mixed = writer.skip(words)
+    this.answer = writer.skip(VECTOR_BYTES)
+    this.columns = columns.map((column, index) => stage(column, dictionaries[index], rowCount, writer))
+  }
+
+  free(): void {
+    this.arena.free(this.pointer, this.bytes)
+  }
+
+  /** Names the rows that the next kernels are about. */
+  name(rows: Uint32Array): void {
+    this.words(this.rows, rows.length).set(rows)
+  }
+
+  words(pointer: number, length: number): Uint32Array {
+    return new Uint32Array(this.arena.buffer, pointer, length)
+  }
+  /** `answer` as two doubles. */
+  doubles(): Float64Array {
+    return new Float64Array(this.arena.buffer, this.answer, 2)
+  }
+
+  /** Finds a column's texts in its pool, once. */
+  find(pool: TextPool, texts: StagedTexts): void {
+    if (this.found.has(pool)) return
+    pool.find(texts)
+    this.found.add(pool)
+  }
+}
+
+/** Puts one thing behind another, each at a whole vector. */
+class Writer {
+  private readonly bytes: Uint8Array
+  private at: number
+
+  constructor(arena: Arena, pointer: number) {
+    this.bytes = new Uint8Array(arena.buffer)
+    this.at = pointer
+  }
+
+  skip(bytes: number): number {
+    const { at } = this
+    this.at += padded(bytes)
+    return at
+  }
+
+  add(values: Float64Array | Uint32Array | Uint8Array, bytes: number): number {
+    const at = this.skip(bytes)
+    this.bytes.set(new Uint8Array(values.buffer, values.byteOffset, bytes), at)
+    return at
+  }
+}
+
+function widthOf({ type }: Column): number {
+  const width = WIDTHS[type]
+  if (width === undefined) throw new TypeError(`${type} is a type of partial results, not of columns`)
+  return width
+}
+
+function stagedBytes(column: Column, dictionary: Utf8Dictionary | undefined, rowCount: number): number {
+  let bytes = padded(rowCount * widthOf(column))
+  if (column.validity !== undefined) bytes += padded(rowCount / 8)
+  if (dictionary !== undefined) {
+    const { bytes: texts, length } = dictionary
+    bytes += padded(texts.length) + 3 * padded(length * 4) + padded(rowCount * 4)
+  }
+  return bytes
+}
+
+function stage(
+  column: Column,
+  dictionary: Utf8Dictionary | undefined,
+  rowCount: number,
+  writer: Writer,
+): StagedColumn {
+  const width = widthOf(column)
+  const held =
+    column.type === 'string' ? wide(column.codes) : (column as Extract<Column, { type: 'id128' }>).values
+  const values = writer.add(held, rowCount * width)
+  const validity = column.validity === undefined ? 0 : writer.add(column.validity, Math.ceil(rowCount / 8))
+  return {
+    type: column.type,
+    values,
+    validity,
+    texts: dictionary && stageTexts(dictionary, rowCount, writer),
+  }
+}
+
+function stageTexts({ bytes, ends, length }: Utf8Dictionary, rowCount: number, writer: Writer): StagedTexts {
+  return {
+    bytes: writer.add(bytes, bytes.length),
+    ends: writer.add(ends, length * 4),
+    hashes: writer.skip(length * 4),
+    records: writer.skip(length * 4),
+    codes: writer.skip(rowCount * 4),
+    entries: length,
+    byteCount: bytes.length,
+  }
+}
+
+const wide = (codes: Uint8Array | Uint16Array | Uint32Array): Uint32Array =>
+  codes instanceof Uint32Array ? codes : Uint32Array.from(codes)

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Utf8Dictionary } from '@truenow/contracts/wire/dictionary.ts'
+import fc from 'fast-check'
+import { POOL_BYTES, textRecordBytes } from './ingest-kernels.ts'
+import type { Kernels } from './kernels.ts'
+import { loadKernels } from './load-kernels.ts'
+import { referenceKernels } from './reference-kernels.ts'
+
+/*
+ * Every kernel of the way in against its twin: each runs over its own copy of the same random bytes, and afterwards the
+ * memories must be equal everywhere, so that a write beside an output is found as well as a wrong bit.
+ */
+const PAGES = 8
+const makeMemory = (): WebAssembly.Memory =>
+  new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true })
+const memories = [makeMemory(), makeMemory()] as const
+const both = [loadKernels(memories[0]), referenceKernels(memories[1])] as const
+const bytes = new Uint8Array(memories[0].buffer)
+
+/** Room for things, one behind the other with gaps; the first memory begins with random bytes. */
+class Room {
+  private at = 512
+  private state: number
+  constructor(seed: number) {
+    this.state = seed | 1
+    const words = new Uint32Array(memories[0].buffer)
+    for (let index = 0; index < words.length; index++) words[index] = this.random()
+  }
+  /** xorshift32 (Marsaglia 2003, p. 4). */
+  random(): number {
+    this.state ^= this.state << 13
+    this.state ^= this.state >>> 17
+    this.state ^= this.state << 5
+    return this.state >>> 0
+  }
+  take(size: number): number {
+    const { at } = this
+    this.at += Math.ceil(size / 16) * 16 + 32
+    assert.ok(this.at < bytes.length)
+    return at
+  }
+  put(values: Uint8Array | Uint32Array | Float64Array): number {
+    const at = this.take(values.byteLength)
+    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at)
+    return at
+  }
+  rows(rowCount: number, count: number): number {
+    return this.put(Uint32Array.from({ length: count }, () => this.random() % rowCount))
+  }
+}
+
+/** Runs both forms on equal memories; answers what they answer. */
+function agree<T>(run: (kernels: Kernels) => T): T {
+  new Uint8Array(memories[1].buffer).set(bytes)
+  const [ours, twin] = both.map(run)
+  assert.equal(ours, twin)
+  assert.equal(Buffer.compare(bytes, new Uint8Array(memories[1].buffer)), 0, 'the memories differ')
+  return ours as T
+}
+const property = (name: string, run: (room: Room, count: number, rowCount: number) => void): void => {
+  test(`ingest kernels: ${name}`, () => {
+    const any = [fc.integer({ min: 1, max: 2 ** 31 - 1 }), fc.integer({ min: 0, max: 700 }), fc.integer({ min: 1, max: 900 })] as const // biome-ignore format: one line
+    fc.assert(fc.property(...any, (seed, count, rowCount) => run(new Room(seed), count, rowCount)))
+  })
+}
+/** Integers below 2^53, some beyond 2^32. */
+const integers = (room: Room, count: number): Float64Array =>
+  Float64Array.from({ length: count }, () => (room.random() % 2 ** 20) * 2 ** 32 + room.random())
+
+property('rows side by side', (room, count, rowCount) => {
+  const rows = room.rows(rowCount, count)
+  const source = room.take(rowCount * 16)
+  const out = room.take(count * 16)
+  agree((k) => k.takeBytes(source, rows, count, out))
+  agree((k) => k.takeDoubles(source, rows, count, out))
+  agree((k) => k.takeIds(source, rows, count, out))
+  const shift = room.random()
+  agree((k) => k.takeNumbers(rows, count, shift, out))
+  agree((k) => k.copyBytes(source, out, Math.min(count, rowCount) * 16))
+  for (const width of [1, 2, 4]) agree((k) => k.narrowCodes(source, Math.min(count, rowCount), width, out))
+  const base = (room.random() % 2 ** 20) * 2 ** 32
+  const near = room.put(Float64Array.from({ length: rowCount }, () => base + room.random()))
+  agree((k) => k.takeOffsets(near, rows, count, base, out))
+  const offsets = new Uint32Array(memories[0].buffer, out, count)
+  const [numbers, named] = [new Float64Array(memories[0].buffer, near, rowCount), new Uint32Array(memories[0].buffer, rows, count)] // biome-ignore format: one line
+  for (const [index, row] of named.entries()) assert.equal(base + (offsets[index] ?? 0), numbers[row])
+})
+
+property('extremes of rows', (room, count, rowCount) => {
+  const rows = room.rows(rowCount, count)
+  const values = integers(room, rowCount)
+  const source = room.put(values)
+  const state = room.put(Float64Array.of(Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY))
+  agree((k) => k.takeExtremes(source, rows, count, state))
+  const taken = [...new Uint32Array(memories[0].buffer, rows, count)].map((row) => values[row] ?? 0)
+  assert.deepEqual(
+    [...new Float64Array(memories[0].buffer, state, 2)],
+    [Math.min(...taken), Math.max(...taken)],
+  )
+})
+
+property('bits of rows', (room, count, rowCount) => {
+  const rows = room.rows(rowCount, count)
+  const source = room.take(Math.ceil(rowCount / 8))
+  const at = room.random() % 40
+  const out = room.put(new Uint8Array(Math.ceil((count + at) / 8)))
+  agree((k) => k.takeBits(source, rows, count, at, out))
+  const set = (pointer: number, bit: number) => ((bytes[pointer + (bit >>> 3)] ?? 0) >>> (bit & 7)) & 1
+  const named = new Uint32Array(memories[0].buffer, rows, count)
+  for (const [index, row] of named.entries()) assert.equal(set(out, at + index), set(source, row))
+  const ones = named.reduce((sum, row) => sum + set(source, row), 0)
+  assert.equal(agree((k) => k.countBits(source, rows, count)), ones) // biome-ignore format: one line
+  agree((k) => k.takeBits(0, rows, count, at, out))
+  for (let index = 0; index < count; index++) assert.equal(set(out, at + index), 1)
+})
+
+property('digest of rows', (room, count, rowCount) => {
+  const rows = room.rows(rowCount, count)
+  const values = room.take(rowCount * 16)
+  const validity = room.random() % 2 === 0 ? 0 : room.take(Math.ceil(rowCount / 8))
+  const [mixed, digest] = [room.put(new Uint32Array(count)), room.take(8)]
+  const codes = room.put(Uint32Array.from({ length: rowCount }, () => room.random() % 9))
+  const hashes = room.take(9 * 4)
+  agree((k) => k.mixIds(values, rows, count, mixed))
+  agree((k) => k.mixDoubles(values, validity, rows, count, mixed))
+  agree((k) => k.mixBytes(values, validity, rows, count, mixed))
+  agree((k) => k.mixCodes(codes, hashes, validity, rows, count, mixed))
+  agree((k) => k.foldRows(mixed, count, digest))
+})
+
+const PLACES = 2_048
+/** Texts with many of one length, many that begin alike, and the empty one. */
+const textOf = (room: Room): string => {
+  const number = room.random() % 400
+  return ['', `${number}`, `user-${number}`, `${'ä'.repeat(number % 30)}${number}`][room.random() % 4] ?? ''
+}
+
+property('texts found, added, indexed and swept', (room, count) => {
+  const pool = room.put(new Uint32Array(POOL_BYTES / 4))
+  const table = room.put(new Uint32Array(PLACES))
+  const records = room.put(new Uint32Array(1_000))
+  const segment = room.take(100_000)
+  const words = () => new Uint32Array(memories[0].buffer, pool, POOL_BYTES / 4)
+  words().set([0, 0, segment, records, 0])
+  const meaning = new Map<number, string>()
+  for (let block = 1; block <= 2; block++) {
+    // The same text may stand in a dictionary twice.
+    const texts = Array.from({ length: 1 + (room.random() % 150) }, () => textOf(room))
+    const { bytes: utf8, ends } = Utf8Dictionary.of(texts)
+    const [at, endsAt] = [room.put(utf8), room.put(ends)]
+    const [hashes, found] = [room.take(texts.length * 4), room.take(texts.length * 4)]
+    const entries = room.put(Uint32Array.from({ length: 700 }, () => room.random() % texts.length))
+    const [rows, out] = [room.rows(700, count), room.take(count * 4)]
+    agree((k) => k.hashTexts(at, endsAt, texts.length, hashes))
+    agree((k) => k.findTexts(at, endsAt, hashes, texts.length, table, PLACES - 1, found))
+    agree((k) => k.translateTexts(at, endsAt, hashes, found, entries, rows, count, block, table, PLACES - 1, pool, out)) // biome-ignore format: one line
+    const [codes, named, entry] = [out, rows, entries].map((from) => new Uint32Array(memories[0].buffer, from, 700)) // biome-ignore format: one line
+    for (let index = 0; index < count; index++) {
+      const [code, text] = [codes?.[index] ?? -1, texts[entry?.[named?.[index] ?? 0] ?? 0] ?? '']
+      assert.equal(meaning.get(code) ?? text, text)
+      meaning.set(code, text)
+    }
+    assert.equal(new Set(meaning.values()).size, meaning.size, 'a text has one code')
+  }
+  const end = agree((k) => k.sweepTexts(segment, words()[2] ?? 0, 2, pool))
+  bytes.fill(0, table, table + PLACES * 4)
+  agree((k) => k.indexTexts(segment, end, table, PLACES - 1))
+  let [held, used] = [0, 0]
+  for (const [code, text] of meaning) {
+    const record = new Uint32Array(memories[0].buffer, records, 1_000)[code] ?? 1
+    if (record % 2 === 1) continue
+    held += 1
+    const [own, last, length] = new Uint32Array(memories[0].buffer, record, 3)
+    assert.deepEqual([own, last], [code, 2])
+    assert.equal(Buffer.from(bytes.slice(record + 12, record + 12 + (length ?? 0))).toString(), text)
+    used += textRecordBytes(length ?? 0)
+  }
+  assert.deepEqual([words()[4], end], [held, segment + used])
+})
