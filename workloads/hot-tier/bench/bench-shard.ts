@@ -12,6 +12,7 @@ import { decodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
 import type { Arena } from '@truenow/kernels/columns/arena.ts'
 import { TextPools } from '@truenow/kernels/columns/text-pool.ts'
 import { finalizePartial } from '@truenow/kernels/plan/finalize-partial.ts'
+import { limitGroups } from '@truenow/kernels/plan/limit-groups.ts'
 import { mergePartials } from '@truenow/kernels/plan/merge-partials.ts'
 import { type AnswerRow, orderRows } from '@truenow/kernels/query/order-rows.ts'
 import { planStatement } from '@truenow/kernels/query/plan-statement.ts'
@@ -84,7 +85,8 @@ export async function askShard(
     () => performance.now(),
     new AbortController().signal,
   )
-  const final = finalizePartial(plan, definition, mergePartials(plan, definition, [decodeColumnBatch(batch)]))
+  const merged = limitGroups(plan, mergePartials(plan, definition, [decodeColumnBatch(batch)]))
+  const final = finalizePartial(plan, definition, merged)
   const rows = Array.from({ length: final.rowCount }, (_, row) =>
     planned.outputs.map((_output, at) => final.value(row, at)),
   )

@@ -9,6 +9,7 @@ import {
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { encodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
 import { type Executed, executePlan } from '@truenow/kernels/plan/execute-plan.ts'
+import { limitGroups } from '@truenow/kernels/plan/limit-groups.ts'
 import { mergePartials } from '@truenow/kernels/plan/merge-partials.ts'
 import type { Cut, Pause } from '@truenow/kernels/plan/row-source.ts'
 import type { ShardSlot } from './shard-slot.ts'
@@ -51,7 +52,7 @@ export async function executePartial(
     const judged = judge(asked, slot, shard)
     if (judged.status === SlotStatus.OK) {
       definition ??= slot.table.definitions.get(plan.tableVersion) ?? slot.table.definition
-      cuts.push(slot.replica.cut(asked.slot))
+      cuts.push(slot.replica.cut(asked.slot, Number(plan.startUs), Number(plan.endUs)))
     }
     return answerOf(asked, slot, judged)
   })
@@ -60,9 +61,12 @@ export async function executePartial(
   try {
     const pause = pauses(nowMs, signal)
     const executed = await executeOverArenas(plan, definition, cuts, pause)
+    // Only who sees every slot of the table knows which groups are the first.
+    const served = answers.filter(({ status }) => status === SlotStatus.OK).map(({ slot }) => slot)
+    const isWhole = new Set(served).size === definition.slots
     return {
       slots: answers,
-      batch: encodeColumnBatch(executed.batch),
+      batch: encodeColumnBatch(isWhole ? limitGroups(plan, executed.batch) : executed.batch),
       rowsScanned: BigInt(executed.rowsScanned),
       rowsMatched: BigInt(executed.rowsMatched),
       rowsFromRollups: BigInt(executed.rowsFromRollups),

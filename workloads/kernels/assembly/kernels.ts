@@ -8,6 +8,7 @@ export {
   selectCodeIn16,
   selectCodeIn32,
 } from './select-codes'
+export { keepCodeEqual8, keepCodeEqual16, keepCodeEqual32 } from './keep-codes'
 export { bitmapFill, bitmapAnd, bitmapOr, bitmapNot, bitmapCount, bitmapRows } from './bitmaps'
 export { sumF64 } from './sum-f64'
 export { sumI64 } from './sum-i64'
@@ -39,3 +40,6 @@ export {
   narrowCodes,
 } from './take-rows'
 export { mixDoubles, mixBytes, mixCodes, mixIds, foldRows } from './digest-rows'
+export { raiseRegisters, raiseRegisters8, raiseRegisters16, raiseRegisters32, entriesOfF64 } from './distinct-registers'
+export { groupEndRows } from './end-rows'
+export { groupValues, condenseValues } from './condense-values'

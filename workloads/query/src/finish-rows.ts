@@ -2,6 +2,7 @@ import type { Plan } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { decodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
 import { finalizePartial } from '@truenow/kernels/plan/finalize-partial.ts'
+import { limitGroups } from '@truenow/kernels/plan/limit-groups.ts'
 import { mergePartials } from '@truenow/kernels/plan/merge-partials.ts'
 import { type AnswerRow, orderRows } from '@truenow/kernels/query/order-rows.ts'
 import type { QueryPlan } from '@truenow/kernels/query/plan-statement.ts'
@@ -32,7 +33,7 @@ export function finishRows(
     definition,
     ordered.map(({ batch }) => decodeColumnBatch(batch)),
   )
-  const final = finalizePartial(message, definition, merged)
+  const final = finalizePartial(message, definition, limitGroups(message, merged))
   const bools = plan.outputs.map(({ type }) => type === 'bool')
   const rows: AnswerRow[] = Array.from({ length: final.rowCount }, (_, row) =>
     plan.outputs.map((_output, column) => {

@@ -68,7 +68,8 @@ export class TextPool implements Dictionary {
   private places = 0
   private codes = 0
   private sweepAt = SWEEP_MIN
-  /** Bytes taken of the arena. */
+  private entries = new Uint32Array(0)
+  /** Bytes taken of the arena, and of the entries. */
   residentBytes = 0
 
   constructor(arena: Arena, holders: ReadonlySet<TextHolder>) {
@@ -114,6 +115,20 @@ export class TextPool implements Dictionary {
       const from = record + TEXT_HEADER_BYTES
       if (wanted.every((byte, at) => u8[from + at] === byte)) return u32[record / 4]
     }
+  }
+
+  /**
+   * By code, what APPROX_COUNT_DISTINCT keeps of the text's hash (entry-of-hash.ts); 0: nobody has hashed it yet, and who
+   * does writes it here for the queries to come. At least as long as there are codes.
+   */
+  distinctEntries(): Uint32Array {
+    if (this.entries.length < this.size) {
+      const larger = new Uint32Array(Math.ceil(this.size * 1.25))
+      larger.set(this.entries)
+      this.residentBytes += larger.byteLength - this.entries.byteLength
+      this.entries = larger
+    }
+    return this.entries
   }
 
   /**
@@ -176,6 +191,8 @@ export class TextPool implements Dictionary {
     this.codes = 0
     this.sweepAt = SWEEP_MIN
     this.decoded.clear()
+    this.residentBytes -= this.entries.byteLength
+    this.entries = new Uint32Array(0)
   }
 
   private word(index: number): number {
@@ -207,6 +224,7 @@ export class TextPool implements Dictionary {
     this.open = undefined
     this.enterAll()
     this.decoded.clear()
+    this.entries.fill(0) // Codes that are free will mean other texts.
     this.sweepAt = Math.max(SWEEP_MIN, this.word(HELD) * 2) + texts
   }
 

@@ -19,7 +19,8 @@ export const ALL_ROWS = 0
 /** Event times in [startUs, endUs). */
 type Range = Readonly<{ startUs: number; endUs: number }>
 type Leaf = Readonly<{ kind: 'leaf'; comparison: Comparison; negated: boolean; verdicts: Verdicts }>
-type Node = Leaf | Readonly<{ kind: 'and' | 'or'; operands: readonly Node[] }>
+type Node = Leaf | Operation
+type Operation = Readonly<{ kind: 'and' | 'or'; operands: readonly Node[] }>
 /** By pool: a byte a code, 1 where the leaf holds, and how many codes were judged. */
 type Verdicts = Map<TextPool, Readonly<{ pointer: number; entries: number }>>
 
@@ -45,6 +46,8 @@ export class RowSelector {
   private readonly scratch: Scratch
   private readonly root: Node | undefined
   private readonly range: Range
+  /** Operands of an AND in the order in which they are best evaluated. */
+  private readonly orders = new Map<Operation, readonly Node[]>()
 
   constructor(kernels: Kernels, scratch: Scratch, filter: Filter | undefined, range: Range) {
     this.kernels = kernels
@@ -95,18 +98,54 @@ export class RowSelector {
       return
     }
     const { rowCount } = source
-    const [first, ...others] = node.operands
+    const [first, ...others] = node.kind === 'and' ? this.rarestFirst(node, source) : node.operands
     if (first === undefined) {
       this.fill(node.kind === 'and', rowCount, out)
       return
     }
     this.evaluate(first, source, out, depth)
     for (const operand of others) {
+      if (node.kind === 'and' && this.keepEqual(operand, source, out)) continue
       const next = this.bitmap(depth)
       this.evaluate(operand, source, next, depth + 1)
       if (node.kind === 'and') this.kernels.bitmapAnd(out, next, rowCount, out)
       else this.kernels.bitmapOr(out, next, rowCount, out)
     }
+  }
+
+  /** A text among many is the rarest: what follows then reads little. */
+  private rarestFirst(node: Operation, { resident: { chunk, pools } }: ResidentSource): readonly Node[] {
+    let order = this.orders.get(node)
+    if (order === undefined) {
+      const textsOf = (operand: Node) => {
+        const column = wantedText(operand) === undefined ? '' : (operand as Leaf).comparison.column
+        const index = chunk.layout.indexOf(column)
+        return index !== undefined && chunk.layout.columns[index]!.type === 'string'
+          ? pools.of(column).size
+          : 0
+      }
+      order = node.operands.toSorted((left, right) => textsOf(right) - textsOf(left))
+      this.orders.set(node, order)
+    }
+    return order
+  }
+
+  /** Drops from `out` the rows that have not the text which an operand asks for; false: it asks for something else. */
+  private keepEqual(operand: Node, source: ResidentSource, out: number): boolean {
+    const text = wantedText(operand)
+    if (text === undefined) return false
+    const { chunk, pools } = source.resident
+    const { column } = (operand as Leaf).comparison
+    const index = chunk.layout.indexOf(column)
+    const layout = index === undefined ? undefined : chunk.layout.columns[index]
+    if (layout?.type !== 'string' || layout.hasValidity) return false
+    const code = pools.of(column).codeOf(text)
+    if (code === undefined) return false
+    const codes = chunk.pointer + chunk.layout.valuesAt(index!, chunk.capacity)
+    if (layout.width === 1) this.kernels.keepCodeEqual8(codes, source.rowCount, code, out)
+    else if (layout.width === 2) this.kernels.keepCodeEqual16(codes, source.rowCount, code, out)
+    else this.kernels.keepCodeEqual32(codes, source.rowCount, code, out)
+    return true
   }
 
   private compare(leaf: Leaf, source: ResidentSource, out: number): void {
@@ -269,6 +308,15 @@ function judgeTexts(comparison: Comparison, negated: boolean, pool: TextPool, ju
     const text = pool.at(code)
     judged[code] = text !== undefined && test(text) !== negated ? 1 : 0
   }
+}
+
+/** The one text that an operand asks for. */
+function wantedText(node: Node): string | undefined {
+  if (node.kind !== 'leaf' || node.negated || node.comparison.operator !== CompareOperator.EQUAL)
+    return undefined
+  const wanted =
+    node.comparison.values.length === 1 ? scalarOf(node.comparison.values[0] as Value) : undefined
+  return typeof wanted === 'string' ? wanted : undefined
 }
 
 const isEmptyList = ({ operator, values }: Comparison): boolean =>

@@ -3,16 +3,17 @@ import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import type { Column } from '@truenow/contracts/wire/column.ts'
 import type { NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
 import { columnOf } from '../aggregates/extreme.ts'
-import { CHUNK_ROWS_MAX } from '../columns/chunk.ts'
-import { bitmapBytes } from '../columns/chunk-layout.ts'
 import { ALL_ROWS, type Selection } from '../filters/select-rows.ts'
 import { FEW_GROUPS_MAX, FEW_GROUPS_SCRATCH_BYTES, type Kernels } from '../simd/kernels.ts'
+import type { CellPart } from './cell-part.ts'
 import type { ResidentSource } from './row-source.ts'
 import type { Scratch } from './scratch.ts'
+import { validRows } from './valid-rows.ts'
 
 /** counts: f64 | floats: sum, compensation, count | integers: high, low, count | extremes: min, max, count. */
 export type StateKind = 'counts' | 'floats' | 'integers' | 'extremes'
-export type StateNeed = Readonly<{ kind: StateKind; column: string }>
+export type StateNeed = Readonly<{ kind: StateKind; column: string; type: NumberType }>
+type NumberType = 'float64' | 'int64' | 'timestamp'
 
 const WORDS: Readonly<Record<StateKind, number>> = { counts: 1, floats: 3, integers: 3, extremes: 3 }
 const WORD_BYTES = 8
@@ -27,15 +28,15 @@ export function stateOf(
   const type = columns.find(({ name }) => name === column)?.type
   switch (aggregate) {
     case AggregateFunction.COUNT:
-      return type === undefined && column !== '' ? undefined : { kind: 'counts', column }
+      return type === undefined && column !== '' ? undefined : { kind: 'counts', column, type: 'int64' }
     case AggregateFunction.SUM:
     case AggregateFunction.AVG:
-      if (type === 'float64') return { kind: 'floats', column }
-      return type === 'int64' ? { kind: 'integers', column } : undefined
+      if (type === 'float64') return { kind: 'floats', column, type }
+      return type === 'int64' ? { kind: 'integers', column, type } : undefined
     case AggregateFunction.MIN:
     case AggregateFunction.MAX:
       return type === 'float64' || type === 'int64' || type === 'timestamp'
-        ? { kind: 'extremes', column }
+        ? { kind: 'extremes', column, type }
         : undefined
     default:
       return undefined
@@ -43,17 +44,19 @@ export function stateOf(
 }
 
 /** States of one kind over one column, a cell each, in the arena. */
-export class CellStates {
+export class CellStates implements CellPart {
   readonly kind: StateKind
   readonly column: string
+  private readonly type: NumberType
   private readonly kernels: Kernels
   private readonly scratch: Scratch
   private pointer = 0
   private cells = 0
 
-  constructor({ kind, column }: StateNeed, kernels: Kernels, scratch: Scratch) {
+  constructor({ kind, column, type }: StateNeed, kernels: Kernels, scratch: Scratch) {
     this.kind = kind
     this.column = column
+    this.type = type
     this.kernels = kernels
     this.scratch = scratch
   }
@@ -71,8 +74,10 @@ export class CellStates {
     const bits = this.scratch.integersAt(pointer, cells * words).fill(0n)
     if (this.kind === 'extremes') {
       const numbers = this.scratch.doublesAt(pointer, cells * words)
-      for (let cell = 0; cell < cells; cell++)
-        numbers.set([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY], cell * 3)
+      for (let cell = 0; cell < cells; cell++) {
+        numbers[cell * 3] = Number.POSITIVE_INFINITY
+        numbers[cell * 3 + 1] = Number.NEGATIVE_INFINITY
+      }
     }
     const old = this.pointer === 0 ? undefined : this.scratch.integersAt(this.pointer, this.cells * words)
     for (let cell = 0; old !== undefined && cell < from; cell++) {
@@ -86,7 +91,7 @@ export class CellStates {
 
   /** Adds the selected rows of a source to the cells that `groups` names, u32 a row; 0: all to cell 0. */
   update(source: ResidentSource, selection: Selection, groups: number): void {
-    const valid = this.validRows(source, selection)
+    const valid = validRows(this.column, source, selection, this.kernels, this.scratch)
     if (valid === undefined) return
     const { rowCount } = source
     const values = this.valuesOf(source)
@@ -113,34 +118,40 @@ export class CellStates {
 
   /** The same, by codes of one byte as they stand in the chunk: each is its cell. */
   updateDirect(source: ResidentSource, selection: Selection, codes: number): void {
-    const valid = this.validRows(source, selection)
+    const valid = validRows(this.column, source, selection, this.kernels, this.scratch)
     if (valid === undefined) return
     const replicas = this.scratch.keep('replicas', FEW_GROUPS_SCRATCH_BYTES)
     if (this.kind === 'counts') this.kernels.countBy8(codes, source.rowCount, valid, this.pointer, replicas)
     else this.kernels.sumF64By8(this.valuesOf(source), codes, source.rowCount, valid, this.pointer, replicas)
   }
 
-  /** How many values went into each of the first cells. */
-  counts(cells: number): Float64Array {
+  /** The first cells that any value went into, ascending. */
+  present(cells: number): Uint32Array {
+    const found = new Uint32Array(cells)
+    let count = 0
     const words = WORDS[this.kind]
-    const counted = new Float64Array(cells)
-    const last = words - 1
-    if (this.kind === 'integers') {
-      const bits = this.scratch.integersAt(this.pointer, cells * words)
-      for (let cell = 0; cell < cells; cell++) counted[cell] = Number(bits[cell * words + last]!)
-    } else {
-      const numbers = this.scratch.doublesAt(this.pointer, cells * words)
-      for (let cell = 0; cell < cells; cell++) counted[cell] = numbers[cell * words + last]!
+    // A count is 0 where its 64 bits are, be it a double or an integer.
+    const halves = this.scratch.wordsAt(this.pointer, cells * words * 2)
+    for (let cell = 0, at = (words - 1) * 2; cell < cells; cell++, at += words * 2) {
+      if ((halves[at]! | halves[at + 1]!) !== 0) found[count++] = cell
     }
-    return counted
+    return found.subarray(0, count)
+  }
+
+  private countsOf(cells: Uint32Array): Float64Array {
+    const words = WORDS[this.kind]
+    const counts = new Float64Array(cells.length)
+    const bits = this.scratch.integersAt(this.pointer, this.cells * words)
+    const numbers = this.scratch.doublesAt(this.pointer, this.cells * words)
+    for (let at = 0; at < cells.length; at++) {
+      const word = cells[at]! * words + words - 1
+      counts[at] = this.kind === 'integers' ? Number(bits[word]!) : numbers[word]!
+    }
+    return counts
   }
 
   /** The partial state of a call over the given cells, in the form of partial-result-v1. */
-  columns(
-    aggregate: AggregateFunction,
-    type: 'float64' | 'int64' | 'timestamp',
-    cells: readonly number[],
-  ): readonly NamedColumn[] {
+  columns({ function: aggregate }: AggregateCall, cells: Uint32Array): readonly NamedColumn[] {
     const words = WORDS[this.kind]
     const numbers = this.scratch.doublesAt(this.pointer, this.cells * words)
     const pick = (word: number) => {
@@ -150,8 +161,7 @@ export class CellStates {
     }
     const int64 = (values: Float64Array): Column => ({ type: 'int64', values })
     if (aggregate === AggregateFunction.COUNT) {
-      const counts = this.counts(this.cells)
-      return [{ name: 'count', column: int64(Float64Array.from(cells, (cell) => counts[cell]!)) }]
+      return [{ name: 'count', column: int64(this.countsOf(cells)) }]
     }
     switch (this.kind) {
       case 'counts':
@@ -164,18 +174,17 @@ export class CellStates {
         ]
       case 'integers': {
         const bits = this.scratch.integersAt(this.pointer, this.cells * words)
-        const values = cells.map((cell) => (bits[cell * 3]! << 32n) + bits[cell * 3 + 1]!)
-        const counts = Float64Array.from(cells, (cell) => Number(bits[cell * 3 + 2]!))
+        const values = Array.from(cells, (cell) => (bits[cell * 3]! << 32n) + bits[cell * 3 + 1]!)
         return [
           { name: 'sum', column: { type: 'int128', values } },
-          { name: 'count', column: int64(counts) },
+          { name: 'count', column: int64(this.countsOf(cells)) },
         ]
       }
       case 'extremes': {
         const best = pick(aggregate === AggregateFunction.MIN ? 0 : 1)
         const counts = pick(2)
         const values = Array.from(best, (value, index) => (counts[index] === 0 ? undefined : value))
-        return [{ name: 'value', column: columnOf(type, values, cells.length) }]
+        return [{ name: 'value', column: columnOf(this.type, values, cells.length) }]
       }
     }
   }
@@ -183,21 +192,5 @@ export class CellStates {
   private valuesOf({ resident: { chunk } }: ResidentSource): number {
     const index = chunk.layout.indexOf(this.column)
     return index === undefined ? 0 : chunk.pointer + chunk.layout.valuesAt(index, chunk.capacity)
-  }
-
-  /** The selected rows that have a value; undefined when none can have one. */
-  private validRows(
-    { resident: { chunk }, rowCount }: ResidentSource,
-    { pointer }: Selection,
-  ): number | undefined {
-    if (this.column === '') return pointer
-    const index = chunk.layout.indexOf(this.column)
-    if (index === undefined) return undefined
-    if (!chunk.layout.columns[index]!.hasValidity) return pointer
-    const out = this.scratch.keep('valid rows', bitmapBytes(CHUNK_ROWS_MAX))
-    const validity = chunk.pointer + chunk.layout.validityAt(index, chunk.capacity)
-    if (pointer === ALL_ROWS) this.kernels.bitmapFill(rowCount, out)
-    this.kernels.bitmapAnd(pointer === ALL_ROWS ? out : pointer, validity, rowCount, out)
-    return out
   }
 }

@@ -11,13 +11,14 @@ export type Final = Readonly<{
   columnCount: number
   /** Group keys, then aggregates; or the asked columns. Ids are text, times µs, integer sums bigint. */
   value: (row: number, column: number) => FinalValue
-  /** Columns in which a sum, mean or variance left the range of its type: it is null there. */
+  /** Columns in which a sum, mean or variance of those that were read left the range of its type: it is null there. */
   overflowed: ReadonlySet<number>
 }>
 
 /**
  * Turns a merged partial result into final values. Over no values COUNT is 0 and every other aggregate null. A sum beyond
- * int64, or a float sum or variance that is not finite, is null and its column is in `overflowed`.
+ * int64, or a float sum or variance that is not finite, is null and its column is in `overflowed`. A value is made when it
+ * is read.
  */
 export function finalizePartial(plan: Plan, definition: TableDefinition, batch: ColumnBatch): Final {
   const byName = new Map(batch.columns.map(({ name, column }) => [name, column]))
@@ -28,11 +29,10 @@ export function finalizePartial(plan: Plan, definition: TableDefinition, batch: 
   }
   const overflowed = new Set<number>()
   const readers = readersOf(plan, definition, need, overflowed)
-  const rows = Array.from({ length: batch.rowCount }, (_, row) => readers.map((read) => read(row)))
   return {
     rowCount: batch.rowCount,
     columnCount: readers.length,
-    value: (row, column) => rows[row]?.[column] ?? null,
+    value: (row, column) => readers[column]?.(row) ?? null,
     overflowed,
   }
 }

@@ -1,6 +1,7 @@
 import { decodeEventId } from '@truenow/contracts/event-id.ts'
 import { type Column, isValid } from '@truenow/contracts/wire/column.ts'
 import { columnOf, type ScalarType } from '../aggregates/extreme.ts'
+import { pickRows } from '../columns/pick-rows.ts'
 
 type Scalar = string | number
 const NULL = Symbol('null')
@@ -64,13 +65,9 @@ export class KeyCodes {
   }
 
   /** The values behind codes, as a column. */
-  columnOf(codes: readonly number[]): Column {
+  columnOf(codes: Uint32Array): Column {
     const values = [...this.codes.keys()].map((value) => (value === NULL ? undefined : (value as Scalar)))
-    return columnOf(
-      this.type,
-      codes.map((code) => values[code]),
-      codes.length,
-    )
+    return pickRows(columnOf(this.type, values, values.length), codes)
   }
 }
 
@@ -85,13 +82,15 @@ function plainAt(column: Column, row: number): Scalar {
 /** Numbers the combinations of key codes, from 0 in order of appearance. */
 export class GroupNumbers {
   private readonly levels: Array<Map<number, number>> = []
-  /** Per group, its code of each key. */
-  readonly members: number[][] = []
+  /** By key: its code in each group. */
+  private codes: Uint32Array[] = []
+  /** Groups so far. */
+  count = 0
 
   /** Group of each row, given the codes of each key. Without keys every row is in group 0. */
   number(keys: readonly Uint32Array[], count: number): Uint32Array {
     if (keys.length === 0) {
-      if (this.members.length === 0) this.members.push([])
+      this.count = 1
       return new Uint32Array(count)
     }
     let combined = keys[0]!
@@ -105,13 +104,29 @@ export class GroupNumbers {
     for (let index = 0; index < count; index++) {
       let group = known.get(combined[index]!)
       if (group === undefined) {
-        group = this.members.length
+        group = this.count++
         known.set(combined[index]!, group)
-        this.members.push(keys.map((codes) => codes[index]!))
+        this.keep(group, keys, index)
       }
       groups[index] = group
     }
     return groups
+  }
+
+  /** Code of a key in each group. */
+  codesOf(key: number): Uint32Array {
+    return this.codes[key]?.subarray(0, this.count) ?? new Uint32Array(this.count)
+  }
+
+  private keep(group: number, keys: readonly Uint32Array[], index: number): void {
+    if (group >= (this.codes[0]?.length ?? 0)) {
+      this.codes = keys.map((_, key) => {
+        const larger = new Uint32Array(Math.max(16, 2 * group))
+        larger.set(this.codes[key] ?? [])
+        return larger
+      })
+    }
+    for (let key = 0; key < keys.length; key++) this.codes[key]![group] = keys[key]![index]!
   }
 
   /** Interns pairs: both parts stay below 2^26, so that the pair is a safe integer. */

@@ -35,7 +35,7 @@ export class GroupTable {
   }
 
   get groups(): number {
-    return this.numbers.members.length
+    return this.numbers.count
   }
 
   /** Adds the selected rows of a source. Errors: TN_QUERY_LIMIT when the groups are more than the plan allows. */
@@ -74,10 +74,9 @@ export class GroupTable {
 
   /** The partial result, groups in order of appearance. */
   batch(): ColumnBatch {
-    const { members } = this.numbers
     const columns: NamedColumn[] = this.keys.map((key, index) => ({
       name: keyColumnName(index),
-      column: key.columnOf(members.map((codes) => codes[index]!)),
+      column: key.columnOf(this.numbers.codesOf(index)),
     }))
     for (const [index, accumulator] of this.accumulators.entries()) {
       for (const { name, column } of accumulator.columns(this.groups)) {

@@ -1,4 +1,8 @@
-import type { AggregatePlan } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import {
+  type AggregateCall,
+  AggregateFunction,
+  type AggregatePlan,
+} from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import type { ColumnBatch, NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
 import {
@@ -10,8 +14,12 @@ import type { Accumulator } from '../aggregates/accumulator.ts'
 import { CHUNK_ROWS_MAX } from '../columns/chunk.ts'
 import type { Selection } from '../filters/select-rows.ts'
 import type { Kernels } from '../simd/kernels.ts'
+import { CellDigests } from './cell-digests.ts'
+import { CellEnds } from './cell-ends.ts'
+import type { CellPart } from './cell-part.ts'
+import { CellRegisters } from './cell-registers.ts'
 import { CellStates, type StateNeed, stateOf } from './cell-states.ts'
-import { createAccumulator } from './create-accumulator.ts'
+import { createAccumulator, type StateBudgets } from './create-accumulator.ts'
 import { GroupNumbers } from './group-keys.ts'
 import { budgetsOf, groupsLimitError, typeOf } from './group-table.ts'
 import { type CellKey, ScalarKey, selectedRows, TextKey, type TimeBounds, timeKey } from './key-cells.ts'
@@ -33,9 +41,9 @@ export class KernelGroups {
   private readonly scratch: Scratch
   private readonly definition: TableDefinition
   private readonly keys: readonly CellKey[]
-  private readonly states: CellStates[] = []
-  /** Of each call: its state, or its accumulator. */
-  private readonly parts: ReadonlyArray<CellStates | Accumulator>
+  private readonly states: CellPart[] = []
+  /** Of each call: its states by cell, or its accumulator. */
+  private readonly parts: ReadonlyArray<CellPart | Accumulator>
   private readonly rowCounts: CellStates
   /** Codes that each key has room for; a cell is their mixed-radix number. Undefined: `numbers` tells groups apart. */
   private capacities: number[] | undefined
@@ -71,15 +79,10 @@ export class KernelGroups {
     const counted = needs.find(
       (need) => need !== undefined && need.kind !== 'counts' && isWhole(need, sources),
     )
-    const rowsNeed = counted ?? { kind: 'counts', column: '' }
+    const rowsNeed: StateNeed = counted ?? { kind: 'counts', column: '', type: 'int64' }
     this.parts = plan.aggregates.map((call, index) => {
       const need = needs[index]
-      if (need === undefined)
-        return createAccumulator(
-          call,
-          call.column === '' ? undefined : typeOf(definition, call.column),
-          budgets,
-        )
+      if (need === undefined) return this.otherPart(call, budgets)
       return this.stateFor(need.kind === 'counts' && isWhole(need, sources) ? rowsNeed : need)
     })
     this.rowCounts = this.stateFor(rowsNeed)
@@ -101,19 +104,19 @@ export class KernelGroups {
     const direct = this.directCodes(source)
     let groups: number | undefined
     const groupsOf = () => {
-      groups ??= this.groupsOf(source, rows)
+      groups ??= this.keys.length === 0 ? 0 : this.groupsOf(source, rows)
       return groups
     }
     if (this.capacities === undefined) groupsOf()
     for (const state of this.states) {
-      if (direct !== undefined && state.isDirect) {
+      if (direct !== undefined && state instanceof CellStates && state.isDirect) {
         state.updateDirect(source, selection, direct)
-      } else state.update(source, selection, this.keys.length === 0 ? 0 : groupsOf())
+      } else if (!(state instanceof CellEnds && state.isPast(source, this.groupsMost(source)))) {
+        state.update(source, selection, groupsOf())
+      }
     }
-    if (this.parts.some((part) => !(part instanceof CellStates))) {
-      this.accumulate(source, rows(), this.keys.length === 0 ? 0 : groupsOf())
-    }
-    this.limit(this.capacities === undefined ? this.numbers.members.length : this.cellOfNumber.length)
+    if (this.parts.some(isAccumulator)) this.accumulate(source, rows(), groupsOf())
+    this.limit(this.capacities === undefined ? this.numbers.count : this.cellOfNumber.length)
   }
 
   /** The partial result. Errors: TN_QUERY_LIMIT. */
@@ -132,19 +135,46 @@ export class KernelGroups {
     return { rowCount: cells.length, columns }
   }
 
-  private stateColumns(index: number, part: CellStates | Accumulator, cells: readonly number[]) {
-    if (!(part instanceof CellStates)) return part.columns(cells.length)
-    const { function: aggregate, column } = this.plan.aggregates[index]!
-    const type = column === '' ? 'int64' : typeOf(this.definition, column)
-    return part.columns(aggregate, type as 'float64', cells)
+  private stateColumns(index: number, part: CellPart | Accumulator, cells: Uint32Array) {
+    return isAccumulator(part)
+      ? part.columns(cells.length)
+      : part.columns(this.plan.aggregates[index]!, cells)
   }
 
   private stateFor(need: StateNeed): CellStates {
-    const known = this.states.find(({ kind, column }) => kind === need.kind && column === need.column)
+    const same = (state: CellPart): state is CellStates =>
+      state instanceof CellStates && state.kind === need.kind && state.column === need.column
+    const known = this.states.find(same)
     if (known !== undefined) return known
     const state = new CellStates(need, this.kernels, this.scratch)
     this.states.push(state)
     return state
+  }
+
+  /** What is no number of a cell: sketches and ends where kernels have them, else an accumulator. */
+  private otherPart(call: AggregateCall, budgets: StateBudgets): CellPart | Accumulator {
+    const { function: aggregate, column } = call
+    const type = this.definition.columns.find(({ name }) => name === column)?.type
+    let part: CellPart | undefined
+    if (aggregate === AggregateFunction.APPROX_COUNT_DISTINCT && CellRegisters.takes(type)) {
+      part = new CellRegisters(column, budgets.bytes, this.kernels, this.scratch)
+    } else if (aggregate === AggregateFunction.QUANTILE && CellDigests.takes(type)) {
+      part = new CellDigests(column, budgets.bytes, this.kernels, this.scratch)
+    } else if (
+      type !== undefined &&
+      (aggregate === AggregateFunction.FIRST || aggregate === AggregateFunction.LAST)
+    ) {
+      part = new CellEnds(call, type, this.kernels, this.scratch)
+    }
+    if (part === undefined)
+      return createAccumulator(call, column === '' ? undefined : typeOf(this.definition, column), budgets)
+    this.states.push(part)
+    return part
+  }
+
+  /** Groups that rows of a source can be in, at most. */
+  private groupsMost(source: ResidentSource): number {
+    return this.keys.reduce((most, key) => most * key.codesMost(source), 1)
   }
 
   private reserve(): void {
@@ -169,7 +199,7 @@ export class KernelGroups {
 
   private relocate(cells: number, wanted: number[]): void {
     const before = this.cells
-    const all = Uint32Array.from({ length: before }, (_, cell) => cell)
+    const all = upTo(before)
     const places = new Uint32Array(before)
     for (const [index, capacity] of wanted.entries()) {
       const codes = this.codesOfKey(index, all)
@@ -215,8 +245,8 @@ export class KernelGroups {
     })
     const groups = this.numbers.number(codes, selected.length)
     for (let index = 0; index < selected.length; index++) target[selected[index]!] = groups[index]!
-    this.cells = Math.max(1, this.numbers.members.length)
-    this.limit(this.numbers.members.length)
+    this.cells = Math.max(1, this.numbers.count)
+    this.limit(this.numbers.count)
     for (const state of this.states) state.reserve(this.cells)
     return out
   }
@@ -241,7 +271,7 @@ export class KernelGroups {
     const count = this.capacities === undefined ? this.cells : this.cellOfNumber.length
     for (const [index, call] of this.plan.aggregates.entries()) {
       const part = this.parts[index]!
-      if (part instanceof CellStates) continue
+      if (!isAccumulator(part)) continue
       const column = call.column === '' ? undefined : source.column(call.column)
       part.reserve(count)
       let some: GroupedRows = { rows, groups: numbers, count: rows.length }
@@ -265,15 +295,12 @@ export class KernelGroups {
     return number
   }
 
-  private presentCells(): number[] {
-    if (this.capacities === undefined)
-      return Array.from({ length: this.numbers.members.length }, (_, group) => group)
-    if (this.keys.length === 0) return [0]
-    if (this.cellOfNumber.length > 0) return [...this.cellOfNumber]
-    const counts = this.rowCounts.counts(this.cells)
-    const present: number[] = []
-    for (let cell = 0; cell < this.cells; cell++) if (counts[cell]! > 0) present.push(cell)
-    return present
+  /** Cells that have rows; where accumulators number them, in the order of their numbers. */
+  private presentCells(): Uint32Array {
+    if (this.capacities === undefined) return upTo(this.numbers.count)
+    if (this.keys.length === 0) return Uint32Array.of(0)
+    if (this.cellOfNumber.length > 0) return Uint32Array.from(this.cellOfNumber)
+    return this.rowCounts.present(this.cells)
   }
 
   /** Code of one key in each of the cells. */
@@ -281,12 +308,15 @@ export class KernelGroups {
     const codes = new Uint32Array(cells.length)
     const { capacities } = this
     if (capacities === undefined) {
-      for (let at = 0; at < codes.length; at++) codes[at] = this.numbers.members[cells[at]!]![index]!
+      const held = this.numbers.codesOf(index)
+      for (let at = 0; at < codes.length; at++) codes[at] = held[cells[at]!]!
       return codes
     }
     const capacity = capacities[index]!
     const below = capacities.slice(index + 1).reduce((product, one) => product * one, 1)
-    for (let at = 0; at < codes.length; at++) codes[at] = Math.floor(cells[at]! / below) % capacity
+    // Both are powers of two.
+    const [shift, mask] = [31 - Math.clz32(below), capacity - 1]
+    for (let at = 0; at < codes.length; at++) codes[at] = (cells[at]! >>> shift) & mask
     return codes
   }
 
@@ -295,6 +325,14 @@ export class KernelGroups {
     if (groupsMax > 0 && groups > groupsMax) throw groupsLimitError(groupsMax)
   }
 }
+
+function upTo(count: number): Uint32Array {
+  const numbers = new Uint32Array(count)
+  for (let number = 0; number < count; number++) numbers[number] = number
+  return numbers
+}
+
+const isAccumulator = (part: CellPart | Accumulator): part is Accumulator => !('move' in part)
 
 /** Whether every row of the sources has a value of the column; of rows themselves they have. */
 function isWhole({ column }: StateNeed, sources: readonly ResidentSource[]): boolean {

@@ -9,12 +9,13 @@ import type { Scratch } from './scratch.ts'
 
 /** Event times that selected rows can have, µs. */
 export type TimeBounds = Readonly<{ minUs: number; maxUs: number }>
-const CODES_OF_TWO_BYTES = 65_536
 
 /** One group key of a plan: how the rows of a chunk come to their codes, from 0. */
 export interface CellKey {
   /** Codes that may occur by now are below this. */
   readonly size: number
+  /** Codes that rows of a source can have, at most. */
+  codesMost(source: ResidentSource): number
   /** Learns the values that the selected rows of a source may have; `write` needs nothing beyond them. */
   learn(source: ResidentSource, selection: Selection, rows: () => Uint32Array): void
   /**
@@ -32,7 +33,6 @@ export class TextKey implements CellKey {
   private readonly pool: TextPool
   private readonly kernels: Kernels
   private readonly scratch: Scratch
-  private identity = 0
 
   constructor(name: string, pool: TextPool, kernels: Kernels, scratch: Scratch) {
     this.name = name
@@ -59,14 +59,23 @@ export class TextKey implements CellKey {
     const codes = this.codesAt(source, index)
     const validity = hasValidity ? chunk.pointer + chunk.layout.validityAt(index, chunk.capacity) : 0
     const { kernels } = this
-    if (width === 4) {
-      this.writeWide(source, codes, validity, factor, out)
-    } else if (factor === 0) {
-      if (width === 1) kernels.groupInit8(codes, validity, rowCount, this.itself(), nullCode, out)
-      else kernels.groupInit16(codes, validity, rowCount, this.itself(), nullCode, out)
-    } else if (width === 1)
-      kernels.groupExtend8(codes, validity, rowCount, this.itself(), nullCode, factor, out)
-    else kernels.groupExtend16(codes, validity, rowCount, this.itself(), nullCode, factor, out)
+    if (factor === 0) {
+      const init = { 1: kernels.groupInit8, 2: kernels.groupInit16, 4: kernels.groupInit32 }[
+        width as 1 | 2 | 4
+      ]
+      init(codes, validity, rowCount, nullCode, out)
+      return
+    }
+    const extend = { 1: kernels.groupExtend8, 2: kernels.groupExtend16, 4: kernels.groupExtend32 }[
+      width as 1 | 2 | 4
+    ]
+    extend(codes, validity, rowCount, nullCode, factor, out)
+  }
+
+  codesMost({ resident: { chunk } }: ResidentSource): number {
+    const index = chunk.layout.indexOf(this.name)
+    if (index === undefined) return 1
+    return chunk.layout.columns[index]!.hasValidity ? this.size : this.size - 1
   }
 
   /** Address of the codes of a source, where they are of one byte and none is null; else undefined. */
@@ -101,31 +110,6 @@ export class TextKey implements CellKey {
   private codesAt({ resident: { chunk } }: ResidentSource, index: number): number {
     return chunk.pointer + chunk.layout.valuesAt(index, chunk.capacity)
   }
-
-  private writeWide(source: ResidentSource, at: number, validity: number, factor: number, out: number): void {
-    const { rowCount } = source
-    const [codes, target] = [this.scratch.wordsAt(at, rowCount), this.scratch.wordsAt(out, rowCount)]
-    const bits = validity === 0 ? undefined : this.scratch.bytesAt(validity, Math.ceil(rowCount / 8))
-    const nullCode = this.size - 1
-    if (factor === 0 && bits === undefined) {
-      target.set(codes)
-      return
-    }
-    for (let row = 0; row < rowCount; row++) {
-      const valid = bits === undefined || ((bits[row >>> 3]! >>> (row & 7)) & 1) === 1
-      target[row] = (factor === 0 ? 0 : target[row]! * factor) + (valid ? codes[row]! : nullCode)
-    }
-  }
-
-  /** A table of 65,536 codes that names each by itself. */
-  private itself(): number {
-    if (this.identity === 0) {
-      this.identity = this.scratch.keep('identity', CODES_OF_TWO_BYTES * 4)
-      const table = this.scratch.wordsAt(this.identity, CODES_OF_TWO_BYTES)
-      for (let code = 0; code < CODES_OF_TWO_BYTES; code++) table[code] = code
-    }
-    return this.identity
-  }
 }
 
 /** Any other column: value by value, of the selected rows only. */
@@ -145,6 +129,10 @@ export class ScalarKey implements CellKey {
     return this.codes.size
   }
 
+  codesMost(): number {
+    return this.codes.size
+  }
+
   learn(source: ResidentSource, { count }: Selection, rows: () => Uint32Array): void {
     this.loose = { rows: rows(), codes: this.codes.ofColumn(source.column(this.name), rows(), count) }
   }
@@ -154,7 +142,7 @@ export class ScalarKey implements CellKey {
   }
 
   columnOf(codes: Uint32Array): Column {
-    return this.codes.columnOf([...codes])
+    return this.codes.columnOf(codes)
   }
 }
 
@@ -172,6 +160,10 @@ class TimeKey implements CellKey {
     this.size = Math.floor(maxUs / bucketUs) - this.firstBucket + 1
     this.kernels = kernels
     this.scratch = scratch
+  }
+
+  codesMost(): number {
+    return this.size
   }
 
   learn(): void {}
@@ -192,7 +184,8 @@ class TimeKey implements CellKey {
   }
 
   columnOf(codes: Uint32Array): Column {
-    const values = Float64Array.from(codes, (code) => (this.firstBucket + code) * this.bucketUs)
+    const values = new Float64Array(codes.length)
+    for (let at = 0; at < codes.length; at++) values[at] = (this.firstBucket + codes[at]!) * this.bucketUs
     return { type: 'timestamp', values }
   }
 
@@ -231,6 +224,10 @@ class SparseTimeKey implements CellKey {
     return this.codes.size
   }
 
+  codesMost(): number {
+    return this.codes.size
+  }
+
   learn({ times }: ResidentSource, { count }: Selection, rows: () => Uint32Array): void {
     this.loose = { rows: rows(), codes: this.codes.ofTimes(times, rows(), count, this.bucketUs) }
   }
@@ -240,7 +237,7 @@ class SparseTimeKey implements CellKey {
   }
 
   columnOf(codes: Uint32Array): Column {
-    return this.codes.columnOf([...codes])
+    return this.codes.columnOf(codes)
   }
 }
 

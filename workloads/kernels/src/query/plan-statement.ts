@@ -91,12 +91,14 @@ function planGroups(
   if (limit !== undefined && limit > QUERY_GROUPS_MAX) {
     throw limitError('limit', 'QUERY_GROUPS_MAX', QUERY_GROUPS_MAX, limit)
   }
+  const orderBy = planOrder(statement, outputs)
   const value = {
     keys: keys.map(({ key }) => key),
     aggregates: aggregates.map(({ call }) => call),
     groupsMax: QUERY_GROUPS_MAX,
     distinctValuesMax: QUERY_DISTINCT_VALUES_MAX,
     sketchBytesMax: BigInt(QUERY_SKETCH_BYTES_MAX),
+    ...(limit === undefined ? {} : { order: [...orderBy], limit }),
   }
   return {
     partial: { ...range, shape: { case: 'aggregate', value } },
@@ -108,7 +110,7 @@ function planGroups(
         approximation === undefined ? [] : [[output.name, approximation]],
       ),
     ),
-    orderBy: planOrder(statement, outputs),
+    orderBy,
     limit,
   }
 }

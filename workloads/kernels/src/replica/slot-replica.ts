@@ -188,9 +188,12 @@ export class SlotReplica {
     return Math.max(this.evictedBelowUs, this.expiredBelowUs)
   }
 
-  /** The rows as they are now, bucket by bucket, frozen. */
-  cut(slot: number): Cut {
-    const sources = [...this.buckets.values()].flatMap((bucket) => bucket.sources(slot, this.definition))
+  /** The rows as they are now, bucket by bucket, frozen; without chunks of which no row is in [startUs, endUs). */
+  cut(slot: number, startUs = Number.NEGATIVE_INFINITY, endUs = Number.POSITIVE_INFINITY): Cut {
+    const sources = [...this.buckets.values()]
+      .filter((bucket) => bucket.startUs < endUs && bucket.endUs > startUs)
+      .flatMap((bucket) => bucket.sources(slot, this.definition))
+      .filter(({ timeUsMin, timeUsMax }) => timeUsMin < endUs && timeUsMax >= startUs)
     for (const { resident } of sources) resident.chunk.retain()
     const rollups = this.buckets.values().map(({ rollup }) => rollup)
     for (const rollup of rollups) rollup?.retain()

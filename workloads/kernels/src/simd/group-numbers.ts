@@ -7,22 +7,22 @@ import { type CodeWidth, codesOf } from './select-codes.ts'
 export function groupNumbers(views: () => MemoryViews): GroupNumberKernels {
   const init =
     (width: CodeWidth): GroupNumberKernels['groupInit8'] =>
-    (codes, validity, n, translate, nullCode, out) => {
+    (codes, validity, n, nullCode, out) => {
       const memory = views()
       const [all, first] = [codesOf(memory, width), codes / width]
       for (let row = 0; row < n; row++) {
         const valid = hasBit(memory, validity, row)
-        memory.u32[out / 4 + row] = valid ? memory.u32[translate / 4 + all[first + row]!]! : nullCode
+        memory.u32[out / 4 + row] = valid ? all[first + row]! : nullCode
       }
     }
   const extend =
     (width: CodeWidth): GroupNumberKernels['groupExtend8'] =>
-    (codes, validity, n, translate, nullCode, factor, out) => {
+    (codes, validity, n, nullCode, factor, out) => {
       const memory = views()
       const [all, first] = [codesOf(memory, width), codes / width]
       for (let row = 0; row < n; row++) {
         const valid = hasBit(memory, validity, row)
-        const group = valid ? memory.u32[translate / 4 + all[first + row]!]! : nullCode
+        const group = valid ? all[first + row]! : nullCode
         memory.u32[out / 4 + row] = Math.imul(memory.u32[out / 4 + row]!, factor) + group
       }
     }

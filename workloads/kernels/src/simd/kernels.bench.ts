@@ -33,12 +33,7 @@ const [out, half, eighth, list] = [8_192, 8_192, 8_192, CHUNK * 8].map(place) as
   number,
   number,
 ]
-const [verdicts, translate, state, states] = [1_024, 4_096, 64, 24 * 8_000].map(place) as [
-  number,
-  number,
-  number,
-  number,
-]
+const [verdicts, state, states] = [1_024, 64, 24 * 8_000].map(place) as [number, number, number]
 const [scratch, used, table] = [FEW_GROUPS_SCRATCH_BYTES, 16, KEY_CELLS * KEY_CELL_BYTES].map(place) as [
   number,
   number,
@@ -68,10 +63,7 @@ function fill(): void {
     u16[codes16 / 2 + row] = below(1_000)
     u8[codes8 + row] = below(8)
   }
-  for (let entry = 0; entry < 1_000; entry++) {
-    u8[verdicts + entry] = Number(entry % 3 === 0)
-    u32[translate / 4 + entry] = entry
-  }
+  for (let entry = 0; entry < 1_000; entry++) u8[verdicts + entry] = Number(entry % 3 === 0)
   for (let row = 0; row < CHUNK; row++) {
     u8[half + (row >>> 3)]! |= below(2) << (row & 7)
     u8[eighth + (row >>> 3)]! |= Number(below(8) === 0) << (row & 7)
@@ -104,10 +96,10 @@ const CALLS: Readonly<Record<string, Call>> = {
   'count by 8': (k, { c8 }) => k.countBy8(c8, n, 0, states, scratch),
   'sum f64 by 8': (k, { v, c8 }) => k.sumF64By8(v, c8, n, 0, states, scratch),
   'sum f64 by 8 of a half': (k, { v, c8 }) => k.sumF64By8(v, c8, n, half, states, scratch),
-  'group init u8': (k, { c8 }) => k.groupInit8(c8, 0, n, translate, 0, list),
+  'group init u8': (k, { c8 }) => k.groupInit8(c8, 0, n, 0, list),
   'group init u8, extend u16': (k, { c8, c16 }) => {
-    k.groupInit8(c8, 0, n, translate, 0, list)
-    k.groupExtend16(c16, 0, n, translate, 0, 8, list)
+    k.groupInit8(c8, 0, n, 0, list)
+    k.groupExtend16(c16, 0, n, 0, 8, list)
   },
   'group by 1 s': (k, { o }) => k.groupTimesInit(o, n, 12_345, 1_000_000, list),
   'count by 8,000': (k, { g }) => k.groupCount(g, n, 0, states),
@@ -115,11 +107,11 @@ const CALLS: Readonly<Record<string, Call>> = {
   'sum i64 by 8,000': (k, { id, g }) => k.groupSumI64(id, g, n, 0, states),
   'min and max f64 by 8,000': (k, { v, g }) => k.groupMinMaxF64(v, g, n, 0, states),
   'sum f64 by 8 groups, general': (k, { v, c8 }) => {
-    k.groupInit8(c8, 0, n, translate, 0, list)
+    k.groupInit8(c8, 0, n, 0, list)
     k.groupSumF64(v, list, n, 0, states)
   },
   'sum f64 by 8 groups, few': (k, { v, c8 }) => {
-    k.groupInit8(c8, 0, n, translate, 0, list)
+    k.groupInit8(c8, 0, n, 0, list)
     k.groupSumF64Few(v, list, n, 0, states, scratch)
   },
   'number 1 M keys': (k, { id }) => {

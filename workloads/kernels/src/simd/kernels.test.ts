@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
+  CONDENSE_SCRATCH_BYTES,
   FEW_GROUPS_SCRATCH_BYTES,
   KERNEL_COMPARE,
   KEY_CELL_BYTES,
   type KernelCompare,
   type Kernels,
+  REGISTER_BLOCK_BYTES,
 } from './kernels.ts'
 import { loadKernels } from './load-kernels.ts'
 import { referenceKernels } from './reference-kernels.ts'
@@ -17,7 +19,7 @@ import { referenceKernels } from './reference-kernels.ts'
  * is found as well: the memory around it holds random bytes, which both must leave alone.
  */
 const ROWS_MAX = 3_000
-const PAGES = 32
+const PAGES = 64
 const makeMemory = (): WebAssembly.Memory =>
   new WebAssembly.Memory({ initial: PAGES, maximum: 65_536, shared: true })
 const memories = [makeMemory(), makeMemory()] as const
@@ -250,13 +252,12 @@ property('exact sums of integers', (arena, n, part) => {
 })
 
 property('group numbers', (arena, n, part) => {
-  const translate = arena.codes(32, 256, () => arena.below(1_000))
   const validity = arena.selection(n, part)
   const out = arena.place(n * 4)
   for (const width of [8, 16, 32] as const) {
     const codes = arena.codes(width, n, () => arena.below(256))
-    bothAgree(arena, (k) => k[`groupInit${width}`](codes, validity, n, translate, 77, out) as undefined)
-    bothAgree(arena, (k) => k[`groupExtend${width}`](codes, validity, n, translate, 1, 78, out) as undefined)
+    bothAgree(arena, (k) => k[`groupInit${width}`](codes, validity, n, 77, out) as undefined)
+    bothAgree(arena, (k) => k[`groupExtend${width}`](codes, validity, n, 1, 78, out) as undefined)
   }
 })
 
@@ -312,6 +313,121 @@ property('few groups', (arena, n, part, how) => {
     )
   }
   assert.deepEqual(arena.bytes.slice(states, states + 6_144), arena.bytes.slice(same, same + 6_144))
+})
+
+property('rows of a bitmap with one code', (arena, n, part) => {
+  const kept = arena.bitmap(n, Math.min(part, 9))
+  const before = arena.bytes.slice(kept, kept + Math.ceil(n / 8))
+  for (const width of [32, 16, 8] as const) {
+    const codes = arena.codes(width, n, () => arena.below(3))
+    bothAgree(arena, (k) => k[`keepCodeEqual${width}`](codes, n, 1, kept) as undefined)
+  }
+  assert.ok(before.every((byte, at) => (arena.bytes[kept + at]! & ~byte) === 0))
+})
+
+property('registers by group', (arena, n, part, how) => {
+  const values = arena.f64(n, (row) => (arena.below(3) === 0 ? arena.below(9) : someValue(arena, how, row)))
+  const entries = arena.place(n * 4)
+  bothAgree(arena, (k) => k.entriesOfF64(values, n, entries) as undefined)
+  const groups = arena.codes(32, n, () => arena.below(5))
+  const selection = arena.selection(n, part)
+  const [sparse, dense] = [arena.place(REGISTER_BLOCK_BYTES), arena.place(REGISTER_BLOCK_BYTES)]
+  // One block with a few registers raised, one that is nearly full of other entries.
+  for (const block of [sparse, dense]) arena.bytes.fill(0, block, block + REGISTER_BLOCK_BYTES)
+  for (let register = 0; register < 999; register++)
+    arena.bytes[dense + arena.below(16_384)] = arena.below(40)
+  const places = new Uint32Array(arena.bytes.buffer, sparse, 4_096)
+  if (arena.below(2) === 0) places.forEach((_, at) => { places[at] = arena.below(20) === 0 ? 0 : arena.random() }) // biome-ignore format: one line
+  const blocks = arena.codes(32, 5, (group) => [0, sparse, dense + 1, sparse, dense + 1][group]!)
+  const rest = arena.codes(32, n, () => 0)
+  const texts = arena.codes(32, 256, (code) => (code % 5 === 0 ? 0 : new Uint32Array(arena.bytes.buffer)[entries / 4 + (code % Math.max(1, n))]!)) // biome-ignore format: one line
+  for (const by of [groups, 0]) {
+    bothAgree(arena, (k) => k.raiseRegisters(entries, by, n, selection, blocks, rest))
+    for (const width of [8, 16, 32] as const) {
+      const codes = arena.codes(width, n, () => arena.below(256))
+      bothAgree(arena, (k) => k[`raiseRegisters${width}`](codes, by, n, selection, texts, blocks, rest))
+    }
+  }
+})
+
+property('values by group, and as centroids', (arena, n, part, how) => {
+  const step = arena.below(3)
+  const values = arena.f64(n, (row) => {
+    if (step === 0) return arena.below(9) / 4 - 1
+    if (step === 1 && arena.below(99) === 0) return someValue(arena, 'exponents', row)
+    return step === 1 ? 1_000 + arena.below(50) : someValue(arena, how, row)
+  })
+  const groups = arena.codes(32, n, () => arena.below(5))
+  const selection = arena.selection(n, part)
+  const [ends, out] = [arena.codes(32, 5, () => 0), arena.f64(n, () => 0)]
+  const scratch = arena.place(CONDENSE_SCRATCH_BYTES)
+  const centroids = arena.f64(2 * n + 2, () => 0)
+  for (const by of [groups, 0]) {
+    const count = by === 0 ? 1 : 5
+    bothAgree(arena, (k) => k.groupValues(values, by, n, selection, count, ends, out) as undefined)
+    let from = 0
+    for (const end of new Uint32Array(arena.bytes.buffer, ends, count)) {
+      if (end > from) condensed(arena, out + from * 8, end - from, centroids, scratch)
+      from = end
+    }
+  }
+})
+
+/** One run: alike, ascending, of all its values, from the least to the greatest. */
+function condensed(arena: Arena, values: number, n: number, out: number, scratch: number): void {
+  const skipped = () =>
+    [
+      [scratch, CONDENSE_SCRATCH_BYTES],
+      [out, 16],
+    ] as const
+  const count = bothAgree(arena, (k) => k.condenseValues(values, n, out, scratch), skipped)!
+  const sorted = new Float64Array(arena.bytes.buffer, values, n).slice().sort()
+  const pairs = new Float64Array(arena.bytes.buffer, out + 16, 2 * count)
+  let [before, mean] = [0, Number.NEGATIVE_INFINITY]
+  for (let at = 0; at < pairs.length; at += 2) {
+    const weight = pairs[at + 1]!
+    assert.ok(pairs[at]! >= mean)
+    mean = pairs[at]!
+    assert.ok(mean >= sorted[before]! && mean <= sorted[before + weight - 1]!, `${mean} of ${weight}`)
+    before += weight
+  }
+  assert.equal(before, n)
+  assert.deepEqual([pairs[0], mean], [sorted[0]! + 0, sorted[n - 1]! + 0])
+}
+
+property('first and last rows by group', (arena, n, part) => {
+  const times = arena.codes(32, n, () => (arena.below(2) === 0 ? arena.below(9) : arena.random()))
+  const groups = arena.codes(32, n, () => arena.below(7))
+  const selection = arena.selection(n, part)
+  const touched = arena.codes(32, n, () => 0)
+  for (const last of [0, 1] as const) {
+    for (const by of [groups, 0]) {
+      const ends = arena.f64(7, () => 0)
+      const count = bothAgree(arena, (k) => k.groupEndRows(last, times, by, n, selection, ends, touched))!
+      const places = new BigUint64Array(arena.bytes.buffer, ends, 7)
+      assert.equal(
+        count,
+        places.reduce((sum, place) => sum + Number(place !== 0n), 0),
+      )
+      const time = (row: number) => new Uint32Array(arena.bytes.buffer)[times / 4 + row]!
+      for (const [group, place] of places.entries()) {
+        const rows = Array.from({ length: n }, (_, row) => row).filter(
+          (row) =>
+            isSelected(arena, selection, row) &&
+            (by === 0 ? 0 : new Uint32Array(arena.bytes.buffer)[by / 4 + row]!) === group,
+        )
+        if (rows.length === 0) {
+          assert.equal(place, 0n)
+          continue
+        }
+        const wins = (a: number, b: number) =>
+          last === 1 ? time(a) >= time(b) : time(a) < time(b) || (time(a) === time(b) && a < b)
+        const winner = rows.reduce((best, row) => (wins(row, best) ? row : best))
+        const key = (BigInt(time(winner)) << 32n) + BigInt(winner + 1)
+        assert.equal(place, last === 1 ? key : 2n ** 64n - 1n - key)
+      }
+    }
+  }
 })
 
 property('numbers for keys, growing the table', (arena, n, part) => {

@@ -19,11 +19,15 @@ export type OptionalPointer = number
  */
 export type Kernels = SelectValueKernels &
   SelectCodeKernels &
+  KeepCodeKernels &
   BitmapKernels &
   AggregateKernels &
   GroupNumberKernels &
   GroupAggregateKernels &
   FewGroupKernels &
+  DistinctKernels &
+  EndRowKernels &
+  CondenseKernels &
   KeyKernels &
   TextKernels &
   TakeKernels &
@@ -37,6 +41,12 @@ export const FEW_GROUPS_SCRATCH_BYTES = 16_384
 export const FEW_GROUPS_MAX = 256
 /** Bytes of a cell of a key table: key u64, number u32, full u32 (0 or 1). A new table is all zero. */
 export const KEY_CELL_BYTES = 16
+
+/** Bytes of a group's block of `raiseRegisters`, all zero at first and whenever it becomes dense. */
+export const REGISTER_BLOCK_BYTES = 16_384
+
+/** Bytes of the `scratch` of `condenseValues`; its content need not be kept or cleared. */
+export const CONDENSE_SCRATCH_BYTES = 1_540_096
 
 /** Relations of `selectF64`, numbered like the protocol's CompareOperator. */
 export const KERNEL_COMPARE = {
@@ -74,6 +84,15 @@ export type SelectCodeKernels = Readonly<{
   selectCodeIn32: SelectIn
 }>
 
+type KeepEqual = (codes: Pointer, n: number, code: number, kept: Pointer) => void
+
+/** Of the rows of the bitmap `kept`, those with this code stay in it. O(n / 64 + rows kept before). */
+export type KeepCodeKernels = Readonly<{
+  keepCodeEqual8: KeepEqual
+  keepCodeEqual16: KeepEqual
+  keepCodeEqual32: KeepEqual
+}>
+
 /** Selection bitmaps among each other. `out` may be an input. */
 export type BitmapKernels = Readonly<{
   /** Ones for n rows. */
@@ -107,7 +126,6 @@ type GroupInit = (
   codes: Pointer,
   validity: OptionalPointer,
   n: number,
-  translate: Pointer,
   nullCode: number,
   out: Pointer,
 ) => void
@@ -115,19 +133,18 @@ type GroupExtend = (
   codes: Pointer,
   validity: OptionalPointer,
   n: number,
-  translate: Pointer,
   nullCode: number,
   factor: number,
   out: Pointer,
 ) => void
 
-/** Group numbers from dictionary codes and time; `translate` is u32 per dictionary entry, `out` u32 a row. */
+/** Group numbers from dictionary codes and time; `out` is u32 a row. */
 export type GroupNumberKernels = Readonly<{
-  /** out = valid ? translate[code] : nullCode. */
+  /** out = valid ? code : nullCode. */
   groupInit8: GroupInit
   groupInit16: GroupInit
   groupInit32: GroupInit
-  /** out = out · factor + (valid ? translate[code] : nullCode), modulo 2^32. */
+  /** out = out · factor + (valid ? code : nullCode), modulo 2^32. */
   groupExtend8: GroupExtend
   groupExtend16: GroupExtend
   groupExtend32: GroupExtend
@@ -193,6 +210,83 @@ export type FewGroupKernels = Readonly<{
     states: Pointer,
     scratch: Pointer,
   ) => void
+}>
+
+type RaiseByCode = (
+  codes: Pointer,
+  groups: OptionalPointer,
+  n: number,
+  selection: OptionalPointer,
+  entries: Pointer,
+  blocks: Pointer,
+  rest: Pointer,
+) => number
+
+/**
+ * Registers of HyperLogLogs by group; without `groups` every row is in group 0. An entry is u32, index << 6 | rank as
+ * hyperloglog-v1 has it; 0: not known yet. `blocks` is u32 a group: 0 none, the address of a sparse block, or that of a
+ * dense one + 1 (`REGISTER_BLOCK_BYTES` each, a register a byte).
+ */
+export type DistinctKernels = Readonly<{
+  /**
+   * Raises the registers of dense groups by the entries of the selected rows. All other rows, less those of which a sparse
+   * block remembers the entry, go to `rest` by their number, u32, ascending; returns how many. `rest` has room for n.
+   */
+  raiseRegisters: (
+    entries: Pointer,
+    groups: OptionalPointer,
+    n: number,
+    selection: OptionalPointer,
+    blocks: Pointer,
+    rest: Pointer,
+  ) => number
+  /** The same where `entries` is u32 per dictionary entry. */
+  raiseRegisters8: RaiseByCode
+  raiseRegisters16: RaiseByCode
+  raiseRegisters32: RaiseByCode
+  /** out[row] = the entry of the value's hash (value-hasher.ts), u32 a row. */
+  entriesOfF64: (values: Pointer, n: number, out: Pointer) => void
+}>
+
+/** First and last rows by event time. */
+export type EndRowKernels = Readonly<{
+  /**
+   * ends: u64 a group, all zero at first. Of each group the selected row of the least (last = 0) or greatest (last = 1)
+   * time, u32; of equal times the lower row, or the higher one. Writes time · 2^32 + row + 1, for last = 0 with all bits
+   * turned over, and to `touched` the groups whose end was zero, u32 each; returns how many. `touched` has room for n.
+   */
+  groupEndRows: (
+    last: 0 | 1,
+    times: Pointer,
+    groups: OptionalPointer,
+    n: number,
+    selection: OptionalPointer,
+    ends: Pointer,
+    touched: Pointer,
+  ) => number
+}>
+
+/** Values of a group side by side, and many values as few centroids of a t-digest. */
+export type CondenseKernels = Readonly<{
+  /**
+   * out = the selected values, group by group, in row order within a group; ends[group] = where it ends, u32, in values.
+   * O(n + groupCount).
+   */
+  groupValues: (
+    values: Pointer,
+    groups: OptionalPointer,
+    n: number,
+    selection: OptionalPointer,
+    groupCount: number,
+    ends: Pointer,
+    out: Pointer,
+  ) => void
+  /**
+   * out: 16 bytes of any content, then (mean f64, weight f64) for each centroid, ascending; room for n of them. Returns how
+   * many: about 1,000 at most. A centroid holds what k1 grows by in 1 / 1,000 of its range; least and greatest value are
+   * centroids of their own. A mean lies within its values. `scratch`: `CONDENSE_SCRATCH_BYTES`. O(n) expected, O(10 n) at most.
+   */
+  condenseValues: (values: Pointer, n: number, out: Pointer, scratch: Pointer) => number
 }>
 
 /** Numbers for 64-bit keys by an open-addressing table of a power of two of cells (`KEY_CELL_BYTES`). */

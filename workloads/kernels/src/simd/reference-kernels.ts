@@ -1,10 +1,14 @@
 import type { LinearMemory } from '../columns/arena.ts'
 import { bitmaps } from './bitmaps.ts'
+import { condenseValues } from './condense-values.ts'
 import { digestRows } from './digest-rows.ts'
+import { distinctRegisters } from './distinct-registers.ts'
+import { endRows } from './end-rows.ts'
 import { fewGroups } from './few-groups.ts'
 import { groupAggregates } from './group-aggregates.ts'
 import { groupNumbers } from './group-numbers.ts'
 import { internTexts } from './intern-texts.ts'
+import { keepCodes } from './keep-codes.ts'
 import type { Kernels } from './kernels.ts'
 import { memoryViews } from './memory-views.ts'
 import { minMaxF64 } from './min-max-f64.ts'
@@ -21,6 +25,7 @@ export function referenceKernels(memory: Pick<LinearMemory, 'buffer'>): Kernels 
   return {
     ...selectValues(views),
     ...selectCodes(views),
+    ...keepCodes(views),
     ...bitmaps(views),
     sumF64: sumF64(views),
     sumI64: sumI64(views),
@@ -28,6 +33,9 @@ export function referenceKernels(memory: Pick<LinearMemory, 'buffer'>): Kernels 
     ...groupNumbers(views),
     ...groupAggregates(views),
     ...fewGroups(views),
+    ...distinctRegisters(views),
+    ...endRows(views),
+    ...condenseValues(views),
     ...numberKeys(views),
     ...internTexts(views),
     ...takeRows(views),

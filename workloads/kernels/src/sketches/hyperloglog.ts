@@ -8,6 +8,7 @@ import {
   type HyperLogLogState,
 } from '@truenow/contracts/wire/hyperloglog-v1.ts'
 import type { StateBudget } from '../aggregates/state-budget.ts'
+import { entryOfHash } from './entry-of-hash.ts'
 
 /** 1.04 / sqrt(16,384) of Flajolet et al.; sparse states are exact but for collisions of 25 bits. */
 export const HYPERLOGLOG_RELATIVE_STANDARD_ERROR = 0.0081
@@ -52,13 +53,7 @@ export class HyperLogLog {
       raise(this.registers, high >>> (32 - HYPERLOGLOG_P), rank)
       return
     }
-    const index = high >>> (32 - HYPERLOGLOG_SPARSE_P)
-    let rank = 0
-    if ((index & BEYOND_MASK) === 0) {
-      const rest = high << HYPERLOGLOG_SPARSE_P
-      rank = rest === 0 ? 1 + 32 - HYPERLOGLOG_SPARSE_P + Math.clz32(low) : 1 + Math.clz32(rest)
-    }
-    this.addEntry((index << 6) | rank)
+    this.addEntry(entryOfHash({ high, low }))
   }
 
   /** Adds whatever another sketch has seen. */
@@ -72,6 +67,11 @@ export class HyperLogLog {
       raise(registers, index, rankAt(other.registers, index))
   }
 
+  /** Whether it has gone over to registers; until `state` is asked for, it may do so late. */
+  get isDense(): boolean {
+    return this.registers !== undefined
+  }
+
   /** The state in its one form; it is this sketch's own memory. */
   state(): HyperLogLogState {
     if (this.registers === undefined) this.compact()
@@ -80,7 +80,8 @@ export class HyperLogLog {
       : { form: 'dense', registers: this.registers.subarray(0, HYPERLOGLOG_DENSE_BYTES) }
   }
 
-  private addEntry(entry: number): void {
+  /** Adds the entry of a hash (entry-of-hash.ts). */
+  addEntry(entry: number): void {
     if (this.registers !== undefined) {
       raiseByEntry(this.registers, entry)
       return

@@ -89,10 +89,11 @@ export class TDigest {
 /** Merges two ascending lists; neighbours become one as long as k1 grows by at most 1. */
 function mergeCentroids(left: Centroids, right: Centroids, compression: number): Centroids {
   const most = left.means.length + right.means.length
-  const [means, weights] = [new Float64Array(most), new Float64Array(most)]
+  const { means, weights } = roomFor(most)
   const total = weightOf(left) + weightOf(right)
+  const step = { cos: Math.cos((2 * Math.PI) / compression), sin: Math.sin((2 * Math.PI) / compression) }
   let [fromLeft, fromRight, count] = [0, 0, 0]
-  let [before, limit] = [0, total * upperLimit(0, compression)]
+  let [before, limit] = [0, total * upperLimit(0, step)]
   while (fromLeft + fromRight < most) {
     const takeLeft =
       fromRight === right.means.length ||
@@ -109,7 +110,7 @@ function mergeCentroids(left: Centroids, right: Centroids, compression: number):
     }
     if (count > 0) {
       before += weights[last]!
-      limit = total * upperLimit(before / total, compression)
+      limit = total * upperLimit(before / total, step)
     }
     means[count] = mean
     weights[count] = weight
@@ -118,7 +119,20 @@ function mergeCentroids(left: Centroids, right: Centroids, compression: number):
   return { means: means.slice(0, count), weights: weights.slice(0, count) }
 }
 
-const weightOf = ({ weights }: Centroids): number => weights.reduce((sum, weight) => sum + weight, 0)
+/** Where a merge works: kept, for making it anew costs as much as merging. */
+let work = { means: new Float64Array(0), weights: new Float64Array(0) }
+
+function roomFor(most: number): typeof work {
+  if (work.means.length < most)
+    work = { means: new Float64Array(2 * most), weights: new Float64Array(2 * most) }
+  return work
+}
+
+function weightOf({ weights }: Centroids): number {
+  let total = 0
+  for (let index = 0; index < weights.length; index++) total += weights[index]!
+  return total
+}
 
 /** The quantile q of what a digest has seen, by linear interpolation between centroids; null over no values. */
 export function quantileOfTDigest({ min, max, means, weights }: TDigestState, q: number): number | null {
@@ -146,10 +160,13 @@ export function quantileOfTDigest({ min, max, means, weights }: TDigestState, q:
 export const tDigestRankError = (q: number): number =>
   Number(((2 * Math.PI * Math.sqrt(q * (1 - q))) / T_DIGEST_COMPRESSION).toPrecision(3))
 
-/** Up to which q a centroid that begins at q may reach: where k1(q) = delta / 2 pi * asin(2q - 1) has grown by 1. */
-function upperLimit(q: number, compression: number): number {
-  const angle = Math.asin(2 * q - 1) + (2 * Math.PI) / compression
-  return angle >= Math.PI / 2 ? 1 : (Math.sin(angle) + 1) / 2
+/**
+ * Up to which q a centroid that begins at q may reach: where k1(q) = delta / 2 pi * asin(2q - 1) has grown by 1. `step` is
+ * 2 pi / delta, as cosine and sine: sin(asin(y) + step) needs no other, so that every processor gives the same bits.
+ */
+function upperLimit(q: number, { cos, sin }: Readonly<{ cos: number; sin: number }>): number {
+  const y = 2 * q - 1
+  return y >= cos ? 1 : (y * cos + Math.sqrt(1 - y * y) * sin + 1) / 2
 }
 
 /** a + (b - a) * share, never outside of a and b, and finite where they are. */

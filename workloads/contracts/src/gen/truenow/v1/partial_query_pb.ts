@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file truenow/v1/partial_query.proto.
  */
 export const file_truenow_v1_partial_query: GenFile = /*@__PURE__*/
-  fileDesc("Ch50cnVlbm93L3YxL3BhcnRpYWxfcXVlcnkucHJvdG8SCnRydWVub3cudjEiggEKE1BhcnRpYWxRdWVyeVJlcXVlc3QSIwoFdGFibGUYASABKAsyFC50cnVlbm93LnYxLlRhYmxlUmVmEiYKBXNsb3RzGAIgAygLMhcudHJ1ZW5vdy52MS5TbG90UmVxdWVzdBIeCgRwbGFuGAMgASgLMhAudHJ1ZW5vdy52MS5QbGFuImgKC1Nsb3RSZXF1ZXN0EgwKBHNsb3QYASABKA0SDQoFZXBvY2gYAiABKAQSEwoLaW5jYXJuYXRpb24YAyABKAQSDgoGc2hhcmRzGAQgAygNEhcKD2F0X2xlYXN0X29mZnNldBgFIAEoAyLvAQoEUGxhbhIVCg10YWJsZV92ZXJzaW9uGAEgASgNEhAKCHN0YXJ0X3VzGAIgASgDEg4KBmVuZF91cxgDIAEoAxIiCgZmaWx0ZXIYBCABKAsyEi50cnVlbm93LnYxLkZpbHRlchIuCglhZ2dyZWdhdGUYBSABKAsyGS50cnVlbm93LnYxLkFnZ3JlZ2F0ZVBsYW5IABIkCgRyb3dzGAYgASgLMhQudHJ1ZW5vdy52MS5Sb3dzUGxhbkgAEhgKEGF0X2xlYXN0X3dhaXRfdXMYByABKAMSEQoJcm93c19vbmx5GAggASgIQgcKBXNoYXBlIqwBCgZGaWx0ZXISJAoDYW5kGAEgASgLMhUudHJ1ZW5vdy52MS5BbmRGaWx0ZXJIABIjCgJvchgCIAEoCzIVLnRydWVub3cudjEuQW5kRmlsdGVySAASIQoDbm90GAMgASgLMhIudHJ1ZW5vdy52MS5GaWx0ZXJIABIsCgpjb21wYXJpc29uGAQgASgLMhYudHJ1ZW5vdy52MS5Db21wYXJpc29uSABCBgoEa2luZCIxCglBbmRGaWx0ZXISJAoIb3BlcmFuZHMYASADKAsyEi50cnVlbm93LnYxLkZpbHRlciJuCgpDb21wYXJpc29uEg4KBmNvbHVtbhgBIAEoCRItCghvcGVyYXRvchgCIAEoDjIbLnRydWVub3cudjEuQ29tcGFyZU9wZXJhdG9yEiEKBnZhbHVlcxgDIAMoCzIRLnRydWVub3cudjEuVmFsdWUirQEKDUFnZ3JlZ2F0ZVBsYW4SIgoEa2V5cxgBIAMoCzIULnRydWVub3cudjEuR3JvdXBLZXkSLQoKYWdncmVnYXRlcxgCIAMoCzIZLnRydWVub3cudjEuQWdncmVnYXRlQ2FsbBISCgpncm91cHNfbWF4GAMgASgNEhsKE2Rpc3RpbmN0X3ZhbHVlc19tYXgYBCABKA0SGAoQc2tldGNoX2J5dGVzX21heBgFIAEoBCI+CghHcm91cEtleRIQCgZjb2x1bW4YASABKAlIABIYCg50aW1lX2J1Y2tldF91cxgCIAEoA0gAQgYKBGtpbmQibQoNQWdncmVnYXRlQ2FsbBIvCghmdW5jdGlvbhgBIAEoDjIdLnRydWVub3cudjEuQWdncmVnYXRlRnVuY3Rpb24SDgoGY29sdW1uGAIgASgJEhAKCHF1YW50aWxlGAMgASgBEgkKAWsYBCABKA0iKgoIUm93c1BsYW4SDwoHY29sdW1ucxgBIAMoCRINCgVsaW1pdBgCIAEoDSKTAQoUUGFydGlhbFF1ZXJ5UmVzcG9uc2USJQoFc2xvdHMYASADKAsyFi50cnVlbm93LnYxLlNsb3RBbnN3ZXISDQoFYmF0Y2gYAiABKAwSFAoMcm93c19zY2FubmVkGAMgASgEEhQKDHJvd3NfbWF0Y2hlZBgEIAEoBBIZChFyb3dzX2Zyb21fcm9sbHVwcxgFIAEoBCL/AQoKU2xvdEFuc3dlchIMCgRzbG90GAEgASgNEiYKBnN0YXR1cxgCIAEoDjIWLnRydWVub3cudjEuU2xvdFN0YXR1cxIiCgZjdXJzb3IYAyABKAsyEi50cnVlbm93LnYxLkN1cnNvchINCgVlcG9jaBgEIAEoBBITCgtpbmNhcm5hdGlvbhgFIAEoBBIOCgZzaGFyZHMYBiADKA0SFAoMd2F0ZXJtYXJrX3VzGAcgASgDEhgKEHJldGFpbmVkX2Zyb21fdXMYCCABKAMSIwoEZ2FwcxgJIAMoCzIVLnRydWVub3cudjEuT2Zmc2V0R2FwEg4KBmRldGFpbBgKIAEoCSJYCglPZmZzZXRHYXASFAoMZmlyc3Rfb2Zmc2V0GAEgASgDEhUKDXJlc3VtZV9vZmZzZXQYAiABKAMSDwoHZnJvbV91cxgDIAEoAxINCgV0b191cxgEIAEoAyIRCg9HZXRTbG90c1JlcXVlc3QijAEKEEdldFNsb3RzUmVzcG9uc2USDQoFc2hhcmQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAQSJAoFc2xvdHMYAyADKAsyFS50cnVlbm93LnYxLlNsb3RTdGF0ZRIUCgxtZW1vcnlfYnl0ZXMYBCABKAQSGAoQbWVtb3J5X2J5dGVzX21heBgFIAEoBCL4BAoJU2xvdFN0YXRlEiMKBXRhYmxlGAEgASgLMhQudHJ1ZW5vdy52MS5UYWJsZVJlZhIMCgRzbG90GAIgASgNEg0KBWVwb2NoGAMgASgEEhMKC2luY2FybmF0aW9uGAQgASgEEicKBXN0YXRlGAUgASgOMhgudHJ1ZW5vdy52MS5SZXBsaWNhU3RhdGUSIgoGY3Vyc29yGAYgASgLMhIudHJ1ZW5vdy52MS5DdXJzb3ISEgoKZW5kX29mZnNldBgHIAEoAxIUCgx3YXRlcm1hcmtfdXMYCCABKAMSEwoLbG9nX3RpbWVfdXMYCSABKAMSGQoRZXZlbnRfdGltZV91c19tYXgYCiABKAMSGAoQcmV0YWluZWRfZnJvbV91cxgLIAEoAxIVCg10YWJsZV92ZXJzaW9uGAwgASgNEhAKCGxvZ19yb3dzGA0gASgEEhQKDGFwcGxpZWRfcm93cxgOIAEoBBIZChFkZWR1cGxpY2F0ZWRfcm93cxgPIAEoBBIUCgxleHBpcmVkX3Jvd3MYECABKAQSHQoVZGVhZF9sZXR0ZXJlZF9yZWNvcmRzGBEgASgEEhUKDXJlc2lkZW50X3Jvd3MYEiABKAQSFgoOcmVzaWRlbnRfYnl0ZXMYEyABKAQSEgoKc3RhdGVfaGFzaBgUIAEoCRITCgtoYXNoX29mZnNldBgVIAEoAxIVCg1vcmlnaW5fb2Zmc2V0GBYgASgDEhYKDnN0YWxsZWRfcmVhc29uGBcgASgJEiMKBGdhcHMYGCADKAsyFS50cnVlbm93LnYxLk9mZnNldEdhcBIYChBwcm9ncmVzc2VkX2F0X3VzGBkgASgDIqgBCg9Db3B5U2xvdFJlcXVlc3QSIwoFdGFibGUYASABKAsyFC50cnVlbm93LnYxLlRhYmxlUmVmEhEKCXRhYmxlX3VpZBgCIAEoCRISCgpjYXRhbG9nX2lkGAMgASgJEgwKBHNsb3QYBCABKA0SDQoFZXBvY2gYBSABKAQSEwoLaW5jYXJuYXRpb24YBiABKAQSFwoPYXRfbGVhc3Rfb2Zmc2V0GAcgASgDImgKCENvcHlQYXJ0EiwKCG1hbmlmZXN0GAEgASgLMhgudHJ1ZW5vdy52MS5Db3B5TWFuaWZlc3RIABImCgVjaHVuaxgCIAEoCzIVLnRydWVub3cudjEuQ29weUNodW5rSABCBgoEcGFydCJTCgxDb3B5TWFuaWZlc3QSDAoEYm9keRgBIAEoDBIQCghjaGVja3N1bRgCIAEoBxIjCgVmaWxlcxgDIAMoCzIULnRydWVub3cudjEuQ29weUZpbGUiJwoIQ29weUZpbGUSDAoEbmFtZRgBIAEoCRINCgVieXRlcxgCIAEoBCIrCglDb3B5Q2h1bmsSDAoEZGF0YRgBIAEoDBIQCghjaGVja3N1bRgCIAEoByrFAgoPQ29tcGFyZU9wZXJhdG9yEiAKHENPTVBBUkVfT1BFUkFUT1JfVU5TUEVDSUZJRUQQABIaChZDT01QQVJFX09QRVJBVE9SX0VRVUFMEAESHgoaQ09NUEFSRV9PUEVSQVRPUl9OT1RfRVFVQUwQAhIZChVDT01QQVJFX09QRVJBVE9SX0xFU1MQAxIiCh5DT01QQVJFX09QRVJBVE9SX0xFU1NfT1JfRVFVQUwQBBIcChhDT01QQVJFX09QRVJBVE9SX0dSRUFURVIQBRIlCiFDT01QQVJFX09QRVJBVE9SX0dSRUFURVJfT1JfRVFVQUwQBhIXChNDT01QQVJFX09QRVJBVE9SX0lOEAcSGQoVQ09NUEFSRV9PUEVSQVRPUl9MSUtFEAgSHAoYQ09NUEFSRV9PUEVSQVRPUl9JU19OVUxMEAkqnAQKEUFnZ3JlZ2F0ZUZ1bmN0aW9uEiIKHkFHR1JFR0FURV9GVU5DVElPTl9VTlNQRUNJRklFRBAAEhwKGEFHR1JFR0FURV9GVU5DVElPTl9DT1VOVBABEhoKFkFHR1JFR0FURV9GVU5DVElPTl9TVU0QAhIaChZBR0dSRUdBVEVfRlVOQ1RJT05fTUlOEAMSGgoWQUdHUkVHQVRFX0ZVTkNUSU9OX01BWBAEEhoKFkFHR1JFR0FURV9GVU5DVElPTl9BVkcQBRIeChpBR0dSRUdBVEVfRlVOQ1RJT05fVkFSX1BPUBAGEh8KG0FHR1JFR0FURV9GVU5DVElPTl9WQVJfU0FNUBAHEiEKHUFHR1JFR0FURV9GVU5DVElPTl9TVERERVZfUE9QEAgSIgoeQUdHUkVHQVRFX0ZVTkNUSU9OX1NURERFVl9TQU1QEAkSHAoYQUdHUkVHQVRFX0ZVTkNUSU9OX0ZJUlNUEAoSGwoXQUdHUkVHQVRFX0ZVTkNUSU9OX0xBU1QQCxIlCiFBR0dSRUdBVEVfRlVOQ1RJT05fQ09VTlRfRElTVElOQ1QQDBIsCihBR0dSRUdBVEVfRlVOQ1RJT05fQVBQUk9YX0NPVU5UX0RJU1RJTkNUEA0SHwobQUdHUkVHQVRFX0ZVTkNUSU9OX1FVQU5USUxFEA4SHAoYQUdHUkVHQVRFX0ZVTkNUSU9OX1RPUF9LEA8qqAEKClNsb3RTdGF0dXMSGwoXU0xPVF9TVEFUVVNfVU5TUEVDSUZJRUQQABISCg5TTE9UX1NUQVRVU19PSxABEhsKF1NMT1RfU1RBVFVTX1NUQUxFX0VQT0NIEAISGwoXU0xPVF9TVEFUVVNfTk9UX1NFUlZJTkcQAxIWChJTTE9UX1NUQVRVU19CRUhJTkQQBBIXChNTTE9UX1NUQVRVU19TVEFMTEVEEAUqfgoMUmVwbGljYVN0YXRlEh0KGVJFUExJQ0FfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVSRVBMSUNBX1NUQVRFX0pPSU5JTkcQARIZChVSRVBMSUNBX1NUQVRFX1NFUlZJTkcQAhIZChVSRVBMSUNBX1NUQVRFX0xFQVZJTkcQAzLkAQoFU2hhcmQSUwoORXhlY3V0ZVBhcnRpYWwSHy50cnVlbm93LnYxLlBhcnRpYWxRdWVyeVJlcXVlc3QaIC50cnVlbm93LnYxLlBhcnRpYWxRdWVyeVJlc3BvbnNlEkUKCEdldFNsb3RzEhsudHJ1ZW5vdy52MS5HZXRTbG90c1JlcXVlc3QaHC50cnVlbm93LnYxLkdldFNsb3RzUmVzcG9uc2USPwoIQ29weVNsb3QSGy50cnVlbm93LnYxLkNvcHlTbG90UmVxdWVzdBoULnRydWVub3cudjEuQ29weVBhcnQwAWIGcHJvdG8z", [file_truenow_v1_common]);
+  fileDesc("Ch50cnVlbm93L3YxL3BhcnRpYWxfcXVlcnkucHJvdG8SCnRydWVub3cudjEiggEKE1BhcnRpYWxRdWVyeVJlcXVlc3QSIwoFdGFibGUYASABKAsyFC50cnVlbm93LnYxLlRhYmxlUmVmEiYKBXNsb3RzGAIgAygLMhcudHJ1ZW5vdy52MS5TbG90UmVxdWVzdBIeCgRwbGFuGAMgASgLMhAudHJ1ZW5vdy52MS5QbGFuImgKC1Nsb3RSZXF1ZXN0EgwKBHNsb3QYASABKA0SDQoFZXBvY2gYAiABKAQSEwoLaW5jYXJuYXRpb24YAyABKAQSDgoGc2hhcmRzGAQgAygNEhcKD2F0X2xlYXN0X29mZnNldBgFIAEoAyLvAQoEUGxhbhIVCg10YWJsZV92ZXJzaW9uGAEgASgNEhAKCHN0YXJ0X3VzGAIgASgDEg4KBmVuZF91cxgDIAEoAxIiCgZmaWx0ZXIYBCABKAsyEi50cnVlbm93LnYxLkZpbHRlchIuCglhZ2dyZWdhdGUYBSABKAsyGS50cnVlbm93LnYxLkFnZ3JlZ2F0ZVBsYW5IABIkCgRyb3dzGAYgASgLMhQudHJ1ZW5vdy52MS5Sb3dzUGxhbkgAEhgKEGF0X2xlYXN0X3dhaXRfdXMYByABKAMSEQoJcm93c19vbmx5GAggASgIQgcKBXNoYXBlIqwBCgZGaWx0ZXISJAoDYW5kGAEgASgLMhUudHJ1ZW5vdy52MS5BbmRGaWx0ZXJIABIjCgJvchgCIAEoCzIVLnRydWVub3cudjEuQW5kRmlsdGVySAASIQoDbm90GAMgASgLMhIudHJ1ZW5vdy52MS5GaWx0ZXJIABIsCgpjb21wYXJpc29uGAQgASgLMhYudHJ1ZW5vdy52MS5Db21wYXJpc29uSABCBgoEa2luZCIxCglBbmRGaWx0ZXISJAoIb3BlcmFuZHMYASADKAsyEi50cnVlbm93LnYxLkZpbHRlciJuCgpDb21wYXJpc29uEg4KBmNvbHVtbhgBIAEoCRItCghvcGVyYXRvchgCIAEoDjIbLnRydWVub3cudjEuQ29tcGFyZU9wZXJhdG9yEiEKBnZhbHVlcxgDIAMoCzIRLnRydWVub3cudjEuVmFsdWUi4wEKDUFnZ3JlZ2F0ZVBsYW4SIgoEa2V5cxgBIAMoCzIULnRydWVub3cudjEuR3JvdXBLZXkSLQoKYWdncmVnYXRlcxgCIAMoCzIZLnRydWVub3cudjEuQWdncmVnYXRlQ2FsbBISCgpncm91cHNfbWF4GAMgASgNEhsKE2Rpc3RpbmN0X3ZhbHVlc19tYXgYBCABKA0SGAoQc2tldGNoX2J5dGVzX21heBgFIAEoBBIlCgVvcmRlchgGIAMoCzIWLnRydWVub3cudjEuR3JvdXBPcmRlchINCgVsaW1pdBgHIAEoDSIwCgpHcm91cE9yZGVyEg4KBm91dHB1dBgBIAEoDRISCgpkZXNjZW5kaW5nGAIgASgIIj4KCEdyb3VwS2V5EhAKBmNvbHVtbhgBIAEoCUgAEhgKDnRpbWVfYnVja2V0X3VzGAIgASgDSABCBgoEa2luZCJtCg1BZ2dyZWdhdGVDYWxsEi8KCGZ1bmN0aW9uGAEgASgOMh0udHJ1ZW5vdy52MS5BZ2dyZWdhdGVGdW5jdGlvbhIOCgZjb2x1bW4YAiABKAkSEAoIcXVhbnRpbGUYAyABKAESCQoBaxgEIAEoDSIqCghSb3dzUGxhbhIPCgdjb2x1bW5zGAEgAygJEg0KBWxpbWl0GAIgASgNIpMBChRQYXJ0aWFsUXVlcnlSZXNwb25zZRIlCgVzbG90cxgBIAMoCzIWLnRydWVub3cudjEuU2xvdEFuc3dlchINCgViYXRjaBgCIAEoDBIUCgxyb3dzX3NjYW5uZWQYAyABKAQSFAoMcm93c19tYXRjaGVkGAQgASgEEhkKEXJvd3NfZnJvbV9yb2xsdXBzGAUgASgEIv8BCgpTbG90QW5zd2VyEgwKBHNsb3QYASABKA0SJgoGc3RhdHVzGAIgASgOMhYudHJ1ZW5vdy52MS5TbG90U3RhdHVzEiIKBmN1cnNvchgDIAEoCzISLnRydWVub3cudjEuQ3Vyc29yEg0KBWVwb2NoGAQgASgEEhMKC2luY2FybmF0aW9uGAUgASgEEg4KBnNoYXJkcxgGIAMoDRIUCgx3YXRlcm1hcmtfdXMYByABKAMSGAoQcmV0YWluZWRfZnJvbV91cxgIIAEoAxIjCgRnYXBzGAkgAygLMhUudHJ1ZW5vdy52MS5PZmZzZXRHYXASDgoGZGV0YWlsGAogASgJIlgKCU9mZnNldEdhcBIUCgxmaXJzdF9vZmZzZXQYASABKAMSFQoNcmVzdW1lX29mZnNldBgCIAEoAxIPCgdmcm9tX3VzGAMgASgDEg0KBXRvX3VzGAQgASgDIhEKD0dldFNsb3RzUmVxdWVzdCKMAQoQR2V0U2xvdHNSZXNwb25zZRINCgVzaGFyZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoBBIkCgVzbG90cxgDIAMoCzIVLnRydWVub3cudjEuU2xvdFN0YXRlEhQKDG1lbW9yeV9ieXRlcxgEIAEoBBIYChBtZW1vcnlfYnl0ZXNfbWF4GAUgASgEIvgECglTbG90U3RhdGUSIwoFdGFibGUYASABKAsyFC50cnVlbm93LnYxLlRhYmxlUmVmEgwKBHNsb3QYAiABKA0SDQoFZXBvY2gYAyABKAQSEwoLaW5jYXJuYXRpb24YBCABKAQSJwoFc3RhdGUYBSABKA4yGC50cnVlbm93LnYxLlJlcGxpY2FTdGF0ZRIiCgZjdXJzb3IYBiABKAsyEi50cnVlbm93LnYxLkN1cnNvchISCgplbmRfb2Zmc2V0GAcgASgDEhQKDHdhdGVybWFya191cxgIIAEoAxITCgtsb2dfdGltZV91cxgJIAEoAxIZChFldmVudF90aW1lX3VzX21heBgKIAEoAxIYChByZXRhaW5lZF9mcm9tX3VzGAsgASgDEhUKDXRhYmxlX3ZlcnNpb24YDCABKA0SEAoIbG9nX3Jvd3MYDSABKAQSFAoMYXBwbGllZF9yb3dzGA4gASgEEhkKEWRlZHVwbGljYXRlZF9yb3dzGA8gASgEEhQKDGV4cGlyZWRfcm93cxgQIAEoBBIdChVkZWFkX2xldHRlcmVkX3JlY29yZHMYESABKAQSFQoNcmVzaWRlbnRfcm93cxgSIAEoBBIWCg5yZXNpZGVudF9ieXRlcxgTIAEoBBISCgpzdGF0ZV9oYXNoGBQgASgJEhMKC2hhc2hfb2Zmc2V0GBUgASgDEhUKDW9yaWdpbl9vZmZzZXQYFiABKAMSFgoOc3RhbGxlZF9yZWFzb24YFyABKAkSIwoEZ2FwcxgYIAMoCzIVLnRydWVub3cudjEuT2Zmc2V0R2FwEhgKEHByb2dyZXNzZWRfYXRfdXMYGSABKAMiqAEKD0NvcHlTbG90UmVxdWVzdBIjCgV0YWJsZRgBIAEoCzIULnRydWVub3cudjEuVGFibGVSZWYSEQoJdGFibGVfdWlkGAIgASgJEhIKCmNhdGFsb2dfaWQYAyABKAkSDAoEc2xvdBgEIAEoDRINCgVlcG9jaBgFIAEoBBITCgtpbmNhcm5hdGlvbhgGIAEoBBIXCg9hdF9sZWFzdF9vZmZzZXQYByABKAMiaAoIQ29weVBhcnQSLAoIbWFuaWZlc3QYASABKAsyGC50cnVlbm93LnYxLkNvcHlNYW5pZmVzdEgAEiYKBWNodW5rGAIgASgLMhUudHJ1ZW5vdy52MS5Db3B5Q2h1bmtIAEIGCgRwYXJ0IlMKDENvcHlNYW5pZmVzdBIMCgRib2R5GAEgASgMEhAKCGNoZWNrc3VtGAIgASgHEiMKBWZpbGVzGAMgAygLMhQudHJ1ZW5vdy52MS5Db3B5RmlsZSInCghDb3B5RmlsZRIMCgRuYW1lGAEgASgJEg0KBWJ5dGVzGAIgASgEIisKCUNvcHlDaHVuaxIMCgRkYXRhGAEgASgMEhAKCGNoZWNrc3VtGAIgASgHKsUCCg9Db21wYXJlT3BlcmF0b3ISIAocQ09NUEFSRV9PUEVSQVRPUl9VTlNQRUNJRklFRBAAEhoKFkNPTVBBUkVfT1BFUkFUT1JfRVFVQUwQARIeChpDT01QQVJFX09QRVJBVE9SX05PVF9FUVVBTBACEhkKFUNPTVBBUkVfT1BFUkFUT1JfTEVTUxADEiIKHkNPTVBBUkVfT1BFUkFUT1JfTEVTU19PUl9FUVVBTBAEEhwKGENPTVBBUkVfT1BFUkFUT1JfR1JFQVRFUhAFEiUKIUNPTVBBUkVfT1BFUkFUT1JfR1JFQVRFUl9PUl9FUVVBTBAGEhcKE0NPTVBBUkVfT1BFUkFUT1JfSU4QBxIZChVDT01QQVJFX09QRVJBVE9SX0xJS0UQCBIcChhDT01QQVJFX09QRVJBVE9SX0lTX05VTEwQCSqcBAoRQWdncmVnYXRlRnVuY3Rpb24SIgoeQUdHUkVHQVRFX0ZVTkNUSU9OX1VOU1BFQ0lGSUVEEAASHAoYQUdHUkVHQVRFX0ZVTkNUSU9OX0NPVU5UEAESGgoWQUdHUkVHQVRFX0ZVTkNUSU9OX1NVTRACEhoKFkFHR1JFR0FURV9GVU5DVElPTl9NSU4QAxIaChZBR0dSRUdBVEVfRlVOQ1RJT05fTUFYEAQSGgoWQUdHUkVHQVRFX0ZVTkNUSU9OX0FWRxAFEh4KGkFHR1JFR0FURV9GVU5DVElPTl9WQVJfUE9QEAYSHwobQUdHUkVHQVRFX0ZVTkNUSU9OX1ZBUl9TQU1QEAcSIQodQUdHUkVHQVRFX0ZVTkNUSU9OX1NURERFVl9QT1AQCBIiCh5BR0dSRUdBVEVfRlVOQ1RJT05fU1REREVWX1NBTVAQCRIcChhBR0dSRUdBVEVfRlVOQ1RJT05fRklSU1QQChIbChdBR0dSRUdBVEVfRlVOQ1RJT05fTEFTVBALEiUKIUFHR1JFR0FURV9GVU5DVElPTl9DT1VOVF9ESVNUSU5DVBAMEiwKKEFHR1JFR0FURV9GVU5DVElPTl9BUFBST1hfQ09VTlRfRElTVElOQ1QQDRIfChtBR0dSRUdBVEVfRlVOQ1RJT05fUVVBTlRJTEUQDhIcChhBR0dSRUdBVEVfRlVOQ1RJT05fVE9QX0sQDyqoAQoKU2xvdFN0YXR1cxIbChdTTE9UX1NUQVRVU19VTlNQRUNJRklFRBAAEhIKDlNMT1RfU1RBVFVTX09LEAESGwoXU0xPVF9TVEFUVVNfU1RBTEVfRVBPQ0gQAhIbChdTTE9UX1NUQVRVU19OT1RfU0VSVklORxADEhYKElNMT1RfU1RBVFVTX0JFSElORBAEEhcKE1NMT1RfU1RBVFVTX1NUQUxMRUQQBSp+CgxSZXBsaWNhU3RhdGUSHQoZUkVQTElDQV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFVJFUExJQ0FfU1RBVEVfSk9JTklORxABEhkKFVJFUExJQ0FfU1RBVEVfU0VSVklORxACEhkKFVJFUExJQ0FfU1RBVEVfTEVBVklORxADMuQBCgVTaGFyZBJTCg5FeGVjdXRlUGFydGlhbBIfLnRydWVub3cudjEuUGFydGlhbFF1ZXJ5UmVxdWVzdBogLnRydWVub3cudjEuUGFydGlhbFF1ZXJ5UmVzcG9uc2USRQoIR2V0U2xvdHMSGy50cnVlbm93LnYxLkdldFNsb3RzUmVxdWVzdBocLnRydWVub3cudjEuR2V0U2xvdHNSZXNwb25zZRI/CghDb3B5U2xvdBIbLnRydWVub3cudjEuQ29weVNsb3RSZXF1ZXN0GhQudHJ1ZW5vdy52MS5Db3B5UGFydDABYgZwcm90bzM", [file_truenow_v1_common]);
 
 /**
  * @generated from message truenow.v1.PartialQueryRequest
@@ -272,6 +272,19 @@ export type AggregatePlan = Message<"truenow.v1.AggregatePlan"> & {
    * @generated from field: uint64 sketch_bytes_max = 5;
    */
   sketchBytesMax: bigint;
+
+  /**
+   * The asker needs only the first `limit` groups in this order, ties by the keys ascending, nulls last; 0 = every group.
+   * A shard may leave out the others only where it answers every slot of the table in one batch.
+   *
+   * @generated from field: repeated truenow.v1.GroupOrder order = 6;
+   */
+  order: GroupOrder[];
+
+  /**
+   * @generated from field: uint32 limit = 7;
+   */
+  limit: number;
 };
 
 /**
@@ -280,6 +293,30 @@ export type AggregatePlan = Message<"truenow.v1.AggregatePlan"> & {
  */
 export const AggregatePlanSchema: GenMessage<AggregatePlan> = /*@__PURE__*/
   messageDesc(file_truenow_v1_partial_query, 6);
+
+/**
+ * @generated from message truenow.v1.GroupOrder
+ */
+export type GroupOrder = Message<"truenow.v1.GroupOrder"> & {
+  /**
+   * Number of a key, or of an aggregate behind all keys.
+   *
+   * @generated from field: uint32 output = 1;
+   */
+  output: number;
+
+  /**
+   * @generated from field: bool descending = 2;
+   */
+  descending: boolean;
+};
+
+/**
+ * Describes the message truenow.v1.GroupOrder.
+ * Use `create(GroupOrderSchema)` to create a new message.
+ */
+export const GroupOrderSchema: GenMessage<GroupOrder> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_partial_query, 7);
 
 /**
  * @generated from message truenow.v1.GroupKey
@@ -310,7 +347,7 @@ export type GroupKey = Message<"truenow.v1.GroupKey"> & {
  * Use `create(GroupKeySchema)` to create a new message.
  */
 export const GroupKeySchema: GenMessage<GroupKey> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_partial_query, 7);
+  messageDesc(file_truenow_v1_partial_query, 8);
 
 /**
  * @generated from message truenow.v1.AggregateCall
@@ -348,7 +385,7 @@ export type AggregateCall = Message<"truenow.v1.AggregateCall"> & {
  * Use `create(AggregateCallSchema)` to create a new message.
  */
 export const AggregateCallSchema: GenMessage<AggregateCall> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_partial_query, 8);
+  messageDesc(file_truenow_v1_partial_query, 9);
 
 /**
  * Rows, newest first (event time descending, then slot, then log order descending), at most `limit` of them.
@@ -374,7 +411,7 @@ export type RowsPlan = Message<"truenow.v1.RowsPlan"> & {
  * Use `create(RowsPlanSchema)` to create a new message.
  */
 export const RowsPlanSchema: GenMessage<RowsPlan> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_partial_query, 9);
+  messageDesc(file_truenow_v1_partial_query, 10);
 
 /**
  * @generated from message truenow.v1.PartialQueryResponse
@@ -419,7 +456,7 @@ export type PartialQueryResponse = Message<"truenow.v1.PartialQueryResponse"> & 
  * Use `create(PartialQueryResponseSchema)` to create a new message.
  */
 export const PartialQueryResponseSchema: GenMessage<PartialQueryResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_partial_query, 10);
+  messageDesc(file_truenow_v1_partial_query, 11);
 
 /**
  * @generated from message truenow.v1.SlotAnswer
@@ -491,7 +528,7 @@ export type SlotAnswer = Message<"truenow.v1.SlotAnswer"> & {
  * Use `create(SlotAnswerSchema)` to create a new message.
  */
 export const SlotAnswerSchema: GenMessage<SlotAnswer> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_partial_query, 11);
+  messageDesc(file_truenow_v1_partial_query, 12);
 
 /**
  * @generated from message truenow.v1.OffsetGap
@@ -525,7 +562,7 @@ export type OffsetGap = Message<"truenow.v1.OffsetGap"> & {
  * Use `create(OffsetGapSchema)` to create a new message.
  */
 export const OffsetGapSchema: GenMessage<OffsetGap> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_partial_query, 12);
+  messageDesc(file_truenow_v1_partial_query, 13);
 
 /**
  * @generated from message truenow.v1.GetSlotsRequest
@@ -538,7 +575,7 @@ export type GetSlotsRequest = Message<"truenow.v1.GetSlotsRequest"> & {
  * Use `create(GetSlotsRequestSchema)` to create a new message.
  */
 export const GetSlotsRequestSchema: GenMessage<GetSlotsRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_partial_query, 13);
+  messageDesc(file_truenow_v1_partial_query, 14);
 
 /**
  * @generated from message truenow.v1.GetSlotsResponse
@@ -575,7 +612,7 @@ export type GetSlotsResponse = Message<"truenow.v1.GetSlotsResponse"> & {
  * Use `create(GetSlotsResponseSchema)` to create a new message.
  */
 export const GetSlotsResponseSchema: GenMessage<GetSlotsResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_partial_query, 14);
+  messageDesc(file_truenow_v1_partial_query, 15);
 
 /**
  * @generated from message truenow.v1.SlotState
@@ -718,7 +755,7 @@ export type SlotState = Message<"truenow.v1.SlotState"> & {
  * Use `create(SlotStateSchema)` to create a new message.
  */
 export const SlotStateSchema: GenMessage<SlotState> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_partial_query, 15);
+  messageDesc(file_truenow_v1_partial_query, 16);
 
 /**
  * @generated from message truenow.v1.CopySlotRequest
@@ -773,7 +810,7 @@ export type CopySlotRequest = Message<"truenow.v1.CopySlotRequest"> & {
  * Use `create(CopySlotRequestSchema)` to create a new message.
  */
 export const CopySlotRequestSchema: GenMessage<CopySlotRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_partial_query, 16);
+  messageDesc(file_truenow_v1_partial_query, 17);
 
 /**
  * @generated from message truenow.v1.CopyPart
@@ -802,7 +839,7 @@ export type CopyPart = Message<"truenow.v1.CopyPart"> & {
  * Use `create(CopyPartSchema)` to create a new message.
  */
 export const CopyPartSchema: GenMessage<CopyPart> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_partial_query, 17);
+  messageDesc(file_truenow_v1_partial_query, 18);
 
 /**
  * The first part.
@@ -835,7 +872,7 @@ export type CopyManifest = Message<"truenow.v1.CopyManifest"> & {
  * Use `create(CopyManifestSchema)` to create a new message.
  */
 export const CopyManifestSchema: GenMessage<CopyManifest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_partial_query, 18);
+  messageDesc(file_truenow_v1_partial_query, 19);
 
 /**
  * @generated from message truenow.v1.CopyFile
@@ -857,7 +894,7 @@ export type CopyFile = Message<"truenow.v1.CopyFile"> & {
  * Use `create(CopyFileSchema)` to create a new message.
  */
 export const CopyFileSchema: GenMessage<CopyFile> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_partial_query, 19);
+  messageDesc(file_truenow_v1_partial_query, 20);
 
 /**
  * The next bytes of the files, one after the other. A copy is whole when each file has as many as the manifest part says.
@@ -883,7 +920,7 @@ export type CopyChunk = Message<"truenow.v1.CopyChunk"> & {
  * Use `create(CopyChunkSchema)` to create a new message.
  */
 export const CopyChunkSchema: GenMessage<CopyChunk> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_partial_query, 20);
+  messageDesc(file_truenow_v1_partial_query, 21);
 
 /**
  * @generated from enum truenow.v1.CompareOperator
