@@ -139,6 +139,7 @@ export const clusterAlertCases: Readonly<Record<keyof typeof clusterAlerts, Aler
     ],
     well: [
       ['truenow_hot_tier_stalled_slots', { pod: 'h-0', reason: 'MemoryFull' }, '0x120'],
+      ['truenow_hot_tier_stalled_slots', { pod: 'h-0', reason: 'PeerCopy' }, '8x120'],
       ['truenow_watermark_slots', { pod: 'w-0', health: 'stalled' }, '0x120'],
       ['truenow_watermark_slots', { pod: 'w-0', health: 'lagging' }, '8x120'],
     ],
@@ -173,19 +174,32 @@ export const clusterAlertCases: Readonly<Record<keyof typeof clusterAlerts, Aler
     sick: [
       {
         series: [
-          ['truenow_ingester_cursor_checks_total', { pod: 'i-0', outcome: 'data-loss' }, '0 0 2x20'],
-          ['truenow_ingester_cursor_checks_total', { pod: 'i-0', outcome: 'match' }, '0+1x20'],
+          ['truenow_hot_tier_lost_records_total', { pod: 'h-0' }, '0 0 2x20'],
+          ['truenow_ingester_cursor_checks_total', { pod: 'i-0', outcome: 'data-loss' }, '0 0 1x20'],
         ],
         firesAtSeconds: 30,
         labels: { outcome: 'data-loss' },
         summary: 'The log does not hold what replicas still need: data-loss',
         description:
-          'Within 30 minutes 2 replicas asked for records that Kafka no longer holds, or that are others now (data-loss).',
+          'Within 30 minutes, data-loss: 2. data-loss counts records that Kafka removed before replicas read them and that no peer held, log-rewritten replicas whose log is another one now.',
+      },
+      {
+        series: [
+          ['truenow_ingester_cursor_checks_total', { pod: 'i-0', outcome: 'log-rewritten' }, '0 0 1x20'],
+          ['truenow_ingester_cursor_checks_total', { pod: 'i-0', outcome: 'match' }, '0+1x20'],
+        ],
+        firesAtSeconds: 30,
+        labels: { outcome: 'log-rewritten' },
+        summary: 'The log does not hold what replicas still need: log-rewritten',
+        description:
+          'Within 30 minutes, log-rewritten: 1. data-loss counts records that Kafka removed before replicas read them and that no peer held, log-rewritten replicas whose log is another one now.',
       },
     ],
+    // A cursor behind the log alone is no loss: a peer's copy may hold what is gone.
     well: [
-      ['truenow_ingester_cursor_checks_total', { pod: 'i-0', outcome: 'data-loss' }, '7x120'],
-      ['truenow_ingester_cursor_checks_total', { pod: 'i-0', outcome: 'match' }, '0+1x120'],
+      ['truenow_hot_tier_lost_records_total', { pod: 'h-0' }, '7x120'],
+      ['truenow_ingester_cursor_checks_total', { pod: 'i-0', outcome: 'data-loss' }, '0 0 1x120'],
+      ['truenow_ingester_cursor_checks_total', { pod: 'i-0', outcome: 'log-rewritten' }, '3x120'],
     ],
   },
   TrueNowGatewayRefusing: {

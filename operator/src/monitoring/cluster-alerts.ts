@@ -33,7 +33,8 @@ const symptoms = {
     severity: 'critical',
     forSeconds: 60,
     expression: ({ series, by, on }) => {
-      const named = `sum ${by('reason')} (${series('truenow_hot_tier_stalled_slots')}) > 0`
+      // While a peer's copy is taken the peer answers; one that takes long is TrueNowUnderReplicated.
+      const named = `sum ${by('reason')} (${series('truenow_hot_tier_stalled_slots', 'reason!="PeerCopy"')}) > 0`
       const silent = `max ${by()} (${series('truenow_watermark_slots', 'health="stalled"')}) > 0`
       const noProgress = `label_replace(${silent}, "reason", "NoProgress", "", "")`
       return `${named} or (${noProgress} unless ${on} (sum ${by()} (${series('truenow_hot_tier_stalled_slots')}) > 0))`
@@ -61,11 +62,14 @@ const symptoms = {
   TrueNowLogGap: {
     severity: 'critical',
     forSeconds: 0,
-    expression: ({ series, by }) =>
-      `sum ${by('outcome')} (increase(${series('truenow_ingester_cursor_checks_total', 'outcome=~"data-loss|log-rewritten"')}[30m])) > 0`,
+    expression: ({ series, by }) => {
+      const lost = `sum ${by()} (increase(${series('truenow_hot_tier_lost_records_total')}[30m]))`
+      const checks = series('truenow_ingester_cursor_checks_total', 'outcome="log-rewritten"')
+      return `label_replace(${lost}, "outcome", "data-loss", "", "") > 0 or sum ${by('outcome')} (increase(${checks}[30m])) > 0`
+    },
     summary: 'The log does not hold what replicas still need: {{ $labels.outcome }}',
     description:
-      'Within 30 minutes {{ $value | humanize }} replicas asked for records that Kafka no longer holds, or that are others now ({{ $labels.outcome }}).',
+      'Within 30 minutes, {{ $labels.outcome }}: {{ $value | humanize }}. data-loss counts records that Kafka removed before replicas read them and that no peer held, log-rewritten replicas whose log is another one now.',
   },
   TrueNowGatewayRefusing: {
     severity: 'critical',

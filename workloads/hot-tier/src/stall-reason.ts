@@ -5,6 +5,7 @@ export const STALL_REASONS = [
   'LogRewritten',
   'TableVersionUnknown',
   'IdRunUnreadable',
+  'PeerCopy',
   'Other',
 ] as const
 export type StallReason = (typeof STALL_REASONS)[number]

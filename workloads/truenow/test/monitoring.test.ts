@@ -34,6 +34,7 @@ const monitoring = {
 /** What shows nothing while all is well, and why. */
 const EMPTY_WHEN_WELL: ReadonlyArray<readonly [what: RegExp, why: string]> = [
   [/^overview: Errors answered a second/, 'nobody was answered with 5xx'],
+  [/^hot-tier: Copies of slots/, 'no shard needs a copy'],
   [/^operator: Requests a second/, 'the API server of this test is in memory'],
   [/http_requests_total\{.*status=~"5\.\."/, 'nobody was answered with 5xx'],
   [/kubernetes_requests_total/, 'the API server of this test is in memory'],

@@ -11,6 +11,7 @@ export const hotTierDashboard: BuildDashboard = (selection) => ({
     { title: 'Rows', panels: rows(selection) },
     { title: 'Time', panels: time(selection) },
     { title: 'Volume', panels: volume(selection) },
+    { title: 'Rollups and copies', panels: derived(selection) },
   ],
 })
 
@@ -144,5 +145,40 @@ const volume = ({ series, by }: Selection): Panel[] => [
     description: 'Bytes that runs of remembered ids take on each shard’s volume.',
     unit: 'bytes',
     queries: [{ expression: series('truenow_hot_tier_id_run_bytes'), legend: '{{pod}}' }],
+  },
+]
+
+const derived = ({ series, by }: Selection): Panel[] => [
+  {
+    title: 'Memory of rollups',
+    description:
+      'Bytes that rollups take on each shard; part of the memory above, and 0 where no table has any.',
+    unit: 'bytes',
+    queries: [{ expression: series('truenow_hot_tier_rollup_bytes'), legend: '{{pod}}' }],
+  },
+  {
+    title: 'Copies of slots, bytes a second',
+    description:
+      'What shards give to and take from each other so that a new replica need not read the whole log. Empty: none was needed.',
+    unit: 'bytes',
+    queries: [
+      {
+        expression: `sum ${by('pod', 'direction')} (rate(${series('truenow_hot_tier_copy_bytes_total')}[$__rate_interval]))`,
+        legend: '{{pod}} {{direction}}',
+      },
+    ],
+  },
+  {
+    title: 'Records lost to the log’s retention',
+    description:
+      'Records a second that Kafka removed before a replica read them and that no peer held: must be 0. Runbook: TrueNowLogGap.',
+    unit: 'ops',
+    badFrom: 0.001,
+    queries: [
+      {
+        expression: `sum ${by('pod')} (rate(${series('truenow_hot_tier_lost_records_total')}[$__rate_interval]))`,
+        legend: '{{pod}}',
+      },
+    ],
   },
 ]
