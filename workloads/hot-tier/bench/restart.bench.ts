@@ -48,9 +48,10 @@ function restart(directory: string): void {
   assert.ok(replicas.every((replica) => replica !== undefined))
   applyTail(replicas)
   const freshMs = performance.now()
+  const { user, system } = process.cpuUsage()
   const ids = replicas.reduce((sum, { ids }) => sum + ids.size, 0)
   const rows = replicas.reduce((sum, { residentRows }) => sum + residentRows, 0)
-  console.log(JSON.stringify({ hashes: hashes(replicas), loadedMs, restoredMs, freshMs, ids, rows, rssBytes: process.memoryUsage().rss })) // biome-ignore format: one line
+  console.log(JSON.stringify({ hashes: hashes(replicas), loadedMs, restoredMs, freshMs, cpuMs: (user + system) / 1_000, ids, rows, rssBytes: process.memoryUsage().rss })) // biome-ignore format: one line
 }
 
 function child(step: string, directory: string) {
@@ -71,10 +72,10 @@ function main(): void {
     for (let run = 0; run < RUNS; run++) {
       const { hashes: found, ...figures } = child('restart', directory)
       assert.equal(found, written.hashes, 'restarted, it is what it was')
-      const { loadedMs = 0, restoredMs = 0, freshMs = 0, rows, ids, rssBytes = 0 } = figures
+      const { loadedMs = 0, restoredMs = 0, freshMs = 0, cpuMs = 0, rows, ids, rssBytes = 0 } = figures
       const ms = { modules: Math.round(loadedMs), restore: Math.round(restoredMs - loadedMs), tail: Math.round(freshMs - restoredMs) } // biome-ignore format: one line
       console.log(
-        JSON.stringify({ bench: 'restart', row: `run ${run + 1}`, rows, ids, files_mb: Math.round(bytes / 1e6), ours: Math.round(freshMs), unit: 'ms to fresh', ...ms, rss_mb: Math.round(rssBytes / 1e6) }), // biome-ignore format: one line
+        JSON.stringify({ bench: 'restart', row: `run ${run + 1}`, rows, ids, files_mb: Math.round(bytes / 1e6), ours: Math.round(freshMs), unit: 'ms to fresh', ...ms, cpu_ms: Math.round(cpuMs), rss_mb: Math.round(rssBytes / 1e6) }), // biome-ignore format: one line
       )
     }
   } finally {
