@@ -177,7 +177,7 @@ const mostAllowed = (budgetMib: number) => Math.round(budgetMib * (1 + OVER_BUDG
 function report(samples: readonly Sample[], budgetMib: number, most: number): string {
   const step = Math.max(1, Math.floor(samples.length / 20))
   const rows = samples.filter(({ second }) => second % step === 0).map(({ second, rssMib, residentMib, rows, retainedFromUs, evicted }) =>
-    `| ${second} | ${rssMib} | ${residentMib} | ${(rows / 1e6).toFixed(1)} | ${evicted} | ${retainedFromUs === 0 ? '-' : Math.round((retainedFromUs - START_US) / 1e6)} |`) // biome-ignore format: a table
+    `| ${second} | ${rssMib} | ${residentMib} | ${(rows / 1e6).toFixed(1)} | ${evicted} | ${retainedFromUs < START_US ? 'all' : Math.round((retainedFromUs - START_US) / 1e6)} |`) // biome-ignore format: a table
   return [
     '# More events than memory holds',
     '',

@@ -364,11 +364,12 @@ async function main(): Promise<void> {
   const seconds = Math.round((performance.now() - startedMs) / 1_000)
   writeFileSync(
     join(import.meta.dirname, '../../../../docs/results/crash.md'),
-    report(runs, firstSeed, seconds),
+    chaosReport(runs, firstSeed, seconds),
   )
 }
 
-function report(runs: readonly ChaosRun[], seed: number, seconds: number): string {
+/** The page of results; all runs were good, or there would be none. */
+export function chaosReport(runs: readonly ChaosRun[], seed: number, seconds: number): string {
   const sum = (some: readonly ChaosRun[], of: (run: ChaosRun) => number) => some.reduce((total, run) => total + of(run), 0) // biome-ignore format: one line
   const byScenario = [...Map.groupBy(runs, ({ scenario }) => scenario)].map(([scenario, some]) =>
     `| ${scenario} | ${some.length} | ${sum(some, ({ kills }) => kills.length)} | ${sum(some, ({ refused }) => refused)} | ${sum(some, ({ startedOver }) => startedOver)} | ${sum(some, ({ taken }) => taken)} | ${sum(some, ({ failedSnapshots }) => failedSnapshots)} |`) // biome-ignore format: a table
