@@ -7,7 +7,17 @@ import type { ObjectKey } from './kubernetes/kubernetes-port.ts'
 /** What the operator asks of the roles it runs: a part of each service, so that a test needs no more. */
 export type ControlPlane = Pick<
   Client<typeof Catalog>,
-  'putCluster' | 'putTable' | 'deleteTable' | 'deleteCluster' | 'getPlacement' | 'close'
+  | 'putCluster'
+  | 'putTable'
+  | 'deleteTable'
+  | 'deleteCluster'
+  | 'getPlacement'
+  | 'grantLeader'
+  | 'planMoves'
+  | 'approveMoves'
+  | 'advanceMoves'
+  | 'cancelMoves'
+  | 'close'
 >
 export type WatermarkService = Pick<Client<typeof Watermark>, 'getFreshness' | 'close'>
 export type Operands = Readonly<{

@@ -4,6 +4,7 @@ import type { Rebalance } from './api/v1alpha1/rebalance.ts'
 import type { Table } from './api/v1alpha1/table.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import type { KubernetesPort, ObjectKey, Stored } from './kubernetes/kubernetes-port.ts'
+import type { LeaderEpochs } from './leader-epochs.ts'
 import type { Operands } from './operands.ts'
 import type { OptionalKinds } from './optional-kinds.ts'
 
@@ -26,7 +27,10 @@ export type OperatorContext = Readonly<{
   /** What this process applied of each child, to see at no cost whether that still stands. */
   applied: Map<string, AppliedChild>
   optionalKinds: OptionalKinds
+  /** When the moves of each Rebalance, by uid, were last asked to go on, by the monotonic clock; of the last minute. */
+  driven: Map<string, number>
   operands: Operands
+  leaderEpochs: LeaderEpochs
   record: RecordEvent
   log: Log
   clock: Clock

@@ -5,7 +5,10 @@ import { type RebalanceStatus, SHOWN_MOVES_MAX } from './api/v1alpha1/rebalance.
 /** Moves that one proposal plans at most. */
 export const PROPOSED_MOVES_MAX = 1_000
 
-export type Proposal = Required<Pick<RebalanceStatus, 'moveCount' | 'bytesToMove' | 'moves' | 'shards'>>
+export type Proposal = Required<Pick<RebalanceStatus, 'moveCount' | 'bytesToMove' | 'moves' | 'shards'>> & {
+  /** Every move; `moves` are those that status shows. */
+  readonly all: Required<RebalanceStatus>['moves']
+}
 
 /** The moves that would even the shards out, over all tables at once, by the one planner. Same placement, same proposal. Pure. */
 export function proposeRebalance({ catalog, loads }: GetPlacementResponse): Proposal {
@@ -33,6 +36,7 @@ export function proposeRebalance({ catalog, loads }: GetPlacementResponse): Prop
     moveCount: moves.length,
     bytesToMove: moves.reduce((sum, { bytes }) => sum + bytes, 0),
     moves: moves.slice(0, SHOWN_MOVES_MAX),
+    all: moves,
     shards: shards.map((shard) => ({
       shard,
       replicasBefore: count(before, shard),

@@ -13,6 +13,7 @@ import { checkClusterSpec } from './steps/check-cluster-spec.ts'
 import { chooseImage } from './steps/choose-image.ts'
 import { claimCluster } from './steps/claim-cluster.ts'
 import { declareCluster } from './steps/declare-cluster.ts'
+import { endOrphanedMoves } from './steps/end-orphaned-moves.ts'
 import { ensureChildren } from './steps/ensure-children.ts'
 import { ensureMonitoring } from './steps/ensure-monitoring.ts'
 import { keepFinalizer } from './steps/keep-finalizer.ts'
@@ -30,6 +31,7 @@ const stepsOf = (context: OperatorContext) => [
   ensureChildren(context),
   ensureMonitoring(context),
   declareCluster(context),
+  endOrphanedMoves(context),
   retireLostTables(context),
   readFreshness(context),
 ]

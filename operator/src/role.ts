@@ -12,6 +12,7 @@ import type { KubernetesPort } from './kubernetes/kubernetes-port.ts'
 import { createLeaderLease, type LeaderLease } from './kubernetes/leader-lease.ts'
 import { createReflector } from './kubernetes/reflector.ts'
 import { createWorkQueue } from './kubernetes/work-queue.ts'
+import { createLeaderEpochs } from './leader-epochs.ts'
 import { createOperatorMetrics, type OperatorMetrics } from './metrics.ts'
 import type { Operands } from './operands.ts'
 import type { OperatorContext } from './operator-context.ts'
@@ -90,7 +91,7 @@ function startLoop(parts: Parts): OperatorContext {
       },
     },
   )
-  const operator = createContext(parts, watched, isLeader)
+  const operator = createContext(parts, watched, leadership)
   const queue = createWorkQueue({
     ...reflectorOptions,
     concurrency: config.TRUENOW_OPERATOR_WORKERS,
@@ -143,11 +144,13 @@ function joinElection({ config, context, ports, kubernetes, metrics }: Parts): L
 function createContext(
   { config, context, ports, kubernetes, metrics }: Parts,
   watched: WatchedObjects,
-  isLeader: () => boolean,
+  { isLeader, term, holder }: LeaderLease,
 ): OperatorContext {
   const { log, clock, pod } = context
   const namespace = config.TRUENOW_OPERATOR_NAMESPACE
   const guarded = portWhileLeading(kubernetes, isLeader)
+  const operands = operandsWhileLeading(ports.operands, isLeader)
+  const identity = `${namespace}/${config.TRUENOW_OPERATOR_LEASE}`
   const recorder = createEventRecorder(guarded, {
     reportingInstance: pod,
     fallbackNamespace: namespace,
@@ -159,11 +162,13 @@ function createContext(
     ...watched,
     kubernetes: guarded,
     applied: new Map(),
-    operands: operandsWhileLeading(ports.operands, isLeader),
+    driven: new Map(),
+    operands,
+    leaderEpochs: createLeaderEpochs({ operands, operator: identity, term, holder }),
     record: recorder.record,
     log,
     clock,
-    identity: `${namespace}/${config.TRUENOW_OPERATOR_LEASE}`,
+    identity,
     runbooksUrl: config.TRUENOW_RUNBOOKS_URL.replace(/\/+$/, ''),
     image: config.TRUENOW_OPERATOR_IMAGE,
   }

@@ -29,6 +29,11 @@ export function operandsWhileLeading(operands: Operands, isLeader: () => boolean
     putTable: (...args) => (isLeader() ? one.putTable(...args) : refused()),
     deleteTable: (...args) => (isLeader() ? one.deleteTable(...args) : refused()),
     deleteCluster: (...args) => (isLeader() ? one.deleteCluster(...args) : refused()),
+    grantLeader: (...args) => (isLeader() ? one.grantLeader(...args) : refused()),
+    planMoves: (...args) => (isLeader() ? one.planMoves(...args) : refused()),
+    approveMoves: (...args) => (isLeader() ? one.approveMoves(...args) : refused()),
+    advanceMoves: (...args) => (isLeader() ? one.advanceMoves(...args) : refused()),
+    cancelMoves: (...args) => (isLeader() ? one.cancelMoves(...args) : refused()),
   })
   return { ...operands, controlPlane: (cluster) => guarded(operands.controlPlane(cluster)) }
 }

@@ -12,6 +12,7 @@ import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb
 import { GetFreshnessResponseSchema } from '@truenow/contracts/gen/truenow/v1/watermark_pb.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import type { ControlPlane, Operands } from '../src/operands.ts'
+import { createMemoryMoves } from './memory-moves.ts'
 
 type HeldTable = {
   state: 'live' | 'retained'
@@ -48,7 +49,9 @@ export function createMemoryControlPlane() {
     if (scene.away) throw new TrueNowError('TN_PEER_UNAVAILABLE', 'demo-control-plane did not answer')
     return hooks.around(call, work)
   }
+  const moves = createMemoryMoves(answer)
   const controlPlane: ControlPlane = {
+    ...moves.calls,
     putCluster: ({ uid = '', generation = 0n, shards = 0, replicationFactor = 0 }) =>
       answer({ method: 'putCluster', uid }, () => {
         if (state.clusterUid !== '' && state.clusterUid !== uid) throw nameTaken(state.clusterUid)
@@ -123,7 +126,10 @@ export function createMemoryControlPlane() {
       }),
     getPlacement: async () => {
       if (scene.away) throw new TrueNowError('TN_PEER_UNAVAILABLE', 'demo-control-plane did not answer')
-      return create(GetPlacementResponseSchema, { catalog: catalogOf(state, scene.serving) })
+      return create(GetPlacementResponseSchema, {
+        catalog: catalogOf(state, scene.serving, moves.placed),
+        openPlans: moves.openPlans(),
+      })
     },
     close: () => {},
   }
@@ -141,7 +147,7 @@ export function createMemoryControlPlane() {
     forget: () => void calls.push({ method: 'forget', uid: '' }),
     close: async () => {},
   }
-  return { state, scene, calls, hooks, operands }
+  return { state, scene, calls, hooks, operands, moves: moves.state }
 }
 
 const nameTaken = (uid: string) =>
@@ -156,6 +162,7 @@ function catalogOf(
     shards,
   }: Readonly<{ tables: ReadonlyMap<string, HeldTable>; replicationFactor: number; shards: number }>,
   serving: boolean,
+  placed: (table: string, slot: number, shard: number) => number,
 ) {
   const state = serving ? ReplicaState.SERVING : ReplicaState.JOINING
   return {
@@ -171,7 +178,7 @@ function catalogOf(
           slot,
           epoch: 1n,
           replicas: Array.from({ length: replicationFactor }, (_, shard) => ({
-            shard,
+            shard: placed(`${definition.namespace}.${definition.name}`, slot, shard),
             incarnation: 1n,
             state,
           })),

@@ -219,3 +219,43 @@ test('startOperator: a Lease that another took ends the process, and nothing is 
   }
   assert.equal(holderOf(scene), 'somebody')
 })
+
+test('the rebalancer API: plan, approve and watch to the end, over gRPC and through the operator’s own loop', async () => {
+  const scene = createScene()
+  const hotTier = { shards: 3, replicationFactor: 2, memoryPerShard: '1Gi', storage: { size: '2Gi' } }
+  scene.createCluster(clusterSpec({ hotTier }))
+  scene.createTable()
+  const operator = await start(scene)
+  const rebalancer = createGrpcClient(Rebalancer, operator.grpcAddress)
+  try {
+    await until('Ready', () => {
+      scene.runKubelet()
+      return scene.cluster()?.status?.phase === 'Ready'
+    })
+    const at = { kubernetesNamespace: 'apps', name: 'even' }
+    const invalid = (error: unknown) => error instanceof TrueNowError && error.code === 'TN_REQUEST_INVALID'
+    await assert.rejects(rebalancer.approveRebalance(at), invalid)
+    await assert.rejects(rebalancer.planRebalance({ ...at, cluster: 'none' }), invalid)
+    assert.equal((await rebalancer.planRebalance({ ...at, cluster: 'demo' })).state, 'PendingProposal')
+    await rebalancer.planRebalance({ ...at, cluster: 'demo' })
+    const states: string[] = []
+    const stop = new AbortController()
+    for await (const { state, moveCount, movesEnded, moves } of rebalancer.watchRebalance(at, stop)) {
+      if (state !== states.at(-1)) states.push(state)
+      if (state === 'ProposalReady') {
+        assert.deepEqual([moveCount, moves.length], [2, 2])
+        await rebalancer.approveRebalance(at)
+      }
+      if (state !== 'Ready') continue
+      assert.equal(movesEnded, 2)
+      stop.abort()
+    }
+    assert.deepEqual(
+      states.filter((state) => state !== 'PendingProposal'),
+      ['ProposalReady', 'Rebalancing', 'Ready'],
+    )
+  } finally {
+    rebalancer.close()
+    await operator.close()
+  }
+})

@@ -10,6 +10,7 @@ import { createEventRecorder } from '../src/kubernetes/event-recorder.ts'
 import type { ObjectKey, Stored } from '../src/kubernetes/kubernetes-port.ts'
 import { createObjectStore } from '../src/kubernetes/object-store.ts'
 import { CHILD_RESOURCES, MONITORING_RESOURCES, PODS } from '../src/kubernetes/resources.ts'
+import { createLeaderEpochs } from '../src/leader-epochs.ts'
 import { createOperatorMetrics } from '../src/metrics.ts'
 import type { OperatorContext } from '../src/operator-context.ts'
 import { tableSpec as anyTableSpec } from '../src/testing/any-table.ts'
@@ -95,7 +96,13 @@ export function createScene() {
 }
 export type Scene = ReturnType<typeof createScene>
 export type Operator = ReturnType<typeof createOperator>
-type OperatorOptions = Readonly<{ identity?: string; image?: string; isLeader?: () => boolean }>
+type OperatorOptions = Readonly<{
+  identity?: string
+  image?: string
+  isLeader?: () => boolean
+  /** Transitions of the Lease that this process leads by. */
+  term?: number
+}>
 type World = Readonly<{
   clock: OperatorContext['clock']
   kubernetes: ReturnType<typeof createMemoryKubernetes>
@@ -105,14 +112,21 @@ type World = Readonly<{
 
 function createOperator(world: World, options: OperatorOptions) {
   const { clock, kubernetes, plane, kubelet } = world
-  const { identity = 'truenow/operator', image = 'truenow:1', isLeader = () => true } = options
+  const { identity = 'truenow/operator', image = 'truenow:1', isLeader = () => true, term = 0 } = options
   const log = createLog({ role: 'operator', destination: { write: () => {} } })
   const port = portWhileLeading(kubernetes.port, isLeader)
   const stores = new Map(KINDS.map((kind) => [kind, createObjectStore<Stored>(kind, OBJECTS_MAX)]))
   const seen = <Kind extends Stored>(kind: string) =>
     stores.get(kind) as unknown as ReturnType<typeof createObjectStore<Kind>>
   const metrics = createOperatorMetrics(new Registry())
+  const operands = operandsWhileLeading(plane.operands, isLeader)
   const context: OperatorContext = {
+    leaderEpochs: createLeaderEpochs({
+      operands,
+      operator: identity,
+      term: () => ({ createdAt: '2026-01-01T00:00:00Z', transitions: term }),
+      holder: () => `${identity}-${term}`,
+    }),
     kubernetes: port,
     clusters: seen<TrueNowCluster>('TrueNowCluster'),
     tables: seen<Table>('Table'),
@@ -127,7 +141,8 @@ function createOperator(world: World, options: OperatorOptions) {
       },
     },
     runbooksUrl: RUNBOOKS_URL,
-    operands: operandsWhileLeading(plane.operands, isLeader),
+    driven: new Map(),
+    operands,
     record: createEventRecorder(port, {
       reportingInstance: 'operator-0',
       fallbackNamespace: 'truenow',

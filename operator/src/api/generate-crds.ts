@@ -120,7 +120,7 @@ const KINDS: readonly Kind[] = [
     singular: 'rebalance',
     shortName: 'tnr',
     description:
-      'A proposal which replicas to move so that the shards of a cluster are even. It moves nothing yet.',
+      'A proposal which replicas to move so that the shards of a cluster are even, and once approved their moves.',
     spec: RebalanceSpec,
     status: RebalanceStatus,
     columns: [

@@ -6,5 +6,9 @@ export const FIELD_MANAGER = 'truenow-operator'
 export const CLUSTER_LABEL = 'truenow.io/cluster'
 /** Only on objects whose deletionPolicy is Delete: data outside Kubernetes must go before they do. */
 export const FINALIZER = 'truenow.io/data'
+/** What a person may ask of a Rebalance; taken off again once it was obeyed or refused. */
+export const APPROVE_ANNOTATION = 'truenow.io/approve'
+export const STOP_ANNOTATION = 'truenow.io/stop'
+export const REFRESH_ANNOTATION = 'truenow.io/refresh'
 /** Lets another operator take a claimed cluster over. */
 export const ADOPT_ANNOTATION = 'truenow.io/adopt'

@@ -13,7 +13,8 @@ const CHILD = ['list', 'watch', 'create', 'patch']
 /** What the operator may do in every namespace it acts in. No secrets: pods mount them, and the kubelet reads them. */
 export const namespacedRules: readonly PolicyRule[] = [
   { apiGroups: [GROUP], resources: ['truenowclusters', 'tables'], verbs: ['list', 'watch', 'patch'] },
-  { apiGroups: [GROUP], resources: ['rebalances'], verbs: ['list', 'watch'] },
+  // Made and annotated by the rebalancer API; what was asked by annotation is taken off again.
+  { apiGroups: [GROUP], resources: ['rebalances'], verbs: ['get', 'list', 'watch', 'create', 'patch'] },
   {
     apiGroups: [GROUP],
     resources: ['truenowclusters/status', 'tables/status', 'rebalances/status'],

@@ -74,6 +74,12 @@ async function controlPlane(port = 0) {
     registerShard: never,
     reportShard: never,
     getPlacement: never,
+    grantLeader: never,
+    planMoves: never,
+    approveMoves: never,
+    advanceMoves: never,
+    cancelMoves: never,
+    watchMoves: () => assert.fail('only Watch is asked for'),
   })
   const bound = await server.listen('127.0.0.1', port)
   const say = (said: CatalogSnapshot) => {

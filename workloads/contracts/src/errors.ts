@@ -28,6 +28,8 @@ export const ERROR_CODES = {
   TN_SNAPSHOT_CORRUPT: { statusCode: 500, grpcStatus: 15, retriable: false },
   TN_ID_RUN_UNREADABLE: { statusCode: 500, grpcStatus: 15, retriable: false },
   TN_GENERATION_STALE: { statusCode: 409, grpcStatus: 9, retriable: false },
+  TN_LEADER_STALE: { statusCode: 409, grpcStatus: 9, retriable: false },
+  TN_MOVE_REFUSED: { statusCode: 409, grpcStatus: 9, retriable: false },
   TN_SHARD_RETIRED: { statusCode: 409, grpcStatus: 9, retriable: false },
   TN_SHUTTING_DOWN: { statusCode: 503, grpcStatus: 14, retriable: true },
   TN_INTERNAL: { statusCode: 500, grpcStatus: 13, retriable: false },

@@ -1,15 +1,25 @@
 import { TrueNowError } from '@truenow/contracts/errors.ts'
-import type { CatalogSnapshot, WatchCatalogRequest } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import type {
+  CatalogSnapshot,
+  MovesResponse,
+  WatchCatalogRequest,
+  WatchMovesRequest,
+} from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { advanceMoves } from './advance-moves.ts'
+import { cancelMoves } from './cancel-moves.ts'
 import { isCatalogGone, sqlStates } from './catalog-store.ts'
 import { deleteCluster } from './delete-cluster.ts'
 import { deleteTable } from './delete-table.ts'
 import { getPlacement } from './get-placement.ts'
+import { grantLeader } from './grant-leader.ts'
 import type { Parts } from './parts.ts'
+import { approveMoves, planMoves } from './plan-moves.ts'
 import { putCluster } from './put-cluster.ts'
 import { putTable } from './put-table.ts'
 import { registerShard } from './register-shard.ts'
 import { createReportShard } from './report-shard.ts'
 import { createCatalogWatch } from './watch-catalog.ts'
+import { createMovesWatch } from './watch-moves.ts'
 
 type Call = Readonly<{ signal: AbortSignal }>
 export type CatalogService = ReturnType<typeof createCatalogService>
@@ -31,6 +41,7 @@ export function createCatalogService(parts: Parts) {
       }
     }
   const watchCatalog = createCatalogWatch(parts)
+  const watchMoves = createMovesWatch(parts)
   const reportShard = createReportShard(parts)
   return {
     watch: (request: WatchCatalogRequest, call: Call): AsyncIterable<CatalogSnapshot> =>
@@ -44,6 +55,13 @@ export function createCatalogService(parts: Parts) {
       reportShard(request),
     ),
     getPlacement: unary('GetPlacement', getPlacement),
+    grantLeader: unary('GrantLeader', grantLeader),
+    planMoves: unary('PlanMoves', planMoves),
+    approveMoves: unary('ApproveMoves', approveMoves),
+    advanceMoves: unary('AdvanceMoves', advanceMoves),
+    cancelMoves: unary('CancelMoves', cancelMoves),
+    watchMoves: (request: WatchMovesRequest, call: Call): AsyncIterable<MovesResponse> =>
+      watchMoves(request, call),
   }
 }
 

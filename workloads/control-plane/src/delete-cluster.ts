@@ -6,9 +6,11 @@ import {
   DeleteClusterResponseSchema,
   DeletionPolicy,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { endMoves } from './cancel-moves.ts'
 import { isCatalogGone } from './catalog-store.ts'
 import { keptOfTable } from './delete-table.ts'
 import { quoteSchema } from './migrate.ts'
+import { readOpenMoves } from './move-rows.ts'
 import type { Parts } from './parts.ts'
 import { readTableRow, type TableRow } from './table-row.ts'
 
@@ -32,10 +34,12 @@ export async function deleteCluster(
   }
 }
 
-function retainAll({ store }: Parts, uid: string): Promise<string[]> {
-  return store.change(uid, async ({ query, catalog, touch, audit }) => {
+function retainAll({ store, clock }: Parts, uid: string): Promise<string[]> {
+  return store.change(uid, async (change) => {
+    const { query, catalog, touch, audit } = change
     if (catalog.cluster_uid !== null && catalog.cluster_uid !== uid)
       return [foreignCluster(catalog.cluster_uid)]
+    await endMoves(change, await readOpenMoves(query), clock.nowUs(), 'forget')
     await query("UPDATE $schema.table_entry SET state = 'retained' WHERE state = 'live'")
     if (catalog.cluster_uid !== null) {
       catalog.cluster_uid = null

@@ -6,6 +6,8 @@ import {
   DeleteTableResponseSchema,
   DeletionPolicy,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { endMoves } from './cancel-moves.ts'
+import { readOpenMoves } from './move-rows.ts'
 import type { Parts } from './parts.ts'
 import { readTableRow, type TableRow } from './table-row.ts'
 
@@ -14,7 +16,7 @@ import { readTableRow, type TableRow } from './table-row.ts'
  * entry: cut off anywhere, the repetition goes on from there. An object that does not hold the name ends nothing.
  */
 export async function deleteTable(parts: Parts, request: DeleteTableRequest): Promise<DeleteTableResponse> {
-  const { store, follower } = parts
+  const { store, follower, clock } = parts
   const { table, uid, policy } = request
   if (table === undefined || policy === DeletionPolicy.UNSPECIFIED) {
     throw new TrueNowError(
@@ -23,10 +25,13 @@ export async function deleteTable(parts: Parts, request: DeleteTableRequest): Pr
     )
   }
   const subject = `${table.namespace}.${table.name}`
-  const found = await store.change(uid, async ({ query, touch, audit }) => {
+  const found = await store.change(uid, async (change) => {
+    const { query, touch, audit } = change
     const row = await readTableRow(query, table.namespace, table.name)
     if (row === undefined || row.uid !== uid || row.state !== 'live') return row
     const state = policy === DeletionPolicy.DELETE ? 'deleting' : 'retained'
+    const moves = (await readOpenMoves(query)).filter(({ tableId }) => tableId === row.tableId)
+    await endMoves(change, moves, clock.nowUs(), 'forget')
     await query('UPDATE $schema.table_entry SET state = $2 WHERE table_id = $1', [row.tableId, state])
     touch()
     audit(state === 'deleting' ? 'delete-table' : 'retain-table', subject, row.topic)

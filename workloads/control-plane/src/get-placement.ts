@@ -4,6 +4,7 @@ import {
   GetPlacementResponseSchema,
   ReportShardRequestSchema,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { readOpenMoves } from './move-rows.ts'
 import type { Parts } from './parts.ts'
 import { readCatalog } from './read-catalog.ts'
 import { silentShards } from './silent-shards.ts'
@@ -46,6 +47,7 @@ export function getPlacement({ store, clock }: Parts): Promise<GetPlacementRespo
       catalog: await readCatalog(query),
       loads,
       silentShards: await silentShards(query, clock.nowUs()),
+      openPlans: [...new Set((await readOpenMoves(query)).map(({ planId }) => planId))],
     })
   })
 }

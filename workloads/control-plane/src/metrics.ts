@@ -42,6 +42,17 @@ export const createControlPlaneMetrics = (registry: Registry) => ({
     labelNames: ['outcome'] as const, // published | failed (then the rest of the turn waits for the next one)
     registers: [registry],
   }),
+  moveSteps: new Counter({
+    name: 'truenow_control_plane_move_steps_total',
+    help: 'Steps of moves, by the phase that each came to.',
+    labelNames: ['phase'] as const, // as in kernels/sharding/move-protocol.ts
+    registers: [registry],
+  }),
+  moveWatchers: new Gauge({
+    name: 'truenow_control_plane_move_watchers',
+    help: 'Open watches of moves; at most MOVE_WATCHERS_MAX.',
+    registers: [registry],
+  }),
   postgresUp: new Gauge({
     name: 'truenow_control_plane_postgres_up',
     help: '1 while PostgreSQL answers.',

@@ -90,4 +90,40 @@ export const MIGRATIONS: readonly Migration[] = [
       )`,
     ],
   },
+  {
+    number: 2,
+    name: 'moves, and whose commands they obey',
+    statements: [
+      `ALTER TABLE $schema.catalog
+        ADD COLUMN leader_operator text, ADD COLUMN leader_holder text, ADD COLUMN leader_created_at_us bigint,
+        ADD COLUMN leader_transitions bigint, ADD COLUMN leader_epoch bigint, ADD COLUMN leader_heard_at timestamptz`,
+      // since_revision, from_incarnation, proof_*: kernels/sharding/move-protocol.ts, SlotMove.
+      `CREATE TABLE $schema.move (
+        plan_id text NOT NULL,
+        number integer NOT NULL,
+        table_id bigint NOT NULL REFERENCES $schema.table_entry ON DELETE CASCADE,
+        slot integer NOT NULL,
+        from_shard integer NOT NULL,
+        to_shard integer NOT NULL,
+        phase text NOT NULL,
+        approved boolean NOT NULL DEFAULT false,
+        since_revision bigint NOT NULL DEFAULT 0,
+        from_incarnation bigint NOT NULL DEFAULT 0,
+        proof_incarnation bigint,
+        proof_process_id text,
+        epoch bigint NOT NULL DEFAULT 0,
+        bytes bigint NOT NULL,
+        reason text NOT NULL,
+        asked_by text NOT NULL,
+        message text NOT NULL DEFAULT '',
+        planned_at_us bigint NOT NULL,
+        started_at_us bigint NOT NULL DEFAULT 0,
+        stepped_at_us bigint NOT NULL DEFAULT 0,
+        ended_at_us bigint NOT NULL DEFAULT 0,
+        PRIMARY KEY (plan_id, number)
+      )`,
+      `CREATE UNIQUE INDEX open_move_of_slot ON $schema.move (table_id, slot)
+       WHERE phase NOT IN ('Done', 'Cancelled', 'Failed')`,
+    ],
+  },
 ]

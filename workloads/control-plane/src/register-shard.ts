@@ -5,9 +5,12 @@ import {
   type RegisterShardResponse,
   RegisterShardResponseSchema,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { loseVolume } from '@truenow/kernels/sharding/move-protocol.ts'
 import type { Change } from './catalog-store.ts'
 import { goOnAbove } from './go-on-above.ts'
+import { readOpenMovesOf, writeMove } from './move-rows.ts'
 import type { Parts } from './parts.ts'
+import { readPlacedSlots, type SlotChange, slotKeyOf, writePlacedSlots } from './placed-slots.ts'
 import { SHARDS_MAX } from './put-cluster.ts'
 
 type ShardRow = { incarnation: number; address: string; process_id: string }
@@ -21,7 +24,7 @@ export async function registerShard(
   parts: Parts,
   request: RegisterShardRequest,
 ): Promise<RegisterShardResponse> {
-  const { store, follower, metrics, log } = parts
+  const { store, follower, metrics, log, clock } = parts
   const { shard, processId, address } = request
   if (shard >= SHARDS_MAX || address === '' || processId === '') {
     const message = `RegisterShard needs an ordinal below ${SHARDS_MAX} (SHARDS_MAX), an address and a process id; it had ${shard}, '${address}', '${processId}'.`
@@ -45,7 +48,7 @@ export async function registerShard(
          process_id = excluded.process_id, registered_at = now()`,
       [shard, incarnation, address, processId],
     )
-    const emptied = await rejoin(change, shard, incarnation)
+    const emptied = await rejoin(change, shard, incarnation, clock.nowUs())
     if (!recognised || emptied > 0 || known.address !== address) touch()
     const volume = recognised ? 'its own volume' : `a new volume, ${emptied} replicas joining`
     audit('register-shard', `shard ${shard}`, `incarnation ${incarnation}, ${volume}, at ${address}`)
@@ -67,18 +70,29 @@ export async function registerShard(
 }
 
 /** Replicas that name another incarnation of this shard hold nothing on this volume. Answers how many there were. */
-async function rejoin({ query, nextEpoch }: Change, shard: number, incarnation: number): Promise<number> {
-  const changed = await query<{ table_id: number; slot: number }>(
-    `UPDATE $schema.replica SET incarnation = $2, state = 'joining' WHERE shard = $1 AND incarnation <> $2
-     RETURNING table_id, slot`,
+async function rejoin(change: Change, shard: number, incarnation: number, nowUs: number): Promise<number> {
+  const { query, catalog } = change
+  const rows = await query<{ table_id: number; slot: number }>(
+    'SELECT table_id, slot FROM $schema.replica WHERE shard = $1 AND incarnation <> $2',
     [shard, incarnation],
   )
-  if (changed.length > 0) {
-    await query(
-      `UPDATE $schema.slot SET epoch = $1 FROM unnest($2::bigint[], $3::int[]) AS given (table_id, slot)
-       WHERE slot.table_id = given.table_id AND slot.slot = given.slot`,
-      [nextEpoch(), changed.map((row) => row.table_id), changed.map((row) => row.slot)],
-    )
+  if (rows.length === 0) return 0
+  const keys = rows.map(({ table_id, slot }) => ({ tableId: table_id, slot }))
+  const slots = await readPlacedSlots(query, keys)
+  const moves = new Map((await readOpenMovesOf(query, keys)).map((move) => [slotKeyOf(move), move]))
+  const epoch = change.nextEpoch()
+  const lost = { shard, incarnation, revision: catalog.revision + 1 }
+  const changes: SlotChange[] = []
+  for (const key of keys) {
+    const before = slots.get(slotKeyOf(key))
+    const move = moves.get(slotKeyOf(key))
+    if (before === undefined) continue
+    const { slot: after, move: moved } = loseVolume(before, move, lost, () => epoch)
+    changes.push({ ...key, before, after })
+    if (move === undefined || moved === undefined || moved === move) continue
+    const message = `shard ${shard} lost its volume`
+    await writeMove(query, move, { ...move, ...moved, message }, nowUs)
   }
-  return changed.length
+  await writePlacedSlots(query, changes)
+  return changes.length
 }

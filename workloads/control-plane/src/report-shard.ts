@@ -7,9 +7,13 @@ import {
   ReportShardResponseSchema,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { ReplicaState, type SlotState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import { promoteReplica, proveMove } from '@truenow/kernels/sharding/move-protocol.ts'
+import type { Change } from './catalog-store.ts'
 import { claimsCaughtUp, provesCaughtUp } from './caught-up.ts'
 import { goOnAbove } from './go-on-above.ts'
+import { readOpenMovesOf, writeMove } from './move-rows.ts'
 import type { Parts } from './parts.ts'
+import { readPlacedSlots, type SlotChange, slotKeyOf, writePlacedSlots } from './placed-slots.ts'
 
 /** A joining replica that says it has caught up, with where to look whether that is so. */
 type Candidate = Readonly<{
@@ -97,10 +101,8 @@ export function createReportShard(parts: Parts) {
       })
       const promoted = proven.length === 0 ? 0 : await promote(parts, request, proven)
       metrics.promotions.inc(promoted)
-      if (promoted > 0) {
-        log.info({ shard, promoted }, 'replicas caught up and serve')
-        await follower.refresh()
-      }
+      if (promoted > 0) log.info({ shard, promoted }, 'replicas caught up and serve')
+      if (proven.length > 0) await follower.refresh()
     }
     return create(ReportShardResponseSchema, { revision: follower.current()?.revision ?? 0n })
   }
@@ -140,42 +142,78 @@ function candidatesOf({ follower }: Parts, { shard, incarnation, slots }: Report
   })
 }
 
-/** joining → serving under a new epoch, if shard and replica are still what they were. Answers how many. */
+/**
+ * joining → serving under a new epoch, or a move's next step, if shard and replica are still what they were. Answers how
+ * many replicas began to serve.
+ */
 function promote(
-  { store }: Parts,
+  { store, clock }: Parts,
   request: ReportShardRequest,
   proven: readonly Candidate[],
 ): Promise<number> {
-  const { shard, incarnation, processId } = request
-  return store.change(`shard ${shard} process ${processId}`, async ({ query, nextEpoch, touch, audit }) => {
-    const promoted = await query<{ table_id: number; slot: number }>(
-      `UPDATE $schema.replica AS replica SET state = 'serving'
-       FROM $schema.table_entry AS entry, $schema.shard AS shard,
-         $schema.slot AS slot, unnest($4::text[], $5::int[], $6::bigint[]) AS given (topic, slot, epoch)
-       WHERE replica.shard = $1 AND replica.incarnation = $2 AND replica.state = 'joining'
-         AND shard.shard = $1 AND shard.incarnation = $2 AND shard.process_id = $3
-         AND entry.table_id = replica.table_id AND entry.state = 'live'
-         AND entry.topic = given.topic AND replica.slot = given.slot
-         AND slot.table_id = replica.table_id AND slot.slot = replica.slot AND slot.epoch = given.epoch
-       RETURNING replica.table_id, replica.slot`,
-      [
-        shard,
-        Number(incarnation),
-        processId,
-        proven.map(({ topic }) => topic),
-        proven.map(({ slot }) => slot),
-        proven.map(({ epoch }) => Number(epoch)),
-      ],
-    )
+  const { shard, processId } = request
+  return store.change(`shard ${shard} process ${processId}`, async (change) => {
+    const { query, touch, audit } = change
+    const found = await stillAssigned(change, request, proven)
+    if (found.registered === undefined) return 0
+    const said = { ...registeredOf(request), shard, revision: Number(request.catalogRevision), holds: true, caughtUp: true } // biome-ignore format: one line
+    let epoch: number | undefined
+    const nextEpoch = () => (epoch ??= change.nextEpoch())
+    const promoted: Array<SlotChange & { name: string }> = []
+    for (const { key, before, move, name } of found.slots) {
+      if (move?.phase === 'Bootstrapping' && move.to === shard) {
+        const step = proveMove(before, move, said, found.registered)
+        if (step.kind === 'waits') continue
+        await writeMove(query, move, { ...move, ...step.move, message: step.message }, clock.nowUs())
+        touch()
+        audit('advance-move', `${move.planId}/${move.number}`, `${step.move.phase}: ${name}`)
+        continue
+      }
+      const after = promoteReplica(before, move, said, found.registered, nextEpoch)
+      if (after !== undefined) promoted.push({ ...key, before, after, name })
+    }
     if (promoted.length === 0) return 0
-    await query(
-      `UPDATE $schema.slot SET epoch = $1 FROM unnest($2::bigint[], $3::int[]) AS given (table_id, slot)
-       WHERE slot.table_id = given.table_id AND slot.slot = given.slot`,
-      [nextEpoch(), promoted.map((row) => row.table_id), promoted.map((row) => row.slot)],
-    )
+    await writePlacedSlots(query, promoted)
     touch()
-    const slots = proven.map(({ namespace, name, slot }) => `${namespace}.${name}/${slot}`)
-    audit('promote-replicas', `shard ${shard}`, slots.join(' '))
+    audit('promote-replicas', `shard ${shard}`, promoted.map(({ name }) => name).join(' '))
     return promoted.length
   })
 }
+
+/** Of the candidates those whose slot is still under the epoch that was proven, with the shard as it is registered now. */
+async function stillAssigned(
+  { query }: Change,
+  { shard, incarnation }: ReportShardRequest,
+  proven: readonly Candidate[],
+) {
+  const [registered] = await query<{ incarnation: number; processId: string }>(
+    'SELECT incarnation, process_id AS "processId" FROM $schema.shard WHERE shard = $1',
+    [shard],
+  )
+  const tables = await query<{ table_id: number; topic: string }>(
+    "SELECT table_id, topic FROM $schema.table_entry WHERE state = 'live' AND topic = ANY($1::text[])",
+    [proven.map(({ topic }) => topic)],
+  )
+  const idOf = new Map(tables.map(({ table_id, topic }) => [topic, table_id]))
+  const keys = proven.flatMap((candidate) => {
+    const tableId = idOf.get(candidate.topic)
+    return tableId === undefined ? [] : [{ candidate, key: { tableId, slot: candidate.slot } }]
+  })
+  const placed = await readPlacedSlots(query, keys.map(({ key }) => key)) // biome-ignore format: one line
+  const moves = new Map((await readOpenMovesOf(query, keys.map(({ key }) => key))).map((move) => [slotKeyOf(move), move])) // biome-ignore format: one line
+  const slots = keys.flatMap(({ candidate, key }) => {
+    const before = placed.get(slotKeyOf(key))
+    const ours = before?.replicas.some(
+      (one) => one.shard === shard && one.incarnation === Number(incarnation),
+    )
+    if (before === undefined || ours !== true || before.epoch !== Number(candidate.epoch)) return []
+    const name = `${candidate.namespace}.${candidate.name}/${candidate.slot}`
+    return [{ key, before, move: moves.get(slotKeyOf(key)), name }]
+  })
+  return { registered, slots }
+}
+
+const registeredOf = ({ incarnation, processId }: ReportShardRequest) => ({
+  incarnation: Number(incarnation),
+  processId,
+})

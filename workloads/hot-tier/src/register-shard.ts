@@ -128,6 +128,7 @@ async function report(
   signal: AbortSignal,
 ): Promise<void> {
   const slots = parts.shard.slots()
+  const view = parts.catalog.current()
   keepEpochMax(parts, identity)
   await parts.controlPlane.reportShard(
     {
@@ -135,6 +136,7 @@ async function report(
       incarnation: BigInt(identity.incarnation),
       processId,
       slots: slots.map(slotStateMessage),
+      catalogRevision: BigInt(view?.catalogId === identity.catalogId ? view.revision : 0),
       memoryBytes: BigInt(parts.shard.residentBytes),
       memoryBytesMax: BigInt(parts.residentBytesMax),
     },

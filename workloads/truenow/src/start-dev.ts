@@ -18,6 +18,9 @@ export type DevOptions = Readonly<{
   /** Everything that shards and readers keep goes here; whoever made it removes it. */
   dataDirectory: string
   version: string
+  /** How many shards, and how many of them hold each slot. Default: 2 and 2. */
+  shards?: number
+  replicationFactor?: number
   /** Called after each step with its name and time. */
   onStep: (step: string, tookMs: number) => void
   log: Readonly<{ level: RoleLogLevel; destination: Readonly<{ write: (line: string) => unknown }> }>
@@ -100,16 +103,17 @@ async function startAll(
   const catalog = { TRUENOW_CONTROL_PLANE: controlPlane.grpcAddress }
   const ingester = await open('ingester', { ...catalog, TRUENOW_KAFKA_BROKERS: 'in-memory' })
   const peers = { ...catalog, TRUENOW_INGESTERS: ingester.grpcAddress }
+  const { shards: shardCount = SHARDS, replicationFactor = REPLICATION_FACTOR } = options
   const shards = createShards(options, start, peers)
   opened.push(shards.close)
   await step(
-    () => `hot-tier: ${SHARDS} shards`,
-    () => Promise.all(Array.from({ length: SHARDS }, (_, shard) => shards.start(shard, 'kept'))),
+    () => `hot-tier: ${shardCount} shards`,
+    () => Promise.all(Array.from({ length: shardCount }, (_, shard) => shards.start(shard, 'kept'))),
   )
   const query = await open('query', { ...catalog, TRUENOW_REDIS_URL_FILE: 'in-memory' })
   const watermark = await open('watermark', peers)
   const gateway = await open('gateway', { ...catalog, TRUENOW_KAFKA_BROKERS: 'in-memory' })
-  const whenServing = () => declareDemo(controlPlane.grpcAddress, SHARDS, REPLICATION_FACTOR)
+  const whenServing = () => declareDemo(controlPlane.grpcAddress, shardCount, replicationFactor)
   await step(
     () => `table ${DEMO_TABLE.namespace}.${DEMO_TABLE.name}: ${DEMO_TABLE.slots} slots serve`,
     whenServing,

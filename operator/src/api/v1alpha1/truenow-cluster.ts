@@ -187,7 +187,8 @@ export const TrueNowClusterSpec = Type.Object(
         shards: Type.Integer({
           minimum: 1,
           maximum: 256,
-          description: 'Number of shards, one pod with one volume each.',
+          description:
+            'Number of shards, one pod with one volume each. More come up empty; a Rebalance moves slots to them.',
         }),
         replicationFactor: Type.Integer({
           minimum: 1,
@@ -232,9 +233,9 @@ export const TrueNowClusterSpec = Type.Object(
               'replicationFactor is above shards, so replicas would share a shard; raise shards or lower replicationFactor',
           },
           {
-            rule: 'self.shards == oldSelf.shards',
+            rule: 'self.shards >= oldSelf.shards',
             message:
-              'shards cannot change in this version: moving slots between shards is not built yet; create another cluster',
+              'shards cannot be lowered in this version: emptying a shard before its pod goes is not built yet; keep the number',
           },
           {
             rule: 'self.replicationFactor == oldSelf.replicationFactor',
@@ -261,6 +262,25 @@ export const TrueNowClusterSpec = Type.Object(
     watermark: RoleSection('watermark', 1, {}),
     controlPlane: RoleSection('control-plane', 1, {}),
     monitoring: Type.Optional(MonitoringSection),
+    rebalance: Type.Optional(
+      Type.Object(
+        {
+          mode: Type.String({
+            enum: ['Manual', 'Auto'],
+            default: 'Manual',
+            description:
+              'Manual: a Rebalance waits for the annotation truenow.io/approve. Auto: it is approved as soon as it proposes.',
+          }),
+          concurrentMoves: Type.Integer({
+            minimum: 1,
+            maximum: 64,
+            default: 2,
+            description: 'Slots that may be copied or change over at once.',
+          }),
+        },
+        { description: 'How replicas may be moved between shards. Default: Manual, two at once.' },
+      ),
+    ),
     podTemplate: Type.Optional(
       preserved('Added to every pod: nodeSelector, tolerations, affinity, priorityClassName.'),
     ),

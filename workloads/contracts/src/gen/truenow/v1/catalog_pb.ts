@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file truenow/v1/catalog.proto.
  */
 export const file_truenow_v1_catalog: GenFile = /*@__PURE__*/
-  fileDesc("Chh0cnVlbm93L3YxL2NhdGFsb2cucHJvdG8SCnRydWVub3cudjEiOAoTV2F0Y2hDYXRhbG9nUmVxdWVzdBIPCgd3YXRjaGVyGAEgASgJEhAKCHJldmlzaW9uGAIgASgEIqMBCg9DYXRhbG9nU25hcHNob3QSEAoIcmV2aXNpb24YASABKAQSJgoGdGFibGVzGAIgAygLMhYudHJ1ZW5vdy52MS5UYWJsZUVudHJ5EiYKBnNoYXJkcxgDIAMoCzIWLnRydWVub3cudjEuU2hhcmRFbnRyeRIaChJyZXBsaWNhdGlvbl9mYWN0b3IYBCABKA0SEgoKY2F0YWxvZ19pZBgFIAEoCSJ+CgpUYWJsZUVudHJ5EhUKDXZlcnNpb25zX2pzb24YASADKAkSKQoFc2xvdHMYAiADKAsyGi50cnVlbm93LnYxLlNsb3RBc3NpZ25tZW50Eg0KBXRvcGljGAMgASgJEgsKA3VpZBgEIAEoCRISCgpnZW5lcmF0aW9uGAUgASgDIl4KDlNsb3RBc3NpZ25tZW50EgwKBHNsb3QYASABKA0SDQoFZXBvY2gYAiABKAQSLwoIcmVwbGljYXMYAyADKAsyHS50cnVlbm93LnYxLlJlcGxpY2FBc3NpZ25tZW50ImAKEVJlcGxpY2FBc3NpZ25tZW50Eg0KBXNoYXJkGAEgASgNEhMKC2luY2FybmF0aW9uGAIgASgEEicKBXN0YXRlGAMgASgOMhgudHJ1ZW5vdy52MS5SZXBsaWNhU3RhdGUiWQoKU2hhcmRFbnRyeRINCgVzaGFyZBgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoBBIPCgdhZGRyZXNzGAMgASgJEhYKDnJlcG9ydGVkX2F0X3VzGAQgASgDIosBChFQdXRDbHVzdGVyUmVxdWVzdBILCgN1aWQYASABKAkSEgoKZ2VuZXJhdGlvbhgCIAEoAxIOCgZzaGFyZHMYAyABKA0SGgoScmVwbGljYXRpb25fZmFjdG9yGAQgASgNEikKBnRvcGljcxgFIAEoCzIZLnRydWVub3cudjEuVG9waWNTZXR0aW5ncyJICg1Ub3BpY1NldHRpbmdzEhoKEnJlcGxpY2F0aW9uX2ZhY3RvchgBIAEoDRIbChNtaW5faW5zeW5jX3JlcGxpY2FzGAIgASgNIiYKElB1dENsdXN0ZXJSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBCJLCg9QdXRUYWJsZVJlcXVlc3QSCwoDdWlkGAEgASgJEhIKCmdlbmVyYXRpb24YAiABKAMSFwoPZGVmaW5pdGlvbl9qc29uGAMgASgJIo4BChBQdXRUYWJsZVJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEEg8KB3ZlcnNpb24YAiABKA0SDQoFdG9waWMYAyABKAkSEwoLc2xvdHNfcmVhZHkYBCABKA0SDQoFc2xvdHMYBSABKA0SEwoLdG9waWNfZHJpZnQYBiADKAkSDwoHYWRvcHRlZBgHIAEoCCJyChJEZWxldGVUYWJsZVJlcXVlc3QSIwoFdGFibGUYASABKAsyFC50cnVlbm93LnYxLlRhYmxlUmVmEgsKA3VpZBgCIAEoCRIqCgZwb2xpY3kYAyABKA4yGi50cnVlbm93LnYxLkRlbGV0aW9uUG9saWN5IiMKE0RlbGV0ZVRhYmxlUmVzcG9uc2USDAoEa2VwdBgBIAMoCSJPChREZWxldGVDbHVzdGVyUmVxdWVzdBILCgN1aWQYASABKAkSKgoGcG9saWN5GAIgASgOMhoudHJ1ZW5vdy52MS5EZWxldGlvblBvbGljeSIlChVEZWxldGVDbHVzdGVyUmVzcG9uc2USDAoEa2VwdBgBIAMoCSKUAQoUUmVnaXN0ZXJTaGFyZFJlcXVlc3QSDQoFc2hhcmQYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIaChJ2b2x1bWVfaW5jYXJuYXRpb24YAyABKAQSGQoRdm9sdW1lX2NhdGFsb2dfaWQYBCABKAkSEQoJZXBvY2hfbWF4GAUgASgEEhIKCnByb2Nlc3NfaWQYBiABKAkiQAoVUmVnaXN0ZXJTaGFyZFJlc3BvbnNlEhMKC2luY2FybmF0aW9uGAEgASgEEhIKCmNhdGFsb2dfaWQYAiABKAkiogEKElJlcG9ydFNoYXJkUmVxdWVzdBINCgVzaGFyZBgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoBBISCgpwcm9jZXNzX2lkGAMgASgJEiQKBXNsb3RzGAQgAygLMhUudHJ1ZW5vdy52MS5TbG90U3RhdGUSFAoMbWVtb3J5X2J5dGVzGAUgASgEEhgKEG1lbW9yeV9ieXRlc19tYXgYBiABKAQiJwoTUmVwb3J0U2hhcmRSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBCIVChNHZXRQbGFjZW1lbnRSZXF1ZXN0IoEBChRHZXRQbGFjZW1lbnRSZXNwb25zZRIsCgdjYXRhbG9nGAEgASgLMhsudHJ1ZW5vdy52MS5DYXRhbG9nU25hcHNob3QSJAoFbG9hZHMYAiADKAsyFS50cnVlbm93LnYxLlNoYXJkTG9hZBIVCg1zaWxlbnRfc2hhcmRzGAMgAygNIq4BCglTaGFyZExvYWQSDQoFc2hhcmQYASABKA0SEwoLaW5jYXJuYXRpb24YAiABKAQSDwoHYWRkcmVzcxgDIAEoCRIWCg5yZXBvcnRlZF9hdF91cxgEIAEoAxIUCgxtZW1vcnlfYnl0ZXMYBSABKAQSGAoQbWVtb3J5X2J5dGVzX21heBgGIAEoBBIkCgVzbG90cxgHIAMoCzIVLnRydWVub3cudjEuU2xvdFN0YXRlKmkKDkRlbGV0aW9uUG9saWN5Eh8KG0RFTEVUSU9OX1BPTElDWV9VTlNQRUNJRklFRBAAEhoKFkRFTEVUSU9OX1BPTElDWV9SRVRBSU4QARIaChZERUxFVElPTl9QT0xJQ1lfREVMRVRFEAIyhQUKB0NhdGFsb2cSRwoFV2F0Y2gSHy50cnVlbm93LnYxLldhdGNoQ2F0YWxvZ1JlcXVlc3QaGy50cnVlbm93LnYxLkNhdGFsb2dTbmFwc2hvdDABEksKClB1dENsdXN0ZXISHS50cnVlbm93LnYxLlB1dENsdXN0ZXJSZXF1ZXN0Gh4udHJ1ZW5vdy52MS5QdXRDbHVzdGVyUmVzcG9uc2USRQoIUHV0VGFibGUSGy50cnVlbm93LnYxLlB1dFRhYmxlUmVxdWVzdBocLnRydWVub3cudjEuUHV0VGFibGVSZXNwb25zZRJOCgtEZWxldGVUYWJsZRIeLnRydWVub3cudjEuRGVsZXRlVGFibGVSZXF1ZXN0Gh8udHJ1ZW5vdy52MS5EZWxldGVUYWJsZVJlc3BvbnNlElQKDURlbGV0ZUNsdXN0ZXISIC50cnVlbm93LnYxLkRlbGV0ZUNsdXN0ZXJSZXF1ZXN0GiEudHJ1ZW5vdy52MS5EZWxldGVDbHVzdGVyUmVzcG9uc2USVAoNUmVnaXN0ZXJTaGFyZBIgLnRydWVub3cudjEuUmVnaXN0ZXJTaGFyZFJlcXVlc3QaIS50cnVlbm93LnYxLlJlZ2lzdGVyU2hhcmRSZXNwb25zZRJOCgtSZXBvcnRTaGFyZBIeLnRydWVub3cudjEuUmVwb3J0U2hhcmRSZXF1ZXN0Gh8udHJ1ZW5vdy52MS5SZXBvcnRTaGFyZFJlc3BvbnNlElEKDEdldFBsYWNlbWVudBIfLnRydWVub3cudjEuR2V0UGxhY2VtZW50UmVxdWVzdBogLnRydWVub3cudjEuR2V0UGxhY2VtZW50UmVzcG9uc2ViBnByb3RvMw", [file_truenow_v1_common, file_truenow_v1_partial_query]);
+  fileDesc("Chh0cnVlbm93L3YxL2NhdGFsb2cucHJvdG8SCnRydWVub3cudjEiOAoTV2F0Y2hDYXRhbG9nUmVxdWVzdBIPCgd3YXRjaGVyGAEgASgJEhAKCHJldmlzaW9uGAIgASgEIqMBCg9DYXRhbG9nU25hcHNob3QSEAoIcmV2aXNpb24YASABKAQSJgoGdGFibGVzGAIgAygLMhYudHJ1ZW5vdy52MS5UYWJsZUVudHJ5EiYKBnNoYXJkcxgDIAMoCzIWLnRydWVub3cudjEuU2hhcmRFbnRyeRIaChJyZXBsaWNhdGlvbl9mYWN0b3IYBCABKA0SEgoKY2F0YWxvZ19pZBgFIAEoCSJ+CgpUYWJsZUVudHJ5EhUKDXZlcnNpb25zX2pzb24YASADKAkSKQoFc2xvdHMYAiADKAsyGi50cnVlbm93LnYxLlNsb3RBc3NpZ25tZW50Eg0KBXRvcGljGAMgASgJEgsKA3VpZBgEIAEoCRISCgpnZW5lcmF0aW9uGAUgASgDIl4KDlNsb3RBc3NpZ25tZW50EgwKBHNsb3QYASABKA0SDQoFZXBvY2gYAiABKAQSLwoIcmVwbGljYXMYAyADKAsyHS50cnVlbm93LnYxLlJlcGxpY2FBc3NpZ25tZW50ImAKEVJlcGxpY2FBc3NpZ25tZW50Eg0KBXNoYXJkGAEgASgNEhMKC2luY2FybmF0aW9uGAIgASgEEicKBXN0YXRlGAMgASgOMhgudHJ1ZW5vdy52MS5SZXBsaWNhU3RhdGUiWQoKU2hhcmRFbnRyeRINCgVzaGFyZBgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoBBIPCgdhZGRyZXNzGAMgASgJEhYKDnJlcG9ydGVkX2F0X3VzGAQgASgDIosBChFQdXRDbHVzdGVyUmVxdWVzdBILCgN1aWQYASABKAkSEgoKZ2VuZXJhdGlvbhgCIAEoAxIOCgZzaGFyZHMYAyABKA0SGgoScmVwbGljYXRpb25fZmFjdG9yGAQgASgNEikKBnRvcGljcxgFIAEoCzIZLnRydWVub3cudjEuVG9waWNTZXR0aW5ncyJICg1Ub3BpY1NldHRpbmdzEhoKEnJlcGxpY2F0aW9uX2ZhY3RvchgBIAEoDRIbChNtaW5faW5zeW5jX3JlcGxpY2FzGAIgASgNIiYKElB1dENsdXN0ZXJSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBCJLCg9QdXRUYWJsZVJlcXVlc3QSCwoDdWlkGAEgASgJEhIKCmdlbmVyYXRpb24YAiABKAMSFwoPZGVmaW5pdGlvbl9qc29uGAMgASgJIo4BChBQdXRUYWJsZVJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEEg8KB3ZlcnNpb24YAiABKA0SDQoFdG9waWMYAyABKAkSEwoLc2xvdHNfcmVhZHkYBCABKA0SDQoFc2xvdHMYBSABKA0SEwoLdG9waWNfZHJpZnQYBiADKAkSDwoHYWRvcHRlZBgHIAEoCCJyChJEZWxldGVUYWJsZVJlcXVlc3QSIwoFdGFibGUYASABKAsyFC50cnVlbm93LnYxLlRhYmxlUmVmEgsKA3VpZBgCIAEoCRIqCgZwb2xpY3kYAyABKA4yGi50cnVlbm93LnYxLkRlbGV0aW9uUG9saWN5IiMKE0RlbGV0ZVRhYmxlUmVzcG9uc2USDAoEa2VwdBgBIAMoCSJPChREZWxldGVDbHVzdGVyUmVxdWVzdBILCgN1aWQYASABKAkSKgoGcG9saWN5GAIgASgOMhoudHJ1ZW5vdy52MS5EZWxldGlvblBvbGljeSIlChVEZWxldGVDbHVzdGVyUmVzcG9uc2USDAoEa2VwdBgBIAMoCSKUAQoUUmVnaXN0ZXJTaGFyZFJlcXVlc3QSDQoFc2hhcmQYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIaChJ2b2x1bWVfaW5jYXJuYXRpb24YAyABKAQSGQoRdm9sdW1lX2NhdGFsb2dfaWQYBCABKAkSEQoJZXBvY2hfbWF4GAUgASgEEhIKCnByb2Nlc3NfaWQYBiABKAkiQAoVUmVnaXN0ZXJTaGFyZFJlc3BvbnNlEhMKC2luY2FybmF0aW9uGAEgASgEEhIKCmNhdGFsb2dfaWQYAiABKAkivAEKElJlcG9ydFNoYXJkUmVxdWVzdBINCgVzaGFyZBgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoBBISCgpwcm9jZXNzX2lkGAMgASgJEiQKBXNsb3RzGAQgAygLMhUudHJ1ZW5vdy52MS5TbG90U3RhdGUSFAoMbWVtb3J5X2J5dGVzGAUgASgEEhgKEG1lbW9yeV9ieXRlc19tYXgYBiABKAQSGAoQY2F0YWxvZ19yZXZpc2lvbhgHIAEoBCInChNSZXBvcnRTaGFyZFJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEIhUKE0dldFBsYWNlbWVudFJlcXVlc3QilQEKFEdldFBsYWNlbWVudFJlc3BvbnNlEiwKB2NhdGFsb2cYASABKAsyGy50cnVlbm93LnYxLkNhdGFsb2dTbmFwc2hvdBIkCgVsb2FkcxgCIAMoCzIVLnRydWVub3cudjEuU2hhcmRMb2FkEhUKDXNpbGVudF9zaGFyZHMYAyADKA0SEgoKb3Blbl9wbGFucxgEIAMoCSKuAQoJU2hhcmRMb2FkEg0KBXNoYXJkGAEgASgNEhMKC2luY2FybmF0aW9uGAIgASgEEg8KB2FkZHJlc3MYAyABKAkSFgoOcmVwb3J0ZWRfYXRfdXMYBCABKAMSFAoMbWVtb3J5X2J5dGVzGAUgASgEEhgKEG1lbW9yeV9ieXRlc19tYXgYBiABKAQSJAoFc2xvdHMYByADKAsyFS50cnVlbm93LnYxLlNsb3RTdGF0ZSJuChJHcmFudExlYWRlclJlcXVlc3QSEAoIb3BlcmF0b3IYASABKAkSDgoGaG9sZGVyGAIgASgJEhsKE2xlYXNlX2NyZWF0ZWRfYXRfdXMYAyABKAMSGQoRbGVhc2VfdHJhbnNpdGlvbnMYBCABKAQiKwoTR3JhbnRMZWFkZXJSZXNwb25zZRIUCgxsZWFkZXJfZXBvY2gYASABKAQigwEKEFBsYW5Nb3Zlc1JlcXVlc3QSFAoMbGVhZGVyX2Vwb2NoGAEgASgEEg8KB3BsYW5faWQYAiABKAkSJgoFbW92ZXMYAyADKAsyFy50cnVlbm93LnYxLlBsYW5uZWRNb3ZlEg4KBnJlYXNvbhgEIAEoCRIQCghhc2tlZF9ieRgFIAEoCSJpCgtQbGFubmVkTW92ZRIjCgV0YWJsZRgBIAEoCzIULnRydWVub3cudjEuVGFibGVSZWYSDAoEc2xvdBgCIAEoDRIMCgRmcm9tGAMgASgNEgoKAnRvGAQgASgNEg0KBWJ5dGVzGAUgASgEIjUKDE1vdmVzUmVxdWVzdBIUCgxsZWFkZXJfZXBvY2gYASABKAQSDwoHcGxhbl9pZBgCIAEoCSJWChNBZHZhbmNlTW92ZXNSZXF1ZXN0EhQKDGxlYWRlcl9lcG9jaBgBIAEoBBIYChBjb25jdXJyZW50X21vdmVzGAIgASgNEg8KB3BsYW5faWQYAyABKAkiJAoRV2F0Y2hNb3Zlc1JlcXVlc3QSDwoHcGxhbl9pZBgBIAEoCSIwCg1Nb3Zlc1Jlc3BvbnNlEh8KBW1vdmVzGAEgAygLMhAudHJ1ZW5vdy52MS5Nb3ZlIqMCCgRNb3ZlEg4KBm51bWJlchgBIAEoDRIjCgV0YWJsZRgCIAEoCzIULnRydWVub3cudjEuVGFibGVSZWYSDAoEc2xvdBgDIAEoDRIMCgRmcm9tGAQgASgNEgoKAnRvGAUgASgNEiQKBXBoYXNlGAYgASgOMhUudHJ1ZW5vdy52MS5Nb3ZlUGhhc2USEAoIYXBwcm92ZWQYByABKAgSDQoFYnl0ZXMYCCABKAQSFAoMYnl0ZXNfY29waWVkGAkgASgEEg8KB21lc3NhZ2UYCiABKAkSDQoFZXBvY2gYCyABKAQSFQoNcGxhbm5lZF9hdF91cxgMIAEoAxIVCg1zdGFydGVkX2F0X3VzGA0gASgDEhMKC2VuZGVkX2F0X3VzGA4gASgDKmkKDkRlbGV0aW9uUG9saWN5Eh8KG0RFTEVUSU9OX1BPTElDWV9VTlNQRUNJRklFRBAAEhoKFkRFTEVUSU9OX1BPTElDWV9SRVRBSU4QARIaChZERUxFVElPTl9QT0xJQ1lfREVMRVRFEAIq7gEKCU1vdmVQaGFzZRIaChZNT1ZFX1BIQVNFX1VOU1BFQ0lGSUVEEAASFgoSTU9WRV9QSEFTRV9QTEFOTkVEEAESHAoYTU9WRV9QSEFTRV9CT09UU1RSQVBQSU5HEAISGAoUTU9WRV9QSEFTRV9DQVVHSFRfVVAQAxIWChJNT1ZFX1BIQVNFX1NFUlZJTkcQBBIXChNNT1ZFX1BIQVNFX0RSQUlOSU5HEAUSEwoPTU9WRV9QSEFTRV9ET05FEAYSGAoUTU9WRV9QSEFTRV9DQU5DRUxMRUQQBxIVChFNT1ZFX1BIQVNFX0ZBSUxFRBAIMroICgdDYXRhbG9nEkcKBVdhdGNoEh8udHJ1ZW5vdy52MS5XYXRjaENhdGFsb2dSZXF1ZXN0GhsudHJ1ZW5vdy52MS5DYXRhbG9nU25hcHNob3QwARJLCgpQdXRDbHVzdGVyEh0udHJ1ZW5vdy52MS5QdXRDbHVzdGVyUmVxdWVzdBoeLnRydWVub3cudjEuUHV0Q2x1c3RlclJlc3BvbnNlEkUKCFB1dFRhYmxlEhsudHJ1ZW5vdy52MS5QdXRUYWJsZVJlcXVlc3QaHC50cnVlbm93LnYxLlB1dFRhYmxlUmVzcG9uc2USTgoLRGVsZXRlVGFibGUSHi50cnVlbm93LnYxLkRlbGV0ZVRhYmxlUmVxdWVzdBofLnRydWVub3cudjEuRGVsZXRlVGFibGVSZXNwb25zZRJUCg1EZWxldGVDbHVzdGVyEiAudHJ1ZW5vdy52MS5EZWxldGVDbHVzdGVyUmVxdWVzdBohLnRydWVub3cudjEuRGVsZXRlQ2x1c3RlclJlc3BvbnNlElQKDVJlZ2lzdGVyU2hhcmQSIC50cnVlbm93LnYxLlJlZ2lzdGVyU2hhcmRSZXF1ZXN0GiEudHJ1ZW5vdy52MS5SZWdpc3RlclNoYXJkUmVzcG9uc2USTgoLUmVwb3J0U2hhcmQSHi50cnVlbm93LnYxLlJlcG9ydFNoYXJkUmVxdWVzdBofLnRydWVub3cudjEuUmVwb3J0U2hhcmRSZXNwb25zZRJRCgxHZXRQbGFjZW1lbnQSHy50cnVlbm93LnYxLkdldFBsYWNlbWVudFJlcXVlc3QaIC50cnVlbm93LnYxLkdldFBsYWNlbWVudFJlc3BvbnNlEk4KC0dyYW50TGVhZGVyEh4udHJ1ZW5vdy52MS5HcmFudExlYWRlclJlcXVlc3QaHy50cnVlbm93LnYxLkdyYW50TGVhZGVyUmVzcG9uc2USRAoJUGxhbk1vdmVzEhwudHJ1ZW5vdy52MS5QbGFuTW92ZXNSZXF1ZXN0GhkudHJ1ZW5vdy52MS5Nb3Zlc1Jlc3BvbnNlEkMKDEFwcHJvdmVNb3ZlcxIYLnRydWVub3cudjEuTW92ZXNSZXF1ZXN0GhkudHJ1ZW5vdy52MS5Nb3Zlc1Jlc3BvbnNlEkoKDEFkdmFuY2VNb3ZlcxIfLnRydWVub3cudjEuQWR2YW5jZU1vdmVzUmVxdWVzdBoZLnRydWVub3cudjEuTW92ZXNSZXNwb25zZRJCCgtDYW5jZWxNb3ZlcxIYLnRydWVub3cudjEuTW92ZXNSZXF1ZXN0GhkudHJ1ZW5vdy52MS5Nb3Zlc1Jlc3BvbnNlEkgKCldhdGNoTW92ZXMSHS50cnVlbm93LnYxLldhdGNoTW92ZXNSZXF1ZXN0GhkudHJ1ZW5vdy52MS5Nb3Zlc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_truenow_v1_common, file_truenow_v1_partial_query]);
 
 /**
  * @generated from message truenow.v1.WatchCatalogRequest
@@ -560,6 +560,13 @@ export type ReportShardRequest = Message<"truenow.v1.ReportShardRequest"> & {
    * @generated from field: uint64 memory_bytes_max = 6;
    */
   memoryBytesMax: bigint;
+
+  /**
+   * Revision of the catalog that the shard has taken over: `slots` are what it holds under that one.
+   *
+   * @generated from field: uint64 catalog_revision = 7;
+   */
+  catalogRevision: bigint;
 };
 
 /**
@@ -619,6 +626,13 @@ export type GetPlacementResponse = Message<"truenow.v1.GetPlacementResponse"> & 
    * @generated from field: repeated uint32 silent_shards = 3;
    */
   silentShards: number[];
+
+  /**
+   * Plans of which a move is open, by plan id.
+   *
+   * @generated from field: repeated string open_plans = 4;
+   */
+  openPlans: string[];
 };
 
 /**
@@ -676,6 +690,322 @@ export const ShardLoadSchema: GenMessage<ShardLoad> = /*@__PURE__*/
   messageDesc(file_truenow_v1_catalog, 21);
 
 /**
+ * @generated from message truenow.v1.GrantLeaderRequest
+ */
+export type GrantLeaderRequest = Message<"truenow.v1.GrantLeaderRequest"> & {
+  /**
+   * Which Lease: <namespace>/<name>. Another operator is heard only when the former has been silent for some time.
+   *
+   * @generated from field: string operator = 1;
+   */
+  operator: string;
+
+  /**
+   * The holder's identity, unique for each start of a process.
+   *
+   * @generated from field: string holder = 2;
+   */
+  holder: string;
+
+  /**
+   * creationTimestamp and leaseTransitions of the Lease: both grow with every term.
+   *
+   * @generated from field: int64 lease_created_at_us = 3;
+   */
+  leaseCreatedAtUs: bigint;
+
+  /**
+   * @generated from field: uint64 lease_transitions = 4;
+   */
+  leaseTransitions: bigint;
+};
+
+/**
+ * Describes the message truenow.v1.GrantLeaderRequest.
+ * Use `create(GrantLeaderRequestSchema)` to create a new message.
+ */
+export const GrantLeaderRequestSchema: GenMessage<GrantLeaderRequest> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_catalog, 22);
+
+/**
+ * @generated from message truenow.v1.GrantLeaderResponse
+ */
+export type GrantLeaderResponse = Message<"truenow.v1.GrantLeaderResponse"> & {
+  /**
+   * @generated from field: uint64 leader_epoch = 1;
+   */
+  leaderEpoch: bigint;
+};
+
+/**
+ * Describes the message truenow.v1.GrantLeaderResponse.
+ * Use `create(GrantLeaderResponseSchema)` to create a new message.
+ */
+export const GrantLeaderResponseSchema: GenMessage<GrantLeaderResponse> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_catalog, 23);
+
+/**
+ * @generated from message truenow.v1.PlanMovesRequest
+ */
+export type PlanMovesRequest = Message<"truenow.v1.PlanMovesRequest"> & {
+  /**
+   * @generated from field: uint64 leader_epoch = 1;
+   */
+  leaderEpoch: bigint;
+
+  /**
+   * Names the plan for good: the UID of the Rebalance.
+   *
+   * @generated from field: string plan_id = 2;
+   */
+  planId: string;
+
+  /**
+   * @generated from field: repeated truenow.v1.PlannedMove moves = 3;
+   */
+  moves: PlannedMove[];
+
+  /**
+   * Why, in one word: Balance, AddShards, RemoveShards.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * Who asked, for the audit.
+   *
+   * @generated from field: string asked_by = 5;
+   */
+  askedBy: string;
+};
+
+/**
+ * Describes the message truenow.v1.PlanMovesRequest.
+ * Use `create(PlanMovesRequestSchema)` to create a new message.
+ */
+export const PlanMovesRequestSchema: GenMessage<PlanMovesRequest> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_catalog, 24);
+
+/**
+ * @generated from message truenow.v1.PlannedMove
+ */
+export type PlannedMove = Message<"truenow.v1.PlannedMove"> & {
+  /**
+   * @generated from field: truenow.v1.TableRef table = 1;
+   */
+  table?: TableRef | undefined;
+
+  /**
+   * @generated from field: uint32 slot = 2;
+   */
+  slot: number;
+
+  /**
+   * @generated from field: uint32 from = 3;
+   */
+  from: number;
+
+  /**
+   * @generated from field: uint32 to = 4;
+   */
+  to: number;
+
+  /**
+   * What the replica holds now, in memory.
+   *
+   * @generated from field: uint64 bytes = 5;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message truenow.v1.PlannedMove.
+ * Use `create(PlannedMoveSchema)` to create a new message.
+ */
+export const PlannedMoveSchema: GenMessage<PlannedMove> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_catalog, 25);
+
+/**
+ * @generated from message truenow.v1.MovesRequest
+ */
+export type MovesRequest = Message<"truenow.v1.MovesRequest"> & {
+  /**
+   * @generated from field: uint64 leader_epoch = 1;
+   */
+  leaderEpoch: bigint;
+
+  /**
+   * @generated from field: string plan_id = 2;
+   */
+  planId: string;
+};
+
+/**
+ * Describes the message truenow.v1.MovesRequest.
+ * Use `create(MovesRequestSchema)` to create a new message.
+ */
+export const MovesRequestSchema: GenMessage<MovesRequest> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_catalog, 26);
+
+/**
+ * @generated from message truenow.v1.AdvanceMovesRequest
+ */
+export type AdvanceMovesRequest = Message<"truenow.v1.AdvanceMovesRequest"> & {
+  /**
+   * @generated from field: uint64 leader_epoch = 1;
+   */
+  leaderEpoch: bigint;
+
+  /**
+   * Moves that copy or change over at once; further ones wait. 0: paused, only those that serve already go on.
+   *
+   * @generated from field: uint32 concurrent_moves = 2;
+   */
+  concurrentMoves: number;
+
+  /**
+   * The plan whose moves are answered.
+   *
+   * @generated from field: string plan_id = 3;
+   */
+  planId: string;
+};
+
+/**
+ * Describes the message truenow.v1.AdvanceMovesRequest.
+ * Use `create(AdvanceMovesRequestSchema)` to create a new message.
+ */
+export const AdvanceMovesRequestSchema: GenMessage<AdvanceMovesRequest> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_catalog, 27);
+
+/**
+ * @generated from message truenow.v1.WatchMovesRequest
+ */
+export type WatchMovesRequest = Message<"truenow.v1.WatchMovesRequest"> & {
+  /**
+   * @generated from field: string plan_id = 1;
+   */
+  planId: string;
+};
+
+/**
+ * Describes the message truenow.v1.WatchMovesRequest.
+ * Use `create(WatchMovesRequestSchema)` to create a new message.
+ */
+export const WatchMovesRequestSchema: GenMessage<WatchMovesRequest> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_catalog, 28);
+
+/**
+ * @generated from message truenow.v1.MovesResponse
+ */
+export type MovesResponse = Message<"truenow.v1.MovesResponse"> & {
+  /**
+   * In the order of the plan.
+   *
+   * @generated from field: repeated truenow.v1.Move moves = 1;
+   */
+  moves: Move[];
+};
+
+/**
+ * Describes the message truenow.v1.MovesResponse.
+ * Use `create(MovesResponseSchema)` to create a new message.
+ */
+export const MovesResponseSchema: GenMessage<MovesResponse> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_catalog, 29);
+
+/**
+ * @generated from message truenow.v1.Move
+ */
+export type Move = Message<"truenow.v1.Move"> & {
+  /**
+   * @generated from field: uint32 number = 1;
+   */
+  number: number;
+
+  /**
+   * @generated from field: truenow.v1.TableRef table = 2;
+   */
+  table?: TableRef | undefined;
+
+  /**
+   * @generated from field: uint32 slot = 3;
+   */
+  slot: number;
+
+  /**
+   * @generated from field: uint32 from = 4;
+   */
+  from: number;
+
+  /**
+   * @generated from field: uint32 to = 5;
+   */
+  to: number;
+
+  /**
+   * @generated from field: truenow.v1.MovePhase phase = 6;
+   */
+  phase: MovePhase;
+
+  /**
+   * @generated from field: bool approved = 7;
+   */
+  approved: boolean;
+
+  /**
+   * @generated from field: uint64 bytes = 8;
+   */
+  bytes: bigint;
+
+  /**
+   * What the new copy holds, as it last reported; `bytes` once it serves.
+   *
+   * @generated from field: uint64 bytes_copied = 9;
+   */
+  bytesCopied: bigint;
+
+  /**
+   * What happened last, or what the move waits for.
+   *
+   * @generated from field: string message = 10;
+   */
+  message: string;
+
+  /**
+   * Epoch under which the new replica began to serve; 0 = not yet.
+   *
+   * @generated from field: uint64 epoch = 11;
+   */
+  epoch: bigint;
+
+  /**
+   * @generated from field: int64 planned_at_us = 12;
+   */
+  plannedAtUs: bigint;
+
+  /**
+   * 0 = not yet.
+   *
+   * @generated from field: int64 started_at_us = 13;
+   */
+  startedAtUs: bigint;
+
+  /**
+   * @generated from field: int64 ended_at_us = 14;
+   */
+  endedAtUs: bigint;
+};
+
+/**
+ * Describes the message truenow.v1.Move.
+ * Use `create(MoveSchema)` to create a new message.
+ */
+export const MoveSchema: GenMessage<Move> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_catalog, 30);
+
+/**
  * @generated from enum truenow.v1.DeletionPolicy
  */
 export const DeletionPolicy = {
@@ -705,6 +1035,67 @@ export type DeletionPolicy = (typeof DeletionPolicy)[keyof typeof DeletionPolicy
  */
 export const DeletionPolicySchema: GenEnum<DeletionPolicy> = /*@__PURE__*/
   enumDesc(file_truenow_v1_catalog, 0);
+
+/**
+ * @generated from enum truenow.v1.MovePhase
+ */
+export const MovePhase = {
+  /**
+   * @generated from enum value: MOVE_PHASE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: MOVE_PHASE_PLANNED = 1;
+   */
+  PLANNED: 1,
+
+  /**
+   * @generated from enum value: MOVE_PHASE_BOOTSTRAPPING = 2;
+   */
+  BOOTSTRAPPING: 2,
+
+  /**
+   * @generated from enum value: MOVE_PHASE_CAUGHT_UP = 3;
+   */
+  CAUGHT_UP: 3,
+
+  /**
+   * @generated from enum value: MOVE_PHASE_SERVING = 4;
+   */
+  SERVING: 4,
+
+  /**
+   * @generated from enum value: MOVE_PHASE_DRAINING = 5;
+   */
+  DRAINING: 5,
+
+  /**
+   * @generated from enum value: MOVE_PHASE_DONE = 6;
+   */
+  DONE: 6,
+
+  /**
+   * @generated from enum value: MOVE_PHASE_CANCELLED = 7;
+   */
+  CANCELLED: 7,
+
+  /**
+   * @generated from enum value: MOVE_PHASE_FAILED = 8;
+   */
+  FAILED: 8,
+} as const;
+
+/**
+ * @generated from enum truenow.v1.MovePhase
+ */
+export type MovePhase = (typeof MovePhase)[keyof typeof MovePhase] | UnknownEnum;
+
+/**
+ * Describes the enum truenow.v1.MovePhase.
+ */
+export const MovePhaseSchema: GenEnum<MovePhase> = /*@__PURE__*/
+  enumDesc(file_truenow_v1_catalog, 1);
 
 /**
  * Port 9080 of the control plane, the only writer of PostgreSQL.
@@ -791,6 +1182,66 @@ export const Catalog: GenService<{
     methodKind: "unary";
     input: typeof GetPlacementRequestSchema;
     output: typeof GetPlacementResponseSchema;
+  },
+  /**
+   * An operator that leads asks for the epoch that its commands carry. An older term of the Lease than was granted is refused.
+   *
+   * @generated from rpc truenow.v1.Catalog.GrantLeader
+   */
+  grantLeader: {
+    methodKind: "unary";
+    input: typeof GrantLeaderRequestSchema;
+    output: typeof GrantLeaderResponseSchema;
+  },
+  /**
+   * Writes the moves of a plan, not yet approved; those of the same plan that have not begun are replaced. Idempotent.
+   *
+   * @generated from rpc truenow.v1.Catalog.PlanMoves
+   */
+  planMoves: {
+    methodKind: "unary";
+    input: typeof PlanMovesRequestSchema;
+    output: typeof MovesResponseSchema;
+  },
+  /**
+   * Lets the moves of a plan begin. Idempotent.
+   *
+   * @generated from rpc truenow.v1.Catalog.ApproveMoves
+   */
+  approveMoves: {
+    methodKind: "unary";
+    input: typeof MovesRequestSchema;
+    output: typeof MovesResponseSchema;
+  },
+  /**
+   * Takes every open move one step further, as far as the last reports prove. To be repeated until nothing is open.
+   *
+   * @generated from rpc truenow.v1.Catalog.AdvanceMoves
+   */
+  advanceMoves: {
+    methodKind: "unary";
+    input: typeof AdvanceMovesRequestSchema;
+    output: typeof MovesResponseSchema;
+  },
+  /**
+   * Undoes the moves of a plan that do not serve yet; the others finish. Idempotent.
+   *
+   * @generated from rpc truenow.v1.Catalog.CancelMoves
+   */
+  cancelMoves: {
+    methodKind: "unary";
+    input: typeof MovesRequestSchema;
+    output: typeof MovesResponseSchema;
+  },
+  /**
+   * The moves of a plan at once and again when any has changed, until the watcher goes.
+   *
+   * @generated from rpc truenow.v1.Catalog.WatchMoves
+   */
+  watchMoves: {
+    methodKind: "server_streaming";
+    input: typeof WatchMovesRequestSchema;
+    output: typeof MovesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_truenow_v1_catalog, 0);

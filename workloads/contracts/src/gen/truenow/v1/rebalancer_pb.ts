@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file truenow/v1/rebalancer.proto.
  */
 export const file_truenow_v1_rebalancer: GenFile = /*@__PURE__*/
-  fileDesc("Cht0cnVlbm93L3YxL3JlYmFsYW5jZXIucHJvdG8SCnRydWVub3cudjEiSwoaUmViYWxhbmNlclBsYWNlbWVudFJlcXVlc3QSHAoUa3ViZXJuZXRlc19uYW1lc3BhY2UYASABKAkSDwoHY2x1c3RlchgCIAEoCSJSChtSZWJhbGFuY2VyUGxhY2VtZW50UmVzcG9uc2USMwoJcGxhY2VtZW50GAEgASgLMiAudHJ1ZW5vdy52MS5HZXRQbGFjZW1lbnRSZXNwb25zZTJtCgpSZWJhbGFuY2VyEl8KDEdldFBsYWNlbWVudBImLnRydWVub3cudjEuUmViYWxhbmNlclBsYWNlbWVudFJlcXVlc3QaJy50cnVlbm93LnYxLlJlYmFsYW5jZXJQbGFjZW1lbnRSZXNwb25zZWIGcHJvdG8z", [file_truenow_v1_catalog]);
+  fileDesc("Cht0cnVlbm93L3YxL3JlYmFsYW5jZXIucHJvdG8SCnRydWVub3cudjEiSwoaUmViYWxhbmNlclBsYWNlbWVudFJlcXVlc3QSHAoUa3ViZXJuZXRlc19uYW1lc3BhY2UYASABKAkSDwoHY2x1c3RlchgCIAEoCSJSChtSZWJhbGFuY2VyUGxhY2VtZW50UmVzcG9uc2USMwoJcGxhY2VtZW50GAEgASgLMiAudHJ1ZW5vdy52MS5HZXRQbGFjZW1lbnRSZXNwb25zZSJTChRQbGFuUmViYWxhbmNlUmVxdWVzdBIcChRrdWJlcm5ldGVzX25hbWVzcGFjZRgBIAEoCRIPCgdjbHVzdGVyGAIgASgJEgwKBG5hbWUYAyABKAkiPgoQUmViYWxhbmNlUmVxdWVzdBIcChRrdWJlcm5ldGVzX25hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIvABChFSZWJhbGFuY2VQcm9ncmVzcxINCgVzdGF0ZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBXJvdW5kGAMgASgNEhIKCm1vdmVfY291bnQYBCABKA0SFQoNYnl0ZXNfdG9fbW92ZRgFIAEoBBITCgttb3Zlc19lbmRlZBgGIAEoDRITCgtieXRlc19tb3ZlZBgHIAEoBBIYChBieXRlc19wZXJfc2Vjb25kGAggASgEEhMKC2V0YV9zZWNvbmRzGAkgASgNEigKBW1vdmVzGAogAygLMhkudHJ1ZW5vdy52MS5SZWJhbGFuY2VNb3ZlIosBCg1SZWJhbGFuY2VNb3ZlEg0KBXRhYmxlGAEgASgJEgwKBHNsb3QYAiABKA0SDAoEZnJvbRgDIAEoDRIKCgJ0bxgEIAEoDRINCgVieXRlcxgFIAEoBBINCgVwaGFzZRgGIAEoCRIUCgxieXRlc19jb3BpZWQYByABKAQSDwoHbWVzc2FnZRgIIAEoCTKxAwoKUmViYWxhbmNlchJfCgxHZXRQbGFjZW1lbnQSJi50cnVlbm93LnYxLlJlYmFsYW5jZXJQbGFjZW1lbnRSZXF1ZXN0GicudHJ1ZW5vdy52MS5SZWJhbGFuY2VyUGxhY2VtZW50UmVzcG9uc2USUAoNUGxhblJlYmFsYW5jZRIgLnRydWVub3cudjEuUGxhblJlYmFsYW5jZVJlcXVlc3QaHS50cnVlbm93LnYxLlJlYmFsYW5jZVByb2dyZXNzEk8KEEFwcHJvdmVSZWJhbGFuY2USHC50cnVlbm93LnYxLlJlYmFsYW5jZVJlcXVlc3QaHS50cnVlbm93LnYxLlJlYmFsYW5jZVByb2dyZXNzEk4KD0NhbmNlbFJlYmFsYW5jZRIcLnRydWVub3cudjEuUmViYWxhbmNlUmVxdWVzdBodLnRydWVub3cudjEuUmViYWxhbmNlUHJvZ3Jlc3MSTwoOV2F0Y2hSZWJhbGFuY2USHC50cnVlbm93LnYxLlJlYmFsYW5jZVJlcXVlc3QaHS50cnVlbm93LnYxLlJlYmFsYW5jZVByb2dyZXNzMAFiBnByb3RvMw", [file_truenow_v1_catalog]);
 
 /**
  * @generated from message truenow.v1.RebalancerPlacementRequest
@@ -56,18 +56,236 @@ export const RebalancerPlacementResponseSchema: GenMessage<RebalancerPlacementRe
   messageDesc(file_truenow_v1_rebalancer, 1);
 
 /**
- * Port 9086 of the operator. Read-only in this version: where every slot stands and what each shard carries.
+ * @generated from message truenow.v1.PlanRebalanceRequest
+ */
+export type PlanRebalanceRequest = Message<"truenow.v1.PlanRebalanceRequest"> & {
+  /**
+   * @generated from field: string kubernetes_namespace = 1;
+   */
+  kubernetesNamespace: string;
+
+  /**
+   * Name of the TrueNowCluster.
+   *
+   * @generated from field: string cluster = 2;
+   */
+  cluster: string;
+
+  /**
+   * Name of the Rebalance to make.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message truenow.v1.PlanRebalanceRequest.
+ * Use `create(PlanRebalanceRequestSchema)` to create a new message.
+ */
+export const PlanRebalanceRequestSchema: GenMessage<PlanRebalanceRequest> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_rebalancer, 2);
+
+/**
+ * @generated from message truenow.v1.RebalanceRequest
+ */
+export type RebalanceRequest = Message<"truenow.v1.RebalanceRequest"> & {
+  /**
+   * Kubernetes namespace and name of the Rebalance.
+   *
+   * @generated from field: string kubernetes_namespace = 1;
+   */
+  kubernetesNamespace: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message truenow.v1.RebalanceRequest.
+ * Use `create(RebalanceRequestSchema)` to create a new message.
+ */
+export const RebalanceRequestSchema: GenMessage<RebalanceRequest> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_rebalancer, 3);
+
+/**
+ * Status of a Rebalance (crds/rebalances.yaml says what each field means).
+ *
+ * @generated from message truenow.v1.RebalanceProgress
+ */
+export type RebalanceProgress = Message<"truenow.v1.RebalanceProgress"> & {
+  /**
+   * @generated from field: string state = 1;
+   */
+  state: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * @generated from field: uint32 round = 3;
+   */
+  round: number;
+
+  /**
+   * @generated from field: uint32 move_count = 4;
+   */
+  moveCount: number;
+
+  /**
+   * @generated from field: uint64 bytes_to_move = 5;
+   */
+  bytesToMove: bigint;
+
+  /**
+   * @generated from field: uint32 moves_ended = 6;
+   */
+  movesEnded: number;
+
+  /**
+   * @generated from field: uint64 bytes_moved = 7;
+   */
+  bytesMoved: bigint;
+
+  /**
+   * @generated from field: uint64 bytes_per_second = 8;
+   */
+  bytesPerSecond: bigint;
+
+  /**
+   * 0 = unknown.
+   *
+   * @generated from field: uint32 eta_seconds = 9;
+   */
+  etaSeconds: number;
+
+  /**
+   * @generated from field: repeated truenow.v1.RebalanceMove moves = 10;
+   */
+  moves: RebalanceMove[];
+};
+
+/**
+ * Describes the message truenow.v1.RebalanceProgress.
+ * Use `create(RebalanceProgressSchema)` to create a new message.
+ */
+export const RebalanceProgressSchema: GenMessage<RebalanceProgress> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_rebalancer, 4);
+
+/**
+ * @generated from message truenow.v1.RebalanceMove
+ */
+export type RebalanceMove = Message<"truenow.v1.RebalanceMove"> & {
+  /**
+   * @generated from field: string table = 1;
+   */
+  table: string;
+
+  /**
+   * @generated from field: uint32 slot = 2;
+   */
+  slot: number;
+
+  /**
+   * @generated from field: uint32 from = 3;
+   */
+  from: number;
+
+  /**
+   * @generated from field: uint32 to = 4;
+   */
+  to: number;
+
+  /**
+   * @generated from field: uint64 bytes = 5;
+   */
+  bytes: bigint;
+
+  /**
+   * Empty in a proposal.
+   *
+   * @generated from field: string phase = 6;
+   */
+  phase: string;
+
+  /**
+   * @generated from field: uint64 bytes_copied = 7;
+   */
+  bytesCopied: bigint;
+
+  /**
+   * @generated from field: string message = 8;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message truenow.v1.RebalanceMove.
+ * Use `create(RebalanceMoveSchema)` to create a new message.
+ */
+export const RebalanceMoveSchema: GenMessage<RebalanceMove> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_rebalancer, 5);
+
+/**
+ * Port 9086 of the operator: the Rebalance objects of Kubernetes, for programs. It moves nothing by itself: whatever is asked
+ * here is done by the operator's loop, as if a person had written or annotated the object.
  *
  * @generated from service truenow.v1.Rebalancer
  */
 export const Rebalancer: GenService<{
   /**
+   * Where every slot stands and what each shard carries.
+   *
    * @generated from rpc truenow.v1.Rebalancer.GetPlacement
    */
   getPlacement: {
     methodKind: "unary";
     input: typeof RebalancerPlacementRequestSchema;
     output: typeof RebalancerPlacementResponseSchema;
+  },
+  /**
+   * Makes a Rebalance, whose proposal follows; one of this name for this cluster is answered as it is.
+   *
+   * @generated from rpc truenow.v1.Rebalancer.PlanRebalance
+   */
+  planRebalance: {
+    methodKind: "unary";
+    input: typeof PlanRebalanceRequestSchema;
+    output: typeof RebalanceProgressSchema;
+  },
+  /**
+   * Annotates it with truenow.io/approve.
+   *
+   * @generated from rpc truenow.v1.Rebalancer.ApproveRebalance
+   */
+  approveRebalance: {
+    methodKind: "unary";
+    input: typeof RebalanceRequestSchema;
+    output: typeof RebalanceProgressSchema;
+  },
+  /**
+   * Annotates it with truenow.io/stop: what does not serve yet is undone.
+   *
+   * @generated from rpc truenow.v1.Rebalancer.CancelRebalance
+   */
+  cancelRebalance: {
+    methodKind: "unary";
+    input: typeof RebalanceRequestSchema;
+    output: typeof RebalanceProgressSchema;
+  },
+  /**
+   * How far it is, at once and after every change, until it is deleted or the watcher goes.
+   *
+   * @generated from rpc truenow.v1.Rebalancer.WatchRebalance
+   */
+  watchRebalance: {
+    methodKind: "server_streaming";
+    input: typeof RebalanceRequestSchema;
+    output: typeof RebalanceProgressSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_truenow_v1_rebalancer, 0);

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { create } from '@bufbuild/protobuf'
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import {
+  type GrantLeaderRequest,
+  GrantLeaderResponseSchema,
+} from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { createLeaderEpochs } from './leader-epochs.ts'
+import type { ControlPlane, Operands } from './operands.ts'
+
+const CLUSTER = { namespace: 'apps', name: 'demo' }
+
+function scene(term: { createdAt: string; transitions: number } | undefined) {
+  const asked: Array<Partial<GrantLeaderRequest>> = []
+  const grantLeader: ControlPlane['grantLeader'] = async (request) => {
+    asked.push(request as Partial<GrantLeaderRequest>)
+    return create(GrantLeaderResponseSchema, { leaderEpoch: BigInt(asked.length) })
+  }
+  const operands = { controlPlane: () => ({ grantLeader }) } as unknown as Operands
+  const epochs = createLeaderEpochs({
+    operands,
+    operator: 'truenow/operator',
+    term: () => term,
+    holder: () => 'me',
+  })
+  return { asked, epochs }
+}
+
+test('createLeaderEpochs: asked for once, under the term of the Lease in µs', async () => {
+  const { asked, epochs } = scene({ createdAt: '2026-01-01T00:00:00Z', transitions: 7 })
+  for (let round = 0; round < 3; round++)
+    assert.equal(await epochs.under(CLUSTER, async (epoch) => epoch), 1n)
+  assert.deepEqual(asked, [
+    {
+      operator: 'truenow/operator',
+      holder: 'me',
+      leaseCreatedAtUs: BigInt(Date.UTC(2026, 0, 1)) * 1_000n,
+      leaseTransitions: 7n,
+    },
+  ])
+})
+
+test('createLeaderEpochs: a refused command forgets the epoch, another failure does not', async () => {
+  const { asked, epochs } = scene({ createdAt: '2026-01-01T00:00:00Z', transitions: 7 })
+  const failing = (code: 'TN_LEADER_STALE' | 'TN_PEER_UNAVAILABLE') => async () => {
+    throw new TrueNowError(code, 'refused')
+  }
+  await assert.rejects(epochs.under(CLUSTER, failing('TN_PEER_UNAVAILABLE')))
+  await assert.rejects(epochs.under(CLUSTER, failing('TN_LEADER_STALE')))
+  assert.equal(asked.length, 1)
+  assert.equal(await epochs.under(CLUSTER, async (epoch) => epoch), 2n)
+})
+
+test('createLeaderEpochs: who does not lead asks nobody and commands nothing', async () => {
+  const { asked, epochs } = scene(undefined)
+  const stale = (error: unknown) => error instanceof TrueNowError && error.code === 'TN_LEADER_STALE'
+  await assert.rejects(
+    epochs.under(CLUSTER, async () => assert.fail('commanded')),
+    stale,
+  )
+  assert.equal(asked.length, 0)
+})

@@ -1,0 +1,55 @@
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import type { ObjectKey } from './kubernetes/kubernetes-port.ts'
+import type { LeaseTerm } from './kubernetes/leader-lease.ts'
+import type { Operands } from './operands.ts'
+
+/** Clusters whose epoch is remembered; beyond it the oldest is asked for again. */
+export const LEADER_EPOCHS_MAX = 10_000
+
+export type LeaderEpochs = Readonly<{
+  /** Runs a command under this cluster's epoch, asking the control plane for one at first. Errors: TN_LEADER_STALE. */
+  under: <T>(cluster: ObjectKey, command: (leaderEpoch: bigint) => Promise<T>) => Promise<T>
+}>
+
+/**
+ * The epochs by which control planes know this leader. A refused command forgets the epoch: a catalog that was made anew
+ * grants another, and one that has a newer leader refuses that too.
+ */
+export function createLeaderEpochs(
+  options: Readonly<{
+    operands: Operands
+    /** `<namespace>/<lease>`. */
+    operator: string
+    term: () => LeaseTerm | undefined
+    holder: () => string | undefined
+  }>,
+): LeaderEpochs {
+  const { operands, operator, term, holder } = options
+  const epochs = new Map<string, bigint>()
+  const ask = async (cluster: ObjectKey, key: string): Promise<bigint> => {
+    const [leading, identity] = [term(), holder()]
+    if (leading === undefined || identity === undefined)
+      throw new TrueNowError('TN_LEADER_STALE', 'This process does not lead any more; it commands nothing.')
+    const { leaderEpoch } = await operands.controlPlane(cluster).grantLeader({
+      operator,
+      holder: identity,
+      leaseCreatedAtUs: BigInt(Date.parse(leading.createdAt) || 0) * 1_000n,
+      leaseTransitions: BigInt(leading.transitions),
+    })
+    const [oldest] = epochs.keys()
+    if (epochs.size >= LEADER_EPOCHS_MAX && oldest !== undefined) epochs.delete(oldest)
+    epochs.set(key, leaderEpoch)
+    return leaderEpoch
+  }
+  return {
+    under: async (cluster, command) => {
+      const key = `${cluster.namespace}/${cluster.name}`
+      try {
+        return await command(epochs.get(key) ?? (await ask(cluster, key)))
+      } catch (error) {
+        if (error instanceof TrueNowError && error.code === 'TN_LEADER_STALE') epochs.delete(key)
+        throw error
+      }
+    },
+  }
+}

@@ -1,0 +1,112 @@
+import { create } from '@bufbuild/protobuf'
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import {
+  GrantLeaderResponseSchema,
+  MovePhase,
+  type MovesResponse,
+  MovesResponseSchema,
+} from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { grantLeader, type LeaderGrant, whyNotHeard } from '@truenow/kernels/sharding/move-protocol.ts'
+import type { ControlPlane } from '../src/operands.ts'
+
+type MemoryMove = { table: { namespace: string; name: string }; slot: number; from: number; to: number; bytes: bigint; phase: MovePhase; approved: boolean } // biome-ignore format: one line
+type Moves = Pick<ControlPlane, 'grantLeader' | 'planMoves' | 'approveMoves' | 'advanceMoves' | 'cancelMoves'>
+const ENDED: readonly MovePhase[] = [MovePhase.DONE, MovePhase.CANCELLED, MovePhase.FAILED]
+
+/**
+ * The control plane's moves with shards that do at once what they are told: a step each time that AdvanceMoves is called.
+ * `answer` sees every call, as of the other methods.
+ */
+export function createMemoryMoves(
+  answer: <Answer>(call: { method: string; uid: string }, work: () => Answer) => Promise<Answer>,
+) {
+  const state = { leader: undefined as LeaderGrant | undefined, plans: new Map<string, MemoryMove[]>() }
+  /** What a move of shard `from` means for the placement, once it serves elsewhere. */
+  const placed = (table: string, slot: number, shard: number): number => {
+    for (const moves of state.plans.values())
+      for (const move of moves)
+        if (
+          `${move.table.namespace}.${move.table.name}` === table &&
+          move.slot === slot &&
+          move.from === shard
+        )
+          if ([MovePhase.SERVING, MovePhase.DRAINING, MovePhase.DONE].some((phase) => phase === move.phase))
+            return move.to
+    return shard
+  }
+  const require = (epoch: bigint | undefined): void => {
+    const why = whyNotHeard(state.leader, Number(epoch ?? 0n))
+    if (why !== undefined) throw new TrueNowError('TN_LEADER_STALE', why)
+  }
+  const told = (planId: string): MovesResponse =>
+    create(MovesResponseSchema, {
+      moves: (state.plans.get(planId) ?? []).map((move, number) => ({
+        ...move,
+        number,
+        bytesCopied: move.phase >= MovePhase.SERVING && move.phase <= MovePhase.DONE ? move.bytes : 0n,
+        message: `is ${move.phase}`,
+      })),
+    })
+  const calls: Moves = {
+    grantLeader: ({ holder = '', leaseCreatedAtUs = 0n, leaseTransitions = 0n }) =>
+      answer({ method: 'grantLeader', uid: holder }, () => {
+        const asking = {
+          createdAtUs: Number(leaseCreatedAtUs),
+          transitions: Number(leaseTransitions),
+          holder,
+        }
+        const granted = grantLeader(state.leader, asking)
+        if (typeof granted === 'string') throw new TrueNowError('TN_LEADER_STALE', granted)
+        state.leader = granted
+        return create(GrantLeaderResponseSchema, { leaderEpoch: BigInt(granted.epoch) })
+      }),
+    planMoves: ({ leaderEpoch, planId = '', moves = [] }) =>
+      answer({ method: 'planMoves', uid: planId }, () => {
+        require(leaderEpoch)
+        if (state.plans.get(planId)?.some(({ approved }) => approved) === true) return told(planId)
+        const planned = moves.map(({ table, slot = 0, from = 0, to = 0, bytes = 0n }) => ({
+          table: { namespace: table?.namespace ?? '', name: table?.name ?? '' },
+          slot,
+          from,
+          to,
+          bytes,
+          phase: MovePhase.PLANNED as MovePhase,
+          approved: false,
+        }))
+        state.plans.set(planId, planned)
+        return told(planId)
+      }),
+    approveMoves: ({ leaderEpoch, planId = '' }) =>
+      answer({ method: 'approveMoves', uid: planId }, () => {
+        require(leaderEpoch)
+        for (const move of state.plans.get(planId) ?? []) move.approved = true
+        return told(planId)
+      }),
+    advanceMoves: ({ leaderEpoch, planId = '', concurrentMoves = 0 }) =>
+      answer({ method: 'advanceMoves', uid: planId }, () => {
+        require(leaderEpoch)
+        const open = [...state.plans.values()].flat().filter(({ phase }) => !ENDED.includes(phase))
+        const busy = open.filter(({ phase }) => phase !== MovePhase.PLANNED).length
+        let room = Math.max(0, concurrentMoves - busy)
+        for (const move of open) {
+          const begins = move.phase === MovePhase.PLANNED
+          const held = concurrentMoves === 0 && move.phase < MovePhase.SERVING
+          if (held || (begins && (!move.approved || room-- <= 0))) continue
+          move.phase = (move.phase + 1) as MovePhase
+        }
+        return told(planId)
+      }),
+    cancelMoves: ({ leaderEpoch, planId = '' }) =>
+      answer({ method: 'cancelMoves', uid: planId }, () => {
+        require(leaderEpoch)
+        for (const move of state.plans.get(planId) ?? [])
+          if (move.phase < MovePhase.SERVING) move.phase = MovePhase.CANCELLED
+        return told(planId)
+      }),
+  }
+  const openPlans = (): string[] =>
+    [...state.plans].flatMap(([planId, moves]) =>
+      moves.some(({ phase }) => !ENDED.includes(phase)) ? [planId] : [],
+    )
+  return { state, calls, placed, openPlans }
+}

@@ -1,0 +1,487 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import { createLog } from '@truenow/chassis/log.ts'
+import type { PostgresPort, Query } from '@truenow/chassis/postgres-port.ts'
+import { TrueNowError } from '@truenow/contracts/errors.ts'
+import {
+  AdvanceMovesRequestSchema,
+  DeleteTableRequestSchema,
+  DeletionPolicy,
+  GrantLeaderRequestSchema,
+  MovePhase,
+  MovesRequestSchema,
+  type MovesResponse,
+  PlanMovesRequestSchema,
+  PutClusterRequestSchema,
+  PutTableRequestSchema,
+  RegisterShardRequestSchema,
+  ReportShardRequestSchema,
+  WatchMovesRequestSchema,
+} from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { ReplicaState, SlotStateSchema } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import { postgresSchemaName } from '@truenow/contracts/topics.ts'
+import { Registry } from 'prom-client'
+import { DRAIN_GRACE_MS } from '../src/advance-moves.ts'
+import { createCatalogFollower } from '../src/catalog-follower.ts'
+import { createCatalogService } from '../src/catalog-service.ts'
+import { createCatalogStore } from '../src/catalog-store.ts'
+import { LEADER_CLAIM_SECONDS } from '../src/grant-leader.ts'
+import { createControlPlaneMetrics } from '../src/metrics.ts'
+import { migrate } from '../src/migrate.ts'
+import type { CasePorts } from './catalog.cases.ts'
+
+const refused = (code: string, says: RegExp) => (error: unknown) =>
+  error instanceof TrueNowError && error.code === code && says.test(error.message)
+const definitionJson = JSON.stringify({
+  namespace: 'production',
+  name: 'events',
+  columns: [{ name: 'items', type: 'int64', nullable: true }],
+  timeColumn: 'event_time_us',
+  idColumn: 'event_id',
+  partitionBy: [],
+  slots: 2,
+  retentionUs: 3_600_000_000,
+  allowedLatenessUs: 10_000_000,
+  dedupWindowUs: 600_000_000,
+  maxFutureSkewUs: 5_000_000,
+  idleTimeoutUs: 5_000_000,
+  onMemoryFull: 'Evict',
+})
+const TABLE = { namespace: 'production', name: 'events' }
+const MINUTE_US = 60_000_000
+const SHARDS = 3
+const STATES = Object.fromEntries(Object.entries(ReplicaState).map(([name, number]) => [number, name]))
+const PHASES = Object.fromEntries(Object.entries(MovePhase).map(([name, number]) => [number, name]))
+const phasesOf = ({ moves }: MovesResponse) => moves.map(({ phase }) => PHASES[phase])
+
+/** The protocol as the Catalog service keeps it, for any implementation of the two ports. */
+type Ports = Omit<CasePorts, 'committed'>
+
+export function movesCases(name: string, openPorts: () => Promise<Ports>): void {
+  describe(`moves on ${name}`, () => {
+    let ports: Ports
+    let clusters = 0
+    const closers: Array<() => Promise<void>> = []
+    before(async () => {
+      ports = await openPorts()
+    })
+    after(async () => {
+      for (const close of closers.toReversed()) await close()
+      await ports.close()
+    })
+
+    /** A catalog of its own with three shards that do as they are told, and a clock that stands still. */
+    async function world(postgres: PostgresPort = ports.postgres, shards = SHARDS) {
+      const identity = { kubernetesNamespace: 'test', cluster: `moves-${++clusters}-${process.pid}` }
+      const schema = postgresSchemaName(identity)
+      await migrate(ports.postgres, schema)
+      let nowUs = Date.now() * 1_000
+      const clock = { nowUs: () => nowUs, monotonicMs: () => nowUs / 1_000 }
+      const log = createLog({ role: 'control-plane', level: 'ERROR' })
+      const store = createCatalogStore(postgres, schema)
+      const follower = createCatalogFollower({ store, log, pollMs: 60_000, onState: () => {} })
+      closers.push(follower.close)
+      await follower.refresh()
+      const metrics = createControlPlaneMetrics(new Registry())
+      const service = createCatalogService({
+        store,
+        follower,
+        kafka: ports.kafka,
+        identity,
+        clock,
+        log,
+        metrics,
+      })
+      const cluster = { uid: 'c', generation: 1n, shards, replicationFactor: 2 }
+      await service.putCluster(create(PutClusterRequestSchema, cluster))
+      await service.putTable(create(PutTableRequestSchema, { uid: 't', generation: 1n, definitionJson }))
+      const incarnations = new Map<number, bigint>()
+      const processes = new Map<number, string>()
+
+      const register = async (shard: number, processId: string, volume: 'kept' | 'empty') => {
+        const kept = volume === 'kept' && incarnations.has(shard)
+        const { incarnation } = await service.registerShard(
+          create(RegisterShardRequestSchema, {
+            shard,
+            processId,
+            address: 'shard:9091',
+            volumeIncarnation: kept ? (incarnations.get(shard) ?? 0n) : 0n,
+            volumeCatalogId: kept ? (follower.current()?.catalogId ?? '') : '',
+          }),
+        )
+        incarnations.set(shard, incarnation)
+        processes.set(shard, processId)
+      }
+      /** What the catalog assigns, caught up; `more` changes what is said. */
+      const said = (shard: number, more: MessageInitShape<typeof ReportShardRequestSchema> = {}) => {
+        const snapshot = follower.current()
+        const slots = (snapshot?.tables[0]?.slots ?? []).filter(({ replicas }) =>
+          replicas.some((one) => one.shard === shard && one.incarnation === incarnations.get(shard)),
+        )
+        return create(ReportShardRequestSchema, {
+          shard,
+          incarnation: incarnations.get(shard) ?? 0n,
+          processId: processes.get(shard) ?? '',
+          catalogRevision: snapshot?.revision ?? 0n,
+          memoryBytesMax: 1_000n,
+          slots: slots.map(
+            ({ slot, epoch }) =>
+            create(SlotStateSchema, { table: TABLE, slot, epoch, cursor: { offset: -1n }, endOffset: 0n, progressedAtUs: 1n }), // biome-ignore format: one line
+          ),
+          ...more,
+        })
+      }
+      const report = (shard: number, more: MessageInitShape<typeof ReportShardRequestSchema> = {}) =>
+        service.reportShard(said(shard, more))
+      const reportAll = async () => {
+        for (let shard = 0; shard < shards; shard++) await report(shard)
+      }
+      const slots = () =>
+        (follower.current()?.tables[0]?.slots ?? []).map(({ epoch, replicas }) => ({
+          epoch: Number(epoch),
+          replicas: replicas.map(({ shard, state }) => `${shard} ${STATES[state]}`),
+        }))
+      return {
+        service,
+        store,
+        follower,
+        register,
+        said,
+        report,
+        reportAll,
+        slots,
+        advanceClock: (us: number) => {
+          nowUs += us
+        },
+        grant: (transitions: number, holder = `operator-${transitions}`, operator = 'truenow/operator') =>
+          service
+            .grantLeader(
+              create(GrantLeaderRequestSchema, { operator, holder, leaseCreatedAtUs: 5n, leaseTransitions: BigInt(transitions) }), // biome-ignore format: one line
+            )
+            .then(({ leaderEpoch }) => leaderEpoch),
+        plan: (
+          leaderEpoch: bigint,
+          moves: ReadonlyArray<readonly [slot: number, from: number, to: number]>,
+          planId = 'plan-1',
+        ) =>
+          service.planMoves(
+            create(PlanMovesRequestSchema, {
+              leaderEpoch,
+              planId,
+              reason: 'Balance',
+              askedBy: 'test',
+              moves: moves.map(([slot, from, to]) => ({ table: TABLE, slot, from, to, bytes: 10n })),
+            }),
+          ),
+        approve: (leaderEpoch: bigint, planId = 'plan-1') =>
+          service.approveMoves(create(MovesRequestSchema, { leaderEpoch, planId })),
+        cancel: (leaderEpoch: bigint, planId = 'plan-1') =>
+          service.cancelMoves(create(MovesRequestSchema, { leaderEpoch, planId })),
+        advance: (leaderEpoch: bigint, concurrentMoves = 2, planId = 'plan-1') =>
+          service.advanceMoves(create(AdvanceMovesRequestSchema, { leaderEpoch, planId, concurrentMoves })),
+      }
+    }
+    type World = Awaited<ReturnType<typeof world>>
+
+    /** Every replica serves; slot 0 moves from its second shard to the one that does not hold it. */
+    async function serving(at: World, shards = SHARDS) {
+      for (let shard = 0; shard < shards; shard++) await at.register(shard, `p${shard}`, 'kept')
+      for (let round = 0; round < 2; round++) await at.reportAll()
+      const holders = at.slots().map(({ replicas }) => replicas.map((one) => Number(one.split(' ')[0])))
+      const free = holders.map((held) => [0, 1, 2].find((shard) => !held.includes(shard)) ?? -1)
+      assert.ok(at.slots().every(({ replicas }) => replicas.length === 2 && replicas.every((one) => one.endsWith('SERVING')))) // biome-ignore format: one line
+      const move = (slot: number) => [slot, holders[slot]?.[1] ?? -1, free[slot] ?? -1] as const
+      return { move, from: holders[0]?.[1] ?? -1, stays: holders[0]?.[0] ?? -1, to: free[0] ?? -1 }
+    }
+
+    test('a move goes its way: one more copy, then the change of who serves, then one fewer, two serving throughout', async () => {
+      const at = await world()
+      const { move, from, stays, to } = await serving(at)
+      const epoch = at.slots()[0]?.epoch ?? 0
+      const leader = await at.grant(0)
+      assert.deepEqual(phasesOf(await at.plan(leader, [move(0)])), ['PLANNED'])
+      assert.deepEqual(phasesOf(await at.advance(leader)), ['PLANNED'], 'not approved')
+      await at.approve(leader)
+      const states = (...all: string[]) => assert.deepEqual(at.slots()[0]?.replicas, all.toSorted())
+
+      assert.deepEqual(phasesOf(await at.advance(leader)), ['BOOTSTRAPPING'])
+      states(`${stays} SERVING`, `${from} SERVING`, `${to} JOINING`)
+      assert.equal(at.slots()[0]?.epoch, epoch)
+      assert.deepEqual(phasesOf(await at.advance(leader)), ['BOOTSTRAPPING'], 'only its report goes on')
+
+      await at.report(to)
+      assert.deepEqual(phasesOf(await at.advance(leader)), ['SERVING'])
+      states(`${stays} SERVING`, `${from} LEAVING`, `${to} SERVING`)
+      const served = at.slots()[0]?.epoch ?? 0
+      assert.ok(served > epoch)
+      assert.deepEqual(phasesOf(await at.cancel(leader)), ['SERVING'], 'too late')
+
+      assert.match((await at.advance(leader)).moves[0]?.message ?? '', /still tells who asks it/)
+      at.advanceClock(DRAIN_GRACE_MS * 1_000)
+      const stale = at.said(from)
+      assert.deepEqual(phasesOf(await at.advance(leader)), ['DRAINING'])
+      states(`${stays} SERVING`, `${to} SERVING`)
+      assert.deepEqual(phasesOf(await at.advance(leader)), ['DRAINING'], 'silence is no proof')
+      await at.report(from, { ...stale, slots: [] })
+      assert.deepEqual(phasesOf(await at.advance(leader)), ['DRAINING'], 'nor is what was said before')
+      await at.report(from)
+      const { moves } = await at.advance(leader)
+      assert.deepEqual([moves[0]?.phase, moves[0]?.epoch], [MovePhase.DONE, BigInt(served)])
+      assert.ok((moves[0]?.endedAtUs ?? 0n) > (moves[0]?.startedAtUs ?? 0n))
+      const audit = await at.store.query<{ detail: string }>(
+        "SELECT detail FROM $schema.audit WHERE action = 'advance-move' ORDER BY audit_id",
+      )
+      assert.deepEqual(
+        audit.map(({ detail }) => detail.split(':')[0]),
+        ['Bootstrapping', 'CaughtUp', 'Serving', 'Draining', 'Done'],
+      )
+    })
+
+    test('a leader that was paused is refused, also one that won first and asks last; so is another operator', async () => {
+      const at = await world()
+      const { move } = await serving(at)
+      const old = await at.grant(1)
+      assert.equal(await at.grant(1), old, 'the answer was lost: the same again')
+      const next = await at.grant(2)
+      assert.ok(next > old)
+      const stale = (says: RegExp) => refused('TN_LEADER_STALE', says)
+      await assert.rejects(at.plan(old, [move(0)]), stale(/leader epoch 1 is not 2/))
+      await assert.rejects(at.advance(old), stale(/leader epoch 1 is not 2/))
+      await assert.rejects(at.cancel(old), stale(/leader epoch 1/))
+      await assert.rejects(at.approve(old), stale(/leader epoch 1/))
+      await assert.rejects(at.advance(next + 1n), stale(/leader epoch 3/))
+      await assert.rejects(at.grant(1), stale(/term 1 of operator-1 is not newer than term 2/))
+      await assert.rejects(at.grant(2, 'operator-x'), stale(/not newer/))
+      await assert.rejects(
+        at.grant(9, 'other', 'apps/operator'),
+        stale(/operator truenow\/operator commanded/),
+      )
+      await at.store.query('UPDATE $schema.catalog SET leader_heard_at = now() - make_interval(secs => $1)', [
+        LEADER_CLAIM_SECONDS,
+      ])
+      assert.ok((await at.grant(0, 'other', 'apps/operator')) > next)
+      await assert.rejects(at.plan(next, [move(0)]), stale(/leader epoch/))
+    })
+
+    test('a plan is written whole or not at all, and stands once it was approved', async () => {
+      const at = await world()
+      const { move, from, to } = await serving(at)
+      const leader = await at.grant(0)
+      const no = (says: RegExp) => refused('TN_MOVE_REFUSED', says)
+      await assert.rejects(at.plan(leader, [move(0), [1, 9, to]]), no(/Move 1, .*shard 9 does not hold it/))
+      await assert.rejects(at.plan(leader, [[0, from, from]]), no(/holds it already/))
+      await assert.rejects(at.plan(leader, [[0, from, 7]]), no(/shard 7 is not one of the 3/))
+      await assert.rejects(at.plan(leader, [[5, from, to]]), no(/no such slot/))
+      await assert.rejects(at.plan(leader, [move(0), move(0)]), no(/moves the slot twice/))
+      assert.deepEqual(phasesOf(await at.plan(leader, [move(1)])), ['PLANNED'])
+      assert.deepEqual(
+        (await at.plan(leader, [move(0)])).moves.map(({ slot }) => slot),
+        [0],
+      )
+      await assert.rejects(at.plan(leader, [move(0)], 'plan-2'), no(/has an open move already/))
+      await at.approve(leader)
+      assert.deepEqual(
+        (await at.plan(leader, [move(1)])).moves.map(({ slot }) => slot),
+        [0],
+      )
+    })
+
+    test('at most so many at once, none while paused, and none without room or to a shard that is silent', async () => {
+      const at = await world()
+      const { move, to } = await serving(at)
+      const leader = await at.grant(0)
+      await at.plan(leader, [move(0)])
+      await at.approve(leader)
+      assert.deepEqual(phasesOf(await at.advance(leader, 0)), ['PLANNED'])
+      await at.report(to, { memoryBytes: 995n })
+      assert.match(
+        (await at.advance(leader)).moves[0]?.message ?? '',
+        /has 5 of 1000 bytes free and needs 10/,
+      )
+      at.advanceClock(MINUTE_US)
+      assert.match((await at.advance(leader)).moves[0]?.message ?? '', /has not reported for 10 s/)
+      await at.cancel(leader)
+      const second = 'plan-2'
+      await at.reportAll()
+      await at.plan(leader, [move(0), move(1)], second)
+      await at.approve(leader, second)
+      const begun = await at.advance(leader, 1, second)
+      assert.deepEqual(phasesOf(begun), ['BOOTSTRAPPING', 'PLANNED'])
+      assert.match(begun.moves[1]?.message ?? '', /waits for its turn/)
+      await at.report(to)
+      assert.deepEqual(phasesOf(await at.advance(leader, 0, second)), ['CAUGHT_UP', 'PLANNED'])
+      assert.deepEqual(phasesOf(await at.advance(leader, 1, second)), ['SERVING', 'PLANNED'])
+    })
+
+    test('cancelled before it serves, the extra copy goes; a report of it does not count for the next move', async () => {
+      const at = await world()
+      const { move, from, stays, to } = await serving(at)
+      const leader = await at.grant(0)
+      await at.plan(leader, [move(0)])
+      await at.approve(leader)
+      await at.advance(leader)
+      const ofFirst = at.said(to)
+      await at.report(to, ofFirst)
+      assert.deepEqual(phasesOf(await at.cancel(leader)), ['CANCELLED'])
+      assert.deepEqual(phasesOf(await at.cancel(leader)), ['CANCELLED'])
+      assert.deepEqual(at.slots()[0]?.replicas, [`${stays} SERVING`, `${from} SERVING`].toSorted())
+      await at.plan(leader, [move(0)], 'plan-2')
+      await at.approve(leader, 'plan-2')
+      await at.advance(leader, 2, 'plan-2')
+      await at.report(to, ofFirst)
+      assert.deepEqual(phasesOf(await at.advance(leader, 2, 'plan-2')), ['BOOTSTRAPPING'])
+      await at.report(to)
+      assert.deepEqual(phasesOf(await at.advance(leader, 2, 'plan-2')), ['SERVING'])
+    })
+
+    test('volumes are lost on the way: the new holder begins anew, or the old one serves again; a lost old one has left', async () => {
+      const at = await world()
+      const { move, from, stays, to } = await serving(at)
+      const leader = await at.grant(0)
+      await at.plan(leader, [move(0)])
+      await at.approve(leader)
+      await at.advance(leader)
+      await at.report(to)
+      await at.register(to, 'again', 'empty')
+      assert.deepEqual(phasesOf(await at.advance(leader)), ['BOOTSTRAPPING'], 'another had proved it')
+      await at.report(to)
+      assert.deepEqual(phasesOf(await at.advance(leader)), ['SERVING'])
+      await at.register(to, 'once more', 'empty')
+      const back = [`${stays} SERVING`, `${from} SERVING`, `${to} JOINING`].toSorted()
+      assert.deepEqual(at.slots()[0]?.replicas, back)
+      await at.report(to)
+      assert.deepEqual(phasesOf(await at.advance(leader)), ['SERVING'])
+      await at.register(from, 'again', 'empty')
+      assert.deepEqual(phasesOf(await at.advance(leader)), ['DONE'])
+      assert.deepEqual(at.slots()[0]?.replicas, [`${stays} SERVING`, `${to} SERVING`].toSorted())
+    })
+
+    test('a replica that holds other rows at the same offset never takes over', async () => {
+      const at = await world()
+      const { move, stays, to } = await serving(at)
+      const leader = await at.grant(0)
+      await at.plan(leader, [move(0)])
+      await at.approve(leader)
+      await at.advance(leader)
+      const hashed = (shard: number, stateHash: string) => {
+        const { slots } = at.said(shard)
+        return at.report(shard, { slots: slots.map((one) => ({ ...one, stateHash, hashOffset: 256n })) })
+      }
+      await hashed(stays, 'aa')
+      await hashed(to, 'bb')
+      const answer = await at.advance(leader)
+      assert.deepEqual(phasesOf(answer), ['CAUGHT_UP'])
+      assert.match(answer.moves[0]?.message ?? '', /hold different rows at offset 256; cancel the move/)
+      await hashed(to, 'aa')
+      assert.deepEqual(phasesOf(await at.advance(leader)), ['SERVING'])
+    })
+
+    test('a table that is retained or deleted ends its moves, and what is adopted later is placed whole', async () => {
+      const at = await world()
+      const { move } = await serving(at)
+      const leader = await at.grant(0)
+      await at.plan(leader, [move(0), move(1)])
+      await at.approve(leader)
+      await at.advance(leader, 1)
+      await at.service.deleteTable(create(DeleteTableRequestSchema, { table: TABLE, uid: 't', policy: DeletionPolicy.RETAIN })) // biome-ignore format: one line
+      assert.deepEqual(phasesOf(await at.advance(leader)), ['CANCELLED', 'CANCELLED'])
+      await at.service.putTable(create(PutTableRequestSchema, { uid: 't2', generation: 1n, definitionJson }))
+      assert.ok(at.slots().every(({ replicas }) => replicas.length === 2))
+      assert.deepEqual((await at.service.getPlacement(undefined)).openPlans, [])
+    })
+
+    test('WatchMoves: at once, then after every step; GetPlacement names the plans that are open', async () => {
+      const at = await world()
+      const { move } = await serving(at)
+      const leader = await at.grant(0)
+      await at.plan(leader, [move(0)])
+      const stop = new AbortController()
+      const seen: string[][] = []
+      const watching = (async () => {
+        for await (const moves of at.service.watchMoves(
+          create(WatchMovesRequestSchema, { planId: 'plan-1' }),
+          stop,
+        )) {
+          seen.push(phasesOf(moves).map(String))
+          if (seen.length === 1) await at.approve(leader).then(() => at.advance(leader))
+          if (seen.at(-1)?.[0] === 'BOOTSTRAPPING') stop.abort()
+        }
+      })()
+      await watching
+      assert.deepEqual(seen[0], ['PLANNED'])
+      assert.deepEqual((await at.service.getPlacement(undefined)).openPlans, ['plan-1'])
+    })
+
+    test('the control plane dies before any write of a move: the repetition ends as if it had not', async () => {
+      const fault: { crashAt?: number } = {}
+      /** The whole way of a move, each call repeated until it was answered, as operator and shards do. */
+      const story = async (at: World): Promise<number> => {
+        const { move, from, to } = await serving(at)
+        let crashes = 0
+        const sure = async <T>(call: () => Promise<T>): Promise<T> => {
+          for (;;) {
+            try {
+              return await call()
+            } catch (error) {
+              assert.match(String(error), /crash/)
+              crashes += 1
+              delete fault.crashAt
+              await at.follower.refresh()
+            }
+          }
+        }
+        if (crashAt > 0) fault.crashAt = crashAt
+        const leader = await sure(() => at.grant(0))
+        await sure(() => at.plan(leader, [move(0)]))
+        await sure(() => at.approve(leader))
+        for (let round = 0; round < 8; round++) {
+          const answer = await sure(() => at.advance(leader))
+          if (phasesOf(answer)[0] === 'DONE') break
+          await sure(() => at.report(to))
+          at.advanceClock(DRAIN_GRACE_MS * 1_000)
+          await sure(() => at.reportAll())
+          await sure(() => at.report(from))
+        }
+        delete fault.crashAt
+        await at.follower.refresh()
+        return crashes
+      }
+      const end = async (at: World) => {
+        const moves = await at.store.query<{ phase: string }>('SELECT phase FROM $schema.move')
+        return { moves, replicas: at.slots().map(({ replicas }) => replicas) }
+      }
+      let crashAt = 0
+      const whole = await world(faulty(ports.postgres, fault))
+      assert.equal(await story(whole), 0)
+      const expected = await end(whole)
+      assert.deepEqual(expected.moves, [{ phase: 'Done' }])
+      let crashes = 0
+      for (crashAt = 1; ; crashAt++) {
+        const at = await world(faulty(ports.postgres, fault))
+        const hit = await story(at)
+        assert.deepEqual(await end(at), expected, `crash before write ${crashAt}`)
+        crashes += hit
+        if (hit === 0) break
+      }
+      assert.ok(crashes >= 30, `only ${crashes} writes were there to crash at`)
+    })
+  })
+}
+
+/** The port, dying before the n-th write from now; a crash in a transaction rolls it back. */
+function faulty(postgres: PostgresPort, fault: { crashAt?: number }): PostgresPort {
+  const through =
+    (query: Query): Query =>
+    async (sql, parameters) => {
+      const writes = /^\s*(LOCK|INSERT|UPDATE|DELETE|WITH)/.test(sql)
+      if (writes && fault.crashAt !== undefined && --fault.crashAt === 0)
+        throw new Error(`crash before ${sql}`)
+      return query(sql, parameters)
+    }
+  return {
+    ...postgres,
+    query: through(postgres.query),
+    transaction: (work) => postgres.transaction((query) => work(through(query))),
+  }
+}
