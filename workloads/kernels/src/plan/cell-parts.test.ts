@@ -25,6 +25,8 @@ import { executeAnywhere, executePlan } from './execute-plan.ts'
  * between two chunks, and that values are condensed. The reference is the twin over the same sources.
  */
 const definition = { ...VERSIONS[1]!, retentionUs: 3_600_000_000 }
+/** Its buckets are wider than 2^32 µs: event times are doubles. */
+const wide = { ...definition, retentionUs: 8_640_000_000_000 }
 const BLOCKS = 8
 const BLOCK_ROWS = 4_000
 const unit = seededUnit(seededWords(7))
@@ -48,12 +50,12 @@ function rowsOf(block: number): LogRow[] {
 }
 const blocks = Array.from({ length: BLOCKS }, (_, block) => rowsOf(block))
 
-function cutOver(arena: Arena) {
+function cutOver(arena: Arena, table = definition) {
   const memory = { arena, texts: new TextPools(arena) }
-  const replicas = [0, 1].map(() => new SlotReplica(definition, memory))
+  const replicas = [0, 1].map(() => new SlotReplica(table, memory))
   for (const [offset, rows] of blocks.entries()) {
-    const block = decodeBlock(encodeRows(rows, definition))
-    replicas[offset % 2]!.apply(block, definition, { offset, checksum: 0 }, LOG_START_US)
+    const block = decodeBlock(encodeRows(rows, table))
+    replicas[offset % 2]!.apply(block, table, { offset, checksum: 0 }, LOG_START_US)
   }
   return replicas.flatMap((replica, slot) => replica.cut(slot).sources)
 }
@@ -94,7 +96,7 @@ const noPause = () => undefined
 
 for (const [where, arena] of Object.entries(MEMORIES)) {
   test(`registers and ends by cell over memory ${where}: the states of the twins, bit for bit`, async () => {
-    const sources = cutOver(arena())
+    const narrow = cutOver(arena())
     const distinct = ['product', 'items', 'revenue'].map((column) => ({
       function: APPROX_COUNT_DISTINCT,
       column,
@@ -102,8 +104,16 @@ for (const [where, arena] of Object.entries(MEMORIES)) {
     const ends = ['product', 'revenue', 'paid'].flatMap((column) =>
       [FIRST, LAST].map((one) => ({ function: one, column })),
     )
-    for (const keys of [[], [byRegion], [byRegion, byMinute]]) {
-      const plan = planOf([...distinct, ...ends], keys as [])
+    const wider = cutOver(arena(), wide)
+    assert.deepEqual([narrow, wider].map(([one]) => one?.resident?.chunk.layout.timeWidth), [4, 8]) // biome-ignore format: one line
+    for (const [keys, sources] of [
+      [[], narrow],
+      [[byRegion], narrow],
+      [[byRegion, byMinute], narrow],
+      [[byRegion], wider],
+    ] as const) {
+      // biome-ignore format: one line
+      const plan = planOf([...distinct, ...ends], keys as unknown as [])
       // Twice: the second time every text is hashed already.
       for (let time = 0; time < 2; time++) {
         const found = byKey((await executePlan(plan, definition, sources, noPause)).batch)
