@@ -58,6 +58,8 @@ type Held = Readonly<{
 const HOUSEKEEPING_MS = 100
 /** What an empty replica wants; after this long the log is read, which may have all of it. */
 const ANY_COPY = { atLeastOffset: -1, patienceMs: 2_000 }
+/** Metrics are read every few seconds; counting thousands of slots for them takes milliseconds. */
+const COUNTING_MS = 1_000
 /** An arena this full lets its oldest buckets go, so that blocks and queries find room. */
 const ARENA_FULL_SHARE = 0.9
 
@@ -74,6 +76,7 @@ export class Shard {
   private lastPin = 0
   private timer: NodeJS.Timeout | undefined
   private bytes = 0
+  private countedAtMs = 0
   private readonly silences: SilenceWatch
   private readonly memories: ReadonlyArray<Readonly<{ arena: Arena; texts: Map<string, TextPools> }>>
 
@@ -298,6 +301,8 @@ export class Shard {
       writtenAtMs.value = nowMs
       this.snapshot(slot)
     }
+    if (nowMs - this.countedAtMs < COUNTING_MS) return
+    this.countedAtMs = nowMs
     this.count()
   }
 

@@ -131,7 +131,9 @@ export class IdWindow {
     let bytes = this.hashes.byteLength + this.times.residentBytes
     if (this.older !== undefined)
       bytes += OLDER_BYTES_A_ROW * this.older.sequences.length + this.older.block.bytes.byteLength
-    for (const held of [this.recent, ...this.frozen, ...this.runs]) bytes += held.residentBytes
+    bytes += this.recent.residentBytes
+    for (const held of this.frozen) bytes += held.residentBytes
+    for (const held of this.runs) bytes += held.residentBytes
     return bytes + (this.job?.writing.residentBytes ?? 0) + this.files.residentBytes()
   }
 
