@@ -1,9 +1,10 @@
-import type { OptionalPointer, Pointer } from './kernels.ts'
-
 /*
  * The hot loops of a block on its way in. `rows` names `n` rows of the block by number, u32 each; columns of the block
  * stand row by row: u8, u32 codes, f64, ids of 16 bytes. Pointers need not be multiples of 16 here.
  */
+type Pointer = number
+/** 0 is absent. */
+type OptionalPointer = number
 
 /** Bytes of the struct `pool`: codes given, first free code + 1, next record, records by code, texts held; u32 each. */
 export const POOL_BYTES = 20
