@@ -107,7 +107,10 @@ const records = logOf(task.seed, task.records)
 const last = records.at(-1)?.at.offset ?? -1
 const isTaker = !task.serving.includes(task.shard)
 if (isTaker) {
-  await until(async () => (await count('copy_bytes_total\\{direction="taken"\\}')) > 0, 'a copy begins')
+  // Killed once its copy was in place, it stands on that and asks for no other.
+  const begins = async () =>
+    (await count('copy_bytes_total\\{direction="taken"\\}')) > 0 || (await stands()).origin >= 0
+  await until(begins, 'a copy begins')
   say({ kind: 'copies' })
 }
 while (records.length > 0) {

@@ -197,7 +197,7 @@ async function withFullDisk(
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk])
   try {
     const filler = join(disk, 'filler')
-    writeFileSync(filler, Buffer.alloc((1_012 - 4 * stage.below(5)) << 10))
+    writeFileSync(filler, Buffer.alloc((1_012 - 4 * stage.below(2)) << 10))
     await body(join(disk, 'volume'), () => rmSync(filler))
   } finally {
     execFileSync('umount', ['-l', disk])
