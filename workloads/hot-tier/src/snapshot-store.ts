@@ -257,7 +257,6 @@ export class SnapshotStore {
     let isWhole = false
     try {
       yield* this.load(body, replica)
-      replica.foldBuckets()
       isWhole = true
       return replica
     } finally {

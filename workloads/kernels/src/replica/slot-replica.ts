@@ -132,10 +132,11 @@ export class SlotReplica {
     this.foldBuckets(block.rowCount)
   }
 
-  /** Folds quiet buckets into rollups, as much as `rows` applied rows let it; all of them by default. */
-  foldBuckets(rows = Number.POSITIVE_INFINITY): void {
-    this.folder.work(this.buckets, this.definition, this.progressUs, rows)
-    this.rowBytes = -1
+  /** Folds quiet buckets into rollups, as much as `rows` applied rows let it, or all of them; answers whether there were any. */
+  foldBuckets(rows = Number.POSITIVE_INFINITY): boolean {
+    const worked = this.folder.work(this.buckets, this.definition, this.progressUs, rows)
+    if (worked) this.rowBytes = -1
+    return worked
   }
 
   /** Nothing here can fail. */

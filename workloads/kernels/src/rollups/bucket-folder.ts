@@ -32,22 +32,30 @@ export class BucketFolder {
   private readonly limits: RollupLimits
   private folding: Folding | undefined
   private readonly tried = new WeakMap<RowBucket, Tried>()
+  private hasTried = false
   private credit = 0
 
   constructor(limits: RollupLimits = ROLLUP_LIMITS) {
     this.limits = limits
   }
 
-  /** Works for as long as passing over `rows` rows a few times takes; `Infinity`: until every quiet bucket is folded. */
-  work(buckets: BucketRing, definition: TableDefinition, progressUs: number, rows: number): void {
-    const declared = JSON.stringify(definition.rollups ?? [])
+  /**
+   * Works for as long as passing over `rows` rows a few times takes; `Infinity`: until every quiet bucket is folded. Answers
+   * whether there was anything to do.
+   */
+  work(buckets: BucketRing, definition: TableDefinition, progressUs: number, rows: number): boolean {
+    if ((definition.rollups ?? []).length === 0) return this.unfold(buckets)
+    const declared = JSON.stringify(definition.rollups)
     if (this.folding !== undefined && !buckets.values().includes(this.folding.bucket)) this.stop()
     this.credit = Math.min(this.credit, 0) + rows * PASSES_A_ROW
+    let worked = false
     while (this.credit > 0) {
       this.folding ??= this.begin(buckets, definition, declared, progressUs)
-      if (this.folding === undefined) return
+      if (this.folding === undefined) return worked
       this.step(this.folding)
+      worked = true
     }
+    return worked
   }
 
   /** Gives up what is half done, and its memory. */
@@ -66,10 +74,8 @@ export class BucketFolder {
     progressUs: number,
   ): Folding | undefined {
     for (const bucket of buckets.values()) {
-      if ((definition.rollups ?? []).length === 0) {
-        bucket.fold(undefined)
-        this.tried.delete(bucket)
-      } else if (this.isDue(bucket, definition, declared, progressUs)) {
+      if (this.isDue(bucket, definition, declared, progressUs)) {
+        this.hasTried = true
         this.tried.set(bucket, { declared, rowCount: bucket.rowCount })
         const sources = bucket.close(definition)
         for (const { resident } of sources) resident.chunk.retain()
@@ -78,6 +84,18 @@ export class BucketFolder {
       }
     }
     return undefined
+  }
+
+  /** No version in force declares a rollup any more, or ever did. */
+  private unfold(buckets: BucketRing): boolean {
+    if (!this.hasTried) return false
+    this.hasTried = false
+    this.stop()
+    for (const bucket of buckets.values()) {
+      bucket.fold(undefined)
+      this.tried.delete(bucket)
+    }
+    return true
   }
 
   private isDue(
