@@ -103,12 +103,14 @@ export class RowBucket {
   ): void {
     for (let from = 0; from < numbers.length; from += CHUNK_ROWS_MAX) {
       const end = Math.min(from + CHUNK_ROWS_MAX, numbers.length)
-      const own = columns.map((column) => sliceColumn(column, from, end))
+      const isWhole = end - from === numbers.length
+      const own = isWhole ? columns : columns.map((column) => sliceColumn(column, from, end))
       const piece = numbers.subarray(from, end)
       const staged = new StagedRows(this.arena, own, end - from)
       try {
         reserveTexts(staged, definition, this.texts)
-        const rows = Uint32Array.from(piece, (_, row) => row)
+        const rows = new Uint32Array(end - from)
+        for (let row = 0; row < rows.length; row++) rows[row] = row
         staged.name(rows)
         this.insert(staged, definition, rows, piece)
       } finally {
