@@ -492,3 +492,25 @@ test('executePlan: a bucket with far more groups than allowed is given up after 
   const { batch } = await executePlan(planOf(rowCount), definition, [source], pause)
   assert.equal(batch.rowCount, rowCount)
 })
+
+test('executePlan: few rows take little memory, however many groups their keys could make', async () => {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 16_384, shared: true })
+  const replica = new SlotReplica(before, sharing(new Arena(memory)))
+  const values = ['eu', 1, 0.5, true] as const
+  const rows = [0, 1_000_000].map((us) => ({ id: `${us}`, timeUs: LOG_START_US + us, values }))
+  replica.apply(decodeBlock(encodeRows(rows, before)), before, { offset: 0, checksum: 0 }, LOG_START_US)
+  const value = {
+    keys: [{ kind: { case: 'timeBucketUs' as const, value: 1n } }],
+    aggregates: [{ function: SUM, column: 'revenue' }],
+  }
+  const endUs = BigInt(LOG_START_US + 2_000_000)
+  const plan = create(PlanSchema, { startUs: 0n, endUs, shape: { case: 'aggregate', value } })
+  const cut = replica.cut(0)
+  const bytes = memory.buffer.byteLength
+  const batch = await partial(plan, cut.sources)
+  cut.release()
+  assert.deepEqual(final(plan, batch), rows.map(({ timeUs }) => [timeUs, 0.5])) // biome-ignore format: one line
+  const taken = memory.buffer.byteLength - bytes
+  // Memory grows by 4 MiB at least; a cell a microsecond would be 24 MB.
+  assert.ok(taken < 8 << 20, `${taken} bytes for two rows`)
+})

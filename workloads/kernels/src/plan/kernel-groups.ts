@@ -29,6 +29,9 @@ import type { Scratch } from './scratch.ts'
 
 /** Cells that are numbered by the codes of their keys; beyond it, groups are numbered as they appear. */
 const CELLS_MAX = 1 << 21
+/** The same over few rows: most combinations of keys would be empty, and making their cells would cost more than the rows. */
+const CELLS_A_ROW = 4
+const CELLS_OF_FEW_ROWS_MAX = 1 << 14
 
 /**
  * The groups of an aggregate plan over chunks in an arena, by kernels: each combination of key codes is a cell, and the
@@ -48,6 +51,7 @@ export class KernelGroups {
   /** Codes that each key has room for; a cell is their mixed-radix number. Undefined: `numbers` tells groups apart. */
   private capacities: number[] | undefined
   private cells = 1
+  private readonly cellsMax: number
   private readonly numbers = new GroupNumbers()
   /** Accumulators count groups from 0: number by cell, and cell by number. */
   private numberOfCell = new Int32Array(1).fill(-1)
@@ -86,6 +90,8 @@ export class KernelGroups {
       return this.stateFor(need.kind === 'counts' && isWhole(need, sources) ? rowsNeed : need)
     })
     this.rowCounts = this.stateFor(rowsNeed)
+    const rows = sources.reduce((sum, { rowCount }) => sum + rowCount, 0)
+    this.cellsMax = Math.min(CELLS_MAX, Math.max(CELLS_OF_FEW_ROWS_MAX, CELLS_A_ROW * rows))
     this.capacities = this.keys.map(() => 1)
     this.reserve()
     if (this.keys.length === 0) this.numberOf(0)
@@ -193,7 +199,7 @@ export class KernelGroups {
       size <= capacities[index]! ? capacities[index]! : 2 ** Math.ceil(Math.log2(size)),
     )
     const cells = wanted.reduce((product, capacity) => product * capacity, 1)
-    if (cells > CELLS_MAX) this.numberGroups()
+    if (cells > this.cellsMax) this.numberGroups()
     else this.relocate(cells, wanted)
   }
 
