@@ -1,4 +1,4 @@
-import { decodeEventId } from '@truenow/contracts/event-id.ts'
+import { decodeEventId, EVENT_ID_BYTES, encodeEventId } from '@truenow/contracts/event-id.ts'
 import type { Value } from '@truenow/contracts/gen/truenow/v1/common_pb.ts'
 import {
   CompareOperator,
@@ -100,7 +100,7 @@ function judgeValues(comparison: Comparison, column: Column, rowCount: number, r
       return
     }
     case 'id128': {
-      const test = textTest(comparison)
+      const test = idTest(comparison)
       for (let row = 0; row < rowCount; row++)
         result[row] = test(decodeEventId(column.values, row * 16)) ? TRUE : FALSE
       return
@@ -113,6 +113,19 @@ function judgeValues(comparison: Comparison, column: Column, rowCount: number, r
       for (let row = 0; row < rowCount; row++) result[row] = test(column.values[row]!) ? TRUE : FALSE
     }
   }
+}
+
+/** What a comparison says of an id, by the text that answers show of it. It is asked for as it was sent, or as it is shown. */
+function idTest({ operator, values }: Comparison): (shown: string) => boolean {
+  const bytes = new Uint8Array(EVENT_ID_BYTES)
+  const wanted = new Set<string>()
+  for (const value of values) {
+    const text = String(scalarOf(value))
+    encodeEventId(text, bytes, 0)
+    wanted.add(text).add(decodeEventId(bytes, 0))
+  }
+  // The planner refuses whatever needs an order.
+  return (shown) => wanted.has(shown) === (operator !== CompareOperator.NOT_EQUAL)
 }
 
 /** What a comparison says of a text that is there. */
