@@ -64,7 +64,7 @@ export class CellEnds implements CellPart {
     this.scratch.bytesAt(this.ends, atLeast * 8).fill(0)
   }
 
-  /** Every one of `groups` groups that rows of the source can be in has a later row by now: it may be passed over. */
+  /** Each of the `groups` groups that there can be has a later row by now: the source may be passed over. */
   isPast(source: ResidentSource, groups: number): boolean {
     return this.isLast && this.count >= groups && this.endsUs.every((endUs) => endUs > source.timeUsMax)
   }

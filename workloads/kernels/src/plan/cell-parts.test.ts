@@ -157,3 +157,31 @@ for (const [where, arena] of Object.entries(MEMORIES)) {
     }
   })
 }
+
+test('the last of each group is found in older rows too, where newer rows have as many groups that are others', async () => {
+  const calls = [{ function: LAST, column: 'items' }]
+  const at = (minute: number, ...values: LogRow['values']): LogRow[] => [
+    { id: `${minute}`, timeUs: LOG_START_US + minute * 60_000_000, values },
+  ]
+  const [before] = VERSIONS
+  const asked = {
+    // Null is a group of the newer rows only.
+    region: [
+      at(0, 'us', 1, null, null),
+      ['eu', '', null].flatMap((region, index) => at(1 + index, region, 2, null, null)),
+    ],
+    // The older rows have no such column.
+    product: [at(0, 'us', 1, null, null), at(1, 'eu', 2, null, null, 'p')],
+  } as const
+  for (const [name, [older, newer]] of Object.entries(asked)) {
+    const table = { ...before!, retentionUs: 3_600_000_000 }
+    const arena = MEMORIES.wasm()
+    const replica = new SlotReplica(table, { arena, texts: new TextPools(arena) })
+    for (const [offset, [rows, version]] of [[older, table] as const, [newer, definition] as const].entries())
+      replica.apply(decodeBlock(encodeRows(rows, version)), version, { offset, checksum: 0 }, LOG_START_US)
+    const { sources } = replica.cut(0)
+    const plan = planOf(calls, [{ kind: { case: 'column' as const, value: name } }])
+    const found = byKey((await executePlan(plan, definition, sources, noPause)).batch)
+    assert.deepEqual(found, byKey((await executeAnywhere(plan, definition, sources, noPause)).batch))
+  }
+})

@@ -74,7 +74,7 @@ export class KernelGroups {
       if (kind.case === 'timeBucketUs') return timeKey(Number(kind.value), bounds, kernels, scratch)
       const name = String(kind.value)
       const isText = definition.columns.some((column) => column.name === name && column.type === 'string')
-      if (isText) return new TextKey(name, sources[0]!.resident.pools.of(name), kernels, scratch)
+      if (isText) return new TextKey(name, sources[0]!.resident.pools.of(name), sources, kernels, scratch)
       return new ScalarKey(name, typeOf(definition, name), scratch)
     })
     const budgets = budgetsOf(plan)
@@ -117,7 +117,7 @@ export class KernelGroups {
     for (const state of this.states) {
       if (direct !== undefined && state instanceof CellStates && state.isDirect) {
         state.updateDirect(source, selection, direct)
-      } else if (!(state instanceof CellEnds && state.isPast(source, this.groupsMost(source)))) {
+      } else if (!(state instanceof CellEnds && state.isPast(source, this.groupsMost))) {
         state.update(source, selection, groupsOf())
       }
     }
@@ -178,9 +178,9 @@ export class KernelGroups {
     return part
   }
 
-  /** Groups that rows of a source can be in, at most. */
-  private groupsMost(source: ResidentSource): number {
-    return this.keys.reduce((most, key) => most * key.codesMost(source), 1)
+  /** Groups that rows of any source can be in by now, at most. */
+  private get groupsMost(): number {
+    return this.keys.reduce((most, { codesMost }) => most * codesMost, 1)
   }
 
   private reserve(): void {

@@ -14,8 +14,8 @@ export type TimeBounds = Readonly<{ minUs: number; maxUs: number }>
 export interface CellKey {
   /** Codes that may occur by now are below this. */
   readonly size: number
-  /** Codes that rows of a source can have, at most. */
-  codesMost(source: ResidentSource): number
+  /** Different codes that rows of any source can have by now, at most. */
+  readonly codesMost: number
   /** Learns the values that the selected rows of a source may have; `write` needs nothing beyond them. */
   learn(source: ResidentSource, selection: Selection, rows: () => Uint32Array): void
   /**
@@ -29,18 +29,26 @@ export interface CellKey {
 /** A string column: its codes are those of the table's pool as they stand, and one above all of them is null. */
 export class TextKey implements CellKey {
   readonly size: number
+  readonly codesMost: number
   private readonly name: string
   private readonly pool: TextPool
   private readonly kernels: Kernels
   private readonly scratch: Scratch
 
-  constructor(name: string, pool: TextPool, kernels: Kernels, scratch: Scratch) {
+  constructor(
+    name: string,
+    pool: TextPool,
+    sources: readonly ResidentSource[],
+    kernels: Kernels,
+    scratch: Scratch,
+  ) {
     this.name = name
     this.pool = pool
     this.kernels = kernels
     this.scratch = scratch
     // What comes into the pool later is in no cut of this query.
     this.size = pool.size + 1
+    this.codesMost = sources.some((source) => hasNulls(source, name)) ? this.size : pool.size
   }
 
   learn(): void {}
@@ -70,12 +78,6 @@ export class TextKey implements CellKey {
       width as 1 | 2 | 4
     ]
     extend(codes, validity, rowCount, nullCode, factor, out)
-  }
-
-  codesMost({ resident: { chunk } }: ResidentSource): number {
-    const index = chunk.layout.indexOf(this.name)
-    if (index === undefined) return 1
-    return chunk.layout.columns[index]!.hasValidity ? this.size : this.size - 1
   }
 
   /** Address of the codes of a source, where they are of one byte and none is null; else undefined. */
@@ -112,6 +114,11 @@ export class TextKey implements CellKey {
   }
 }
 
+function hasNulls({ resident: { chunk } }: ResidentSource, name: string): boolean {
+  const index = chunk.layout.indexOf(name)
+  return index === undefined || chunk.layout.columns[index]!.hasValidity
+}
+
 /** Any other column: value by value, of the selected rows only. */
 export class ScalarKey implements CellKey {
   private readonly name: string
@@ -129,7 +136,7 @@ export class ScalarKey implements CellKey {
     return this.codes.size
   }
 
-  codesMost(): number {
+  get codesMost(): number {
     return this.codes.size
   }
 
@@ -162,7 +169,7 @@ class TimeKey implements CellKey {
     this.scratch = scratch
   }
 
-  codesMost(): number {
+  get codesMost(): number {
     return this.size
   }
 
@@ -224,7 +231,7 @@ class SparseTimeKey implements CellKey {
     return this.codes.size
   }
 
-  codesMost(): number {
+  get codesMost(): number {
     return this.codes.size
   }
 
