@@ -8,7 +8,7 @@ INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -
 
 .DEFAULT_GOAL := help
 .PHONY: help may-up up down dev test check unit integration e2e image generate install \
-	prove-answers prove-dedup prove-moves prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-peers \
+	prove-answers prove-oracle prove-dedup prove-moves prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-peers \
 	bench-restart bench-idle chaos soak-memory
 
 help: ## Print every target with what it does
@@ -69,6 +69,9 @@ prove-dedup: $(INSTALLED) ## Hot tier: 100 M ids, 5 % duplicates, three kills; w
 
 prove-answers: $(INSTALLED) ## Hot tier: 100,000 random statements against DuckDB; writes docs/results/answers.md (SEED=… QUERIES=…)
 	@node workloads/hot-tier/test/oracle/prove-answers.ts
+
+prove-oracle: $(INSTALLED) ## Hot tier: mistakes in the kernels, and how fast random statements find each; writes docs/results/oracle.md (SEED=… ONLY=…)
+	@node workloads/hot-tier/test/oracle/prove-oracle.ts
 
 prove-moves: $(INSTALLED) ## Moves: every order of events in small clusters, and what breaks without each guard; writes docs/results/moves.md
 	@node --max-old-space-size=8192 workloads/kernels/src/sharding/testing/prove-moves.ts

@@ -1,61 +1,73 @@
-import type { SqlOutput, SqlStatement } from './statement-to-sql.ts'
+import { exactText } from './judge-exactly.ts'
+import type { SqlStatement } from './statement-to-sql.ts'
+import type { Edge } from './verdict.ts'
 
 export type OurRow = Readonly<Record<string, unknown>>
-/** Relative to the value, and beside it to Σ|x|, for sums whose terms cancel: two units in the last place of that. */
-const RELATIVE = 1e-9
-const OF_MAGNITUDE = 4.5e-16
-const OVERFLOW = 2 ** 960 // Sums scaled by 2^-64 that are this large do not fit a double.
 
 /**
- * Why our rows are not DuckDB's; undefined = they are. Values are equal exactly, sums and means of floats within
- * RELATIVE of the value or OF_MAGNITUDE of Σ|x|. Rows stand in the same places where the order is exact, else any order is fine
- * as long as the same groups are there.
+ * Why our rows are not DuckDB's; undefined = they are. Each column is judged as aggregate-sql.ts says. Rows stand in the same
+ * places where the order is exact; where it goes by a value that is not, the same groups must be there, in the order of our
+ * own values. `meet` is told of what is rare.
  */
 export function compareAnswers(
   ours: readonly OurRow[],
   theirs: readonly (readonly unknown[])[],
-  { outputs, ordered }: SqlStatement,
+  { outputs, ordered, order }: SqlStatement,
+  meet: (edge: Edge) => void,
 ): string | undefined {
   if (ours.length !== theirs.length) return `${ours.length} rows, DuckDB has ${theirs.length}`
+  const names = outputs.map(({ name }) => name).join()
+  for (const row of ours) {
+    if (Object.keys(row).join() !== names) return `columns ${Object.keys(row)}, asked were ${names}`
+  }
   const mine = ours.map((row) => Object.values(row))
-  const exact = outputs.flatMap(({ parts }, at) => (parts === 1 ? [at] : []))
+  if (!ordered) {
+    const wrong = mine.findIndex((row, at) => at > 0 && compareRows(mine[at - 1]!, row, order) > 0)
+    if (wrong >= 0) return `row ${wrong} stands behind one that should follow it`
+  }
   const columnAt = outputs.map((_, at) => outputs.slice(0, at).reduce((sum, { parts }) => sum + parts, 0))
-  const theirKey = (row: readonly unknown[]) =>
-    exact.map((at) => text(row[columnAt[at] as number], outputs[at])).join('\u0001')
-  const ourKey = (row: readonly unknown[]) => exact.map((at) => text(row[at], outputs[at])).join('\u0001')
-  // Without an exact order both sides are put into one: groups differ in their keys, which are exact.
-  const left = ordered ? mine : mine.toSorted((a, b) => (ourKey(a) < ourKey(b) ? -1 : 1))
-  const right = ordered ? theirs : theirs.toSorted((a, b) => (theirKey(a) < theirKey(b) ? -1 : 1))
-  for (const [index, row] of left.entries()) {
-    const other = right[index] as readonly unknown[]
-    if (row.length !== outputs.length) return `row ${index} has ${row.length} columns of ${outputs.length}`
+  const exact = outputs.flatMap(({ isExact }, at) => (isExact ? [at] : []))
+  const keyOf = (row: readonly unknown[], places: readonly number[]) =>
+    exact.map((at) => exactText(row[places[at]!], outputs[at]!.type)).join('\u0001')
+  // Groups differ in their keys, which are exact.
+  const sorted = (rows: readonly (readonly unknown[])[], places: readonly number[]) =>
+    ordered
+      ? rows
+      : rows
+          .map((row) => ({ row, key: keyOf(row, places) }))
+          .sort((a, b) => (a.key < b.key ? -1 : 1))
+          .map(({ row }) => row)
+  const right = sorted(theirs, columnAt)
+  for (const [index, row] of sorted(mine, [...outputs.keys()]).entries()) {
     for (const [at, output] of outputs.entries()) {
-      const from = columnAt[at] as number
-      if (!same(row[at], other.slice(from, from + output.parts), output))
-        return `row ${index}, column ${at}: ${text(row[at], output)}, DuckDB has ${other.slice(from, from + output.parts).map(String)}`
+      const parts = right[index]!.slice(columnAt[at]!, columnAt[at]! + output.parts)
+      const { holds, edge } = output.judge(row[at], parts, output)
+      if (edge !== undefined) meet(edge)
+      if (!holds) return `row ${index}, ${output.name}: ${shown(row[at])}, DuckDB has ${shown(parts)}`
     }
   }
   return undefined
 }
 
-function same(mine: unknown, parts: readonly unknown[], output: SqlOutput): boolean {
-  if (output.parts === 1) return text(mine, output) === text(parts[0], output)
-  if (parts[0] === null) return mine === null
-  const [value = 0, magnitude = 0, scaled = 0, scaledSum = 0] = parts.map(Number)
-  if (Number.isFinite(magnitude)) {
-    const error = Math.abs(Number(mine) - value)
-    return mine !== null && error <= RELATIVE * Math.abs(value) + OF_MAGNITUDE * magnitude
+/** Null is last in either direction. */
+function compareRows(a: readonly unknown[], b: readonly unknown[], order: SqlStatement['order']): number {
+  for (const { output, descending } of order) {
+    const [left, right] = [a[output], b[output]]
+    if (left === null || right === null) {
+      if (left !== right) return left === null ? 1 : -1
+      continue
+    }
+    const sign = compareValues(left, right)
+    if (sign !== 0) return descending ? -sign : sign
   }
-  // A float sum that is not finite is null. Where great terms cancel, it depends on their order whether one is on the way.
-  if (mine === null) return true
-  return Math.abs(scaledSum) < OVERFLOW && Math.abs(Number(mine) * 2 ** -64 - scaled) <= RELATIVE * OVERFLOW
+  return 0
 }
 
-/** A value as text by the type of its column, so that 1, 1n and 1.0 of an integer column agree, and -0 and 0 of a float one. */
-function text(value: unknown, output: SqlOutput | undefined): string {
-  if (value === null || value === undefined) return 'null'
-  if (output?.type === 'string') return JSON.stringify(value)
-  if (output?.type === 'bool') return String(value)
-  if (output?.type === 'float64') return String(Number(value) + 0)
-  return String(BigInt(value as number | bigint))
+function compareValues(left: unknown, right: unknown): number {
+  if (typeof left === 'string') return Buffer.compare(Buffer.from(left), Buffer.from(String(right)))
+  const [a, b] = [left as number | bigint | boolean, right as number | bigint | boolean]
+  return a < b ? -1 : a > b ? 1 : 0
 }
+
+const shown = (value: unknown): string =>
+  JSON.stringify(value, (_key, one) => (typeof one === 'bigint' ? String(one) : one)).slice(0, 2_000)

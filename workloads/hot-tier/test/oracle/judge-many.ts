@@ -1,40 +1,62 @@
 import { DuckDBInstance } from '@duckdb/node-api'
 import fc from 'fast-check'
-import { arbitraryCase } from './arbitrary-case.ts'
-import { type Judged, judgeCase } from './judge-case.ts'
+import { arbitraryCase, arbitraryLargeCase, STATEMENTS_A_TABLE } from './arbitrary-case.ts'
+import { judgeCase, type OracleCase } from './judge-case.ts'
+import { Tally } from './tally.ts'
 
-/** Statements that are asked of one table: DuckDB's table is made once for them. */
-const QUERIES_A_TABLE = 20
+/** A batch is a run of its own, whose seed is one above that of the batch before: a failure is repeated in seconds. */
+const TABLES_A_BATCH = 40
+/** One of so many batches begins with a table of tens of thousands of texts. */
+const BATCHES_A_LARGE_TABLE = 3
 
-/** Asks at least `queries` random statements; the same seed asks the same. Errors: fast-check's, with seed, path and the report of the shrunk case. */
+export type JudgeManyOptions = Readonly<{
+  shrinks?: boolean
+  onTable?: (tally: Tally) => void
+  /** Asked between two batches: ends the run before its time. */
+  isEnough?: () => boolean
+}>
+
+/**
+ * Asks at least `queries` random statements; the same seed asks the same. Errors: the batch's seed, what differs, and the
+ * table, shrunk if `shrinks`.
+ */
 export async function judgeMany(
   seed: number,
   queries: number,
-  onCase: (total: Judged & { tables: number }) => void = () => {},
-): Promise<Judged & { tables: number }> {
+  { shrinks = true, onTable = () => {}, isEnough = () => false }: JudgeManyOptions = {},
+): Promise<Tally> {
   // One thread: the answers must not depend on how DuckDB splits its work, and a tiny query is faster so.
   const instance = await DuckDBInstance.create(':memory:', { threads: '1' })
   const duckdb = await instance.connect()
-  const total = {
-    tables: 0,
-    queries: 0,
-    whileArriving: 0,
-    fromRollups: 0,
-    rowsHeld: 0,
-    rowsAnswered: 0,
-    answersEmpty: 0,
+  const tally = new Tally()
+  const holds = async (given: OracleCase) => {
+    await judgeCase(given, duckdb, tally)
+    onTable(tally)
   }
-  const property = fc.asyncProperty(arbitraryCase(QUERIES_A_TABLE), async (given) => {
-    const judged = await judgeCase(given, duckdb)
-    for (const name of Object.keys(judged) as (keyof Judged)[]) total[name] += judged[name]
-    total.tables += 1
-    onCase(total)
-  })
+  const check = async (one: fc.Arbitrary<OracleCase>, batch: number, numRuns: number) => {
+    const parameters = { seed: seed + batch, numRuns, endOnFailure: !shrinks }
+    const found = await fc.check(fc.asyncProperty(one, holds), parameters)
+    if (found.failed) throw failure(found)
+  }
   try {
-    await fc.assert(property, { seed, numRuns: Math.ceil(queries / QUERIES_A_TABLE) })
+    for (let batch = 0; tally.queries < queries && !isEnough(); batch++) {
+      if (batch % BATCHES_A_LARGE_TABLE === 0) await check(arbitraryLargeCase, batch, 1)
+      const left = Math.max(1, Math.ceil((queries - tally.queries) / STATEMENTS_A_TABLE))
+      await check(arbitraryCase, batch, Math.min(TABLES_A_BATCH, left))
+    }
   } finally {
     duckdb.closeSync()
     instance.closeSync()
   }
-  return total
+  return tally
+}
+
+/** A statement that was answered wrong, or not at all. */
+export class WrongAnswer extends Error {}
+
+function failure({ seed, counterexample, errorInstance }: fc.RunDetails<[OracleCase]>): WrongAnswer {
+  const [given] = counterexample ?? []
+  const why = errorInstance instanceof Error ? errorInstance.message : String(errorInstance)
+  const lines = [`SEED=${seed} repeats it: ${why}`, `table: ${JSON.stringify(given?.table)}`]
+  return new WrongAnswer(lines.join('\n'), { cause: errorInstance })
 }

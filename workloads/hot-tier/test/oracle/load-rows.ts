@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { decodeEventId, encodeEventId } from '@truenow/contracts/event-id.ts'
 import type { ColumnType, TableDefinition } from '@truenow/contracts/table-definition.ts'
 import type { HeldRow } from './fold-plainly.ts'
+import { shownId } from './statement-to-sql.ts'
 
 const SQL_TYPES: Readonly<Record<ColumnType, string>> = {
   string: 'VARCHAR',
@@ -25,11 +25,9 @@ export async function loadRows(
   ]
   await duckdb.run(`CREATE OR REPLACE TABLE rows (${[...own, ...columns].join(', ')})`)
   const appender = await duckdb.createAppender('rows')
-  const id = new Uint8Array(16)
   for (const { slot, fromOffset, goneAtOffset, rowNumber, row } of held) {
     for (const number of [slot, fromOffset, goneAtOffset, rowNumber]) appender.appendBigInt(BigInt(number))
-    encodeEventId(row.id, id, 0)
-    appender.appendVarchar(decodeEventId(id, 0)) // Longer ids are shown by their hash.
+    appender.appendVarchar(shownId(row.id))
     appender.appendBigInt(BigInt(row.timeUs))
     for (const [at, { type }] of definition.columns.entries()) {
       const cell = row.values[at] ?? null

@@ -1,12 +1,24 @@
+import { decodeEventId, EVENT_ID_BYTES, encodeEventId } from '@truenow/contracts/event-id.ts'
 import { QUERY_ROWS_DEFAULT, type QueryStatement } from '@truenow/contracts/query-statement.ts'
 import type { ColumnType, TableDefinition } from '@truenow/contracts/table-definition.ts'
-import { AGGREGATE_SQL, type OracleAggregate } from './aggregate-sql.ts'
+import { AGGREGATE_SQL, isExact } from './aggregate-sql.ts'
+import { type Call, callsOf, outputName } from './calls-of.ts'
+import { judgeExactly } from './judge-exactly.ts'
+import type { Judge, JudgedOutput } from './verdict.ts'
 
 /** Slot → offset that the answer has seen. */
 export type Positions = ReadonlyMap<number, number>
-/** One column of the answer, and how many columns of DuckDB's result stand for it: four where it is inexact (aggregate-sql.ts). */
-export type SqlOutput = Readonly<{ type: ColumnType; parts: 1 | 4 }>
-export type SqlStatement = Readonly<{ sql: string; outputs: readonly SqlOutput[]; ordered: boolean }>
+/** One column of the answer, and how many columns of DuckDB's result stand for it (aggregate-sql.ts). */
+export type SqlOutput = JudgedOutput &
+  Readonly<{ name: string; parts: number; isExact: boolean; judge: Judge }>
+export type SqlStatement = Readonly<{
+  sql: string
+  outputs: readonly SqlOutput[]
+  /** The order of rows goes by exact values, so it is the same on both sides. */
+  ordered: boolean
+  /** What rows are ordered by: outputs, the ties too. */
+  order: ReadonlyArray<Readonly<{ output: number; descending: boolean }>>
+}>
 type Types = ReadonlyMap<string, ColumnType | 'id'>
 
 const BUCKET_UNITS_US: Readonly<Record<string, number>> = {
@@ -42,10 +54,10 @@ export function statementToSql(
     `${time} < ${statement.end_time}`,
     ...(statement.filters === undefined ? [] : [treeSql(statement.filters, types)]),
   ].join(' AND ')
-  const { aggregates } = statement
-  return aggregates === undefined
+  const calls = callsOf(statement)
+  return calls.length === 0
     ? rowsSql(statement, types, time, where)
-    : groupsSql(statement, aggregates, types, time, where)
+    : groupsSql(statement, calls, types, time, where)
 }
 
 /** README of query: rows come newest first; of equal times the lower slot, and in a slot the later row of the log. */
@@ -54,14 +66,15 @@ function rowsSql(statement: QueryStatement, types: Types, time: string, where: s
   const limit = statement.limit ?? QUERY_ROWS_DEFAULT
   return {
     sql: `SELECT ${names.join(', ')} FROM rows WHERE ${where} ORDER BY ${time} DESC, _slot, _row DESC LIMIT ${limit}`,
-    outputs: names.map((name) => ({ type: shownType(types.get(name)), parts: 1 })),
+    outputs: names.map((name) => exactOutput(name, shownType(types.get(name)))),
     ordered: true,
+    order: [],
   }
 }
 
 function groupsSql(
   statement: QueryStatement,
-  aggregates: NonNullable<QueryStatement['aggregates']>,
+  aggregates: readonly Call[],
   types: Types,
   time: string,
   where: string,
@@ -73,48 +86,62 @@ function groupsSql(
     const sql = types.get(key) === 'float64' ? `CASE WHEN ${key} = 0 THEN 0 ELSE ${key} END` : key
     return { name: key, sql, type: shownType(types.get(key)) }
   })
-  const calls = aggregates.map(({ aggregate, metric }) => {
-    if (metric === undefined) return { name: 'count', expressions: ['count(*)'], type: 'int64' as const }
-    const type = types.get(metric) ?? 'string'
-    const expressions = AGGREGATE_SQL[aggregate as OracleAggregate].expressions(metric, type)
-    const shown =
-      aggregate === 'count' || aggregate === 'count_distinct'
-        ? 'int64'
-        : aggregate === 'avg'
-          ? 'float64'
-          : shownType(type)
-    return { name: `${aggregate}_${metric}`, expressions, type: shown }
-  })
+  const calls = aggregates.map((call) => callSql(call, types))
+  const outputs = [
+    ...keys.map(({ name, type }) => exactOutput(name, type)),
+    ...calls.map(({ output }) => output),
+  ]
   const selected = [
     ...keys.map(({ name, sql }) => `${sql} AS ${quoted(name)}`),
-    ...calls.flatMap(({ name, expressions }) =>
+    ...calls.flatMap(({ output: { name }, expressions }) =>
       expressions.map((sql, part) => `${sql} AS ${quoted(part === 0 ? name : `${name} ${part}`)}`),
     ),
   ]
   const grouped = keys.length === 0 ? '' : ` GROUP BY ${keys.map((_, at) => at + 1).join(', ')}`
-  const inexact = new Set(calls.filter(({ expressions }) => expressions.length > 1).map(({ name }) => name))
-  const orderBy = statement.order_by ?? []
-  // query/order-rows.ts: null is last in either direction, ties go by the keys.
+  // kernels/src/query/order-rows.ts: null is last in either direction, ties go by the keys.
   const order = [
-    ...orderBy.map(
-      ({ column, descending }) => `${quoted(column)} ${descending === true ? 'DESC' : 'ASC'} NULLS LAST`,
-    ),
-    ...keys.map(({ name }) => `${quoted(name)} ASC NULLS LAST`),
+    ...(statement.order_by ?? []).map(({ column, descending }) => ({
+      output: outputs.findIndex(({ name }) => name === column),
+      descending: descending === true,
+    })),
+    ...keys.map((_, output) => ({ output, descending: false })),
   ]
-  const outer = `SELECT * FROM (SELECT ${selected.join(', ')} FROM rows WHERE ${where}${grouped})`
+  const orderSql = order.map(
+    ({ output, descending }) => `${quoted(outputs[output]!.name)} ${descending ? 'DESC' : 'ASC'} NULLS LAST`,
+  )
+  const from = `(SELECT *, ${time} AS _time FROM rows WHERE ${where})`
+  const outer = `SELECT * FROM (SELECT ${selected.join(', ')} FROM ${from}${grouped})`
   const limited = statement.limit === undefined ? '' : ` LIMIT ${statement.limit}`
   return {
-    sql: `${outer}${order.length === 0 ? '' : ` ORDER BY ${order.join(', ')}`}${limited}`,
-    outputs: [
-      ...keys.map(({ type }) => ({ type, parts: 1 as const })),
-      ...calls.map(({ type, expressions }) => ({
-        type,
-        parts: expressions.length === 1 ? (1 as const) : (4 as const),
-      })),
-    ],
-    ordered: !orderBy.some(({ column }) => inexact.has(column)),
+    sql: `${outer}${orderSql.length === 0 ? '' : ` ORDER BY ${orderSql.join(', ')}`}${limited}`,
+    outputs,
+    ordered: order.every(({ output }) => outputs[output]!.isExact),
+    order,
   }
 }
+
+function callSql(call: Call, types: Types): Readonly<{ output: SqlOutput; expressions: readonly string[] }> {
+  const { aggregate, metric } = call
+  const name = outputName(call)
+  if (metric === undefined) return { output: exactOutput(name, 'int64'), expressions: ['count(*)'] }
+  const own = types.get(metric) ?? 'string'
+  const { gives, of } = AGGREGATE_SQL[aggregate]
+  const parts = of(metric, own, call)
+  const { expressions, judge } = parts
+  const type = gives === 'own' ? shownType(own) : gives
+  return {
+    output: { name, type, call, parts: expressions.length, isExact: isExact(parts), judge },
+    expressions,
+  }
+}
+
+const exactOutput = (name: string, type: ColumnType): SqlOutput => ({
+  name,
+  type,
+  parts: 1,
+  isExact: true,
+  judge: judgeExactly,
+})
 
 function bucketSql(width: string, time: string): string {
   const [, count, unit = ''] = /^(\d+)([a-z]+)$/.exec(width) ?? []
@@ -170,7 +197,14 @@ function literal(value: unknown, type: ColumnType | 'id'): string {
   if (type === 'bool') return value === true ? 'TRUE' : 'FALSE'
   if (type === 'float64') return `'${value}'::DOUBLE` // A bare 0.1 would be a DECIMAL.
   if (type === 'int64' || type === 'timestamp') return `${value}::BIGINT`
-  return `'${String(value).replaceAll("'", "''")}'`
+  return `'${(type === 'id' ? shownId(String(value)) : String(value)).replaceAll("'", "''")}'`
+}
+
+/** Longer ids are shown by their hash. */
+export function shownId(id: string): string {
+  const bytes = new Uint8Array(EVENT_ID_BYTES)
+  encodeEventId(id, bytes, 0)
+  return decodeEventId(bytes, 0)
 }
 
 const allOf = (conditions: readonly string[]): string => `(${conditions.join(' AND ')})`

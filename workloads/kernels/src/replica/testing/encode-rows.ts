@@ -21,12 +21,9 @@ export function encodeRows(rows: readonly LogRow[], definition: TableDefinition)
     const nulls = cells.includes(null) ? { validity } : {}
     if (type === 'string') {
       const dictionary = [...new Set(cells.map((cell) => String(cell ?? '')))]
-      return {
-        type,
-        dictionary,
-        codes: Uint32Array.from(cells, (cell) => dictionary.indexOf(String(cell ?? ''))),
-        ...nulls,
-      }
+      const codeOf = new Map(dictionary.map((text, code) => [text, code]))
+      const codes = Uint32Array.from(cells, (cell) => codeOf.get(String(cell ?? ''))!)
+      return { type, dictionary, codes, ...nulls }
     }
     if (type === 'bool') return { type, values: Uint8Array.from(cells, Number), ...nulls }
     return { type, values: Float64Array.from(cells, Number), ...nulls }
