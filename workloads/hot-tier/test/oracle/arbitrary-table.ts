@@ -85,7 +85,7 @@ const lead = (type: ColumnShape['type'], ...styles: CellStyle[]): fc.Arbitrary<C
 const FOCUSES: Readonly<Record<Focus, FocusRules>> = {
   any: plain,
   /** Rows, buckets and remembered ids that leave or stay at the very microsecond of their horizon. */
-  edges: { ...plain, weight: 3, atHorizon: true, retentionSeconds: [30, 60, 600], copies: fc.constant(1) },
+  edges: { ...plain, weight: 4, atHorizon: true, retentionSeconds: [30, 60], copies: fc.constant(1) },
   /** A thousand rows and more in one group, whose sum leaves int64. */
   sums: {
     ...plain,

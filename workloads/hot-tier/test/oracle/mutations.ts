@@ -170,12 +170,6 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'b.timeUs - a.timeUs || b.slot - a.slot',
   },
   {
-    name: 'rows as old as the oldest kept are passed over',
-    file: kernels('plan/newest-rows.ts'),
-    from: 'if (timeUs < this.floorUs) continue',
-    to: 'if (timeUs <= this.floorUs) continue',
-  },
-  {
     name: 'LAST passes over old rows of groups that no newer row has',
     file: kernels('plan/cell-ends.ts'),
     from: 'this.count >= groups',
