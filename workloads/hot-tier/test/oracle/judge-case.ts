@@ -130,11 +130,19 @@ async function judge(
   tally: Tally,
 ): Promise<void> {
   const written = statementToSql(statement, definition, positions)
-  const theirs = (await duckdb.runAndReadAll(written.sql)).getRows()
+  const theirs = await rowsOf(duckdb, written.sql)
   const difference = compareAnswers(rows, theirs, written, tally.meet)
   if (difference !== undefined) throw new Error(report(difference, statement, written.sql, rows, theirs))
   tally.rowsAnswered += rows.length
   if (rows.length === 0) tally.answersEmpty += 1
+}
+
+async function rowsOf(duckdb: DuckDBConnection, sql: string): Promise<readonly (readonly unknown[])[]> {
+  try {
+    return (await duckdb.runAndReadAll(sql)).getRows()
+  } catch (error) {
+    throw new Error(`${error}\nsql: ${sql}`, { cause: error })
+  }
 }
 
 /** Counts tables whose column of texts needs wide codes: in one shard, which codes them alike for all its slots. */

@@ -175,14 +175,15 @@ const COMPARISONS: Readonly<Record<string, string>> = {
   lte: '<=',
   gt: '>',
   gte: '>=',
-  like: 'LIKE',
 }
 
 function conditionSql(name: string, operator: string, operand: unknown, type: ColumnType | 'id'): string {
   if (operator === 'in') return listSql(name, operand as unknown[], type)
   // read-filters.ts: `null` is IS NULL, its opposite IS NOT NULL.
   if (operand === null) return operator === 'eq' ? `(${name} IS NULL)` : `(${name} IS NOT NULL)`
-  // LIKE without ESCAPE: nothing escapes, in DuckDB as with us.
+  // LIKE without ESCAPE: nothing escapes, in DuckDB as with us. It makes a range of a prefix by adding to its last byte, and
+  // refuses what is no UTF-8 then ('😀%'): not so behind an expression.
+  if (operator === 'like') return `((${name} || '') LIKE ${literal(operand, type)})`
   return `(${name} ${COMPARISONS[operator]} ${literal(operand, type)})`
 }
 
