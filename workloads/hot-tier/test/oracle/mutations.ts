@@ -116,10 +116,10 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'this.seen[group & ~1] ?? this.open(group & ~1,',
   },
   {
-    name: 'codes of one byte name up to 320 texts',
+    name: 'codes of one byte name up to 2,560 texts',
     file: kernels('columns/text-pool.ts'),
     from: 'this.size <= 256 ? 1',
-    to: 'this.size <= 320 ? 1',
+    to: 'this.size <= 2_560 ? 1',
   },
   {
     name: 'codes of two bytes name up to 131,072 texts',
