@@ -39,9 +39,9 @@ const SPAN_US = 120_000_000
 const SECOND_US = 1_000_000
 
 /**
- * Statements over one table version: groups and aggregates four times of five, else rows; where it has rollups, half of them
- * ask what one of these could tell. `named` is what some rows of the table have, so that ranges begin and end where rows
- * stand, and filters meet them.
+ * Statements over one table version: groups and aggregates four times of five, else rows; where it has rollups over columns,
+ * half of them ask what one of these could tell. `named` is what some rows of the table have, so that ranges begin and end
+ * where rows stand, and filters meet them.
  */
 export function arbitraryStatement(
   definition: TableDefinition,
@@ -77,7 +77,11 @@ export function arbitraryStatement(
     },
     { weight: 1, arbitrary: rowsOf(columns, head, base, definition.timeColumn) },
   )
-  const aimed = (definition.rollups ?? []).map(({ dimensions, metrics }) => {
+  // Those without a column tell counts by time only: not worth half of the statements.
+  const told = (definition.rollups ?? []).filter(
+    ({ dimensions, metrics }) => dimensions.length + metrics.length > 0,
+  )
+  const aimed = told.map(({ dimensions, metrics }) => {
     const among = (names: readonly string[]) => columns.filter(({ name }) => names.includes(name))
     const keys = among(dimensions)
     const filters =

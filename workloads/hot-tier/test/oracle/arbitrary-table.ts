@@ -106,7 +106,7 @@ const FOCUSES: Readonly<Record<Focus, FocusRules>> = {
     retentionSeconds: [3_600],
     records: { minLength: 25, maxLength: 28 },
     rowsMin: 10,
-    copies: fc.constant(400),
+    copies: fc.constant(500),
   },
 }
 
