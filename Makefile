@@ -8,7 +8,7 @@ INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -
 
 .DEFAULT_GOAL := help
 .PHONY: help may-up up down dev test check unit integration e2e image generate install \
-	prove-answers prove-oracle prove-dedup prove-moves prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-peers \
+	prove-answers prove-oracle prove-dedup prove-moves prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-scan-and-ingest bench-peers \
 	bench-restart bench-idle chaos soak-memory
 
 help: ## Print every target with what it does
@@ -89,6 +89,9 @@ bench-hot-tier: $(BENCH_PEERS) ## Hot tier: its queries beside ClickHouse and Du
 
 bench-shard-ingest: $(INSTALLED) ## Hot tier: blocks into a shard, rows a second a core, memory, bytes an id (ROWS=10000000)
 	@node --max-old-space-size=8192 workloads/hot-tier/bench/shard-ingest.bench.ts
+
+bench-scan-and-ingest: $(INSTALLED) ## Hot tier: ingest beside a scan in a loop, and a narrow query beside both (ROWS=10000000)
+	@node --max-old-space-size=8192 workloads/hot-tier/bench/scan-and-ingest.bench.ts
 
 bench-restart: $(INSTALLED) ## Hot tier: a shard of 10 M rows and ids from its snapshots to fresh (ROWS=10000000)
 	@node workloads/hot-tier/bench/restart.bench.ts

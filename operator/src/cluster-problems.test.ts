@@ -6,7 +6,13 @@ import { clusterProblems } from './cluster-problems.ts'
 import { anyCluster } from './resources/testing/any-cluster.ts'
 
 const [sample] = fc.sample(anyCluster, { numRuns: 1, seed: 1 })
-const hotTier = { shards: 2, replicationFactor: 2, memoryPerShard: '1Gi', storage: { size: '2Gi' } }
+const hotTier = {
+  shards: 2,
+  replicationFactor: 2,
+  memoryPerShard: '1Gi',
+  workers: 1,
+  storage: { size: '2Gi' },
+}
 const kafka = { brokers: ['kafka:9092'], topics: { replicationFactor: 3, minInsyncReplicas: 2 } }
 const specOf = (more: object): TrueNowClusterSpec => ({
   ...(sample?.spec as TrueNowClusterSpec),
@@ -35,6 +41,8 @@ const cases: ReadonlyArray<[what: string, spec: object, said: readonly RegExp[]]
   ],
   ['as little memory as allowed', { hotTier: { ...hotTier, memoryPerShard: '256Mi' } }, []],
   ['too little memory', { hotTier: { ...hotTier, memoryPerShard: '255Mi' } }, [/below 256Mi/]],
+  ['as little memory as its workers need', { hotTier: { ...hotTier, workers: 4 } }, []],
+  ['more workers than memory', { hotTier: { ...hotTier, workers: 5 } }, [/256Mi for each of .*workers/]],
   ['as much memory as allowed', { hotTier: { ...hotTier, memoryPerShard: '128Gi' } }, []],
   ['more memory than a shard can use', { hotTier: { ...hotTier, memoryPerShard: '129Gi' } }, [/above 128Gi/]],
   [

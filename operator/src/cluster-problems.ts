@@ -1,7 +1,7 @@
-import type { TrueNowClusterSpec } from './api/v1alpha1/truenow-cluster.ts'
+import { HOT_TIER_WORKERS_DEFAULT, type TrueNowClusterSpec } from './api/v1alpha1/truenow-cluster.ts'
 import { bytesOfQuantity } from './quantity.ts'
 
-/** Room that a shard needs beside its rows. */
+/** What a shard, and each worker of it, needs to run at all: half is for rows, a thread takes about 50 MiB before it holds any. */
 const MEMORY_BYTES_MIN = 256 * 2 ** 20
 /** Half of it is for rows, and a shard takes 64 GiB of them at most (HOT_TIER_MEMORY_GB). */
 const MEMORY_BYTES_MAX = 128 * 2 ** 30
@@ -12,7 +12,7 @@ const MEMORY_BYTES_MAX = 128 * 2 ** 30
  */
 export function clusterProblems({ hotTier, kafka }: TrueNowClusterSpec): string[] {
   const problems: string[] = []
-  const { shards, replicationFactor, memoryPerShard, storage } = hotTier
+  const { shards, replicationFactor, memoryPerShard, workers = HOT_TIER_WORKERS_DEFAULT, storage } = hotTier
   if (replicationFactor > shards)
     problems.push('spec.hotTier.replicationFactor is above shards; raise shards or lower replicationFactor')
   const { topics } = kafka
@@ -22,6 +22,10 @@ export function clusterProblems({ hotTier, kafka }: TrueNowClusterSpec): string[
   if (memory === undefined) problems.push('spec.hotTier.memoryPerShard is no quantity of bytes, such as 1Gi')
   else if (memory < MEMORY_BYTES_MIN)
     problems.push('spec.hotTier.memoryPerShard is below 256Mi, which a shard needs to run at all; raise it')
+  else if (memory < MEMORY_BYTES_MIN * workers)
+    problems.push(
+      'spec.hotTier.memoryPerShard is below 256Mi for each of spec.hotTier.workers; raise it or lower workers',
+    )
   else if (memory > MEMORY_BYTES_MAX)
     problems.push('spec.hotTier.memoryPerShard is above 128Gi, more than a shard can use; lower it')
   if (bytes(storage.size) === undefined)

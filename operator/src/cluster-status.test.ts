@@ -12,7 +12,13 @@ import type { RoleState } from './workloads.ts'
 
 const [sample] = fc.sample(anyCluster, { numRuns: 1, seed: 5 })
 assert.ok(sample !== undefined)
-const hotTier = { shards: 2, replicationFactor: 2, memoryPerShard: '1Gi', storage: { size: '2Gi' } }
+const hotTier = {
+  shards: 2,
+  replicationFactor: 2,
+  memoryPerShard: '1Gi',
+  workers: 1,
+  storage: { size: '2Gi' },
+}
 const base: TrueNowCluster = {
   ...sample,
   metadata: { ...sample.metadata, name: 'demo' },

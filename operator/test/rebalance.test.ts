@@ -12,7 +12,7 @@ const KEY = { ...DEMO, name: 'even' }
 const SPEC = { clusterRef: { name: 'demo' }, mode: 'Full' }
 const unevenSpec = (more: object = {}) =>
   clusterSpec({
-    hotTier: { shards: 3, replicationFactor: 2, memoryPerShard: '1Gi', storage: { size: '2Gi' } },
+    hotTier: { shards: 3, replicationFactor: 2, memoryPerShard: '1Gi', workers: 1, storage: { size: '2Gi' } },
     ...more,
   })
 

@@ -222,7 +222,7 @@ test('startOperator: a Lease that another took ends the process, and nothing is 
 
 test('the rebalancer API: plan, approve and watch to the end, over gRPC and through the operator’s own loop', async () => {
   const scene = createScene()
-  const hotTier = { shards: 3, replicationFactor: 2, memoryPerShard: '1Gi', storage: { size: '2Gi' } }
+  const hotTier = { shards: 3, replicationFactor: 2, memoryPerShard: '1Gi', workers: 1, storage: { size: '2Gi' } } // biome-ignore format: one line
   scene.createCluster(clusterSpec({ hotTier }))
   scene.createTable()
   const operator = await start(scene)

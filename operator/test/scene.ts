@@ -36,7 +36,7 @@ export const clusterSpec = (more: Partial<TrueNowClusterSpec> = {}): TrueNowClus
   deletionPolicy: 'Retain',
   kafka: { brokers: ['kafka:9092'], topics: { replicationFactor: 1, minInsyncReplicas: 1 } },
   postgres: { urlSecretRef: { name: 'demo-postgres', key: 'url' }, port: 5_432 },
-  hotTier: { shards: 2, replicationFactor: 2, memoryPerShard: '1Gi', storage: { size: '2Gi' } },
+  hotTier: { shards: 2, replicationFactor: 2, memoryPerShard: '1Gi', workers: 1, storage: { size: '2Gi' } },
   gateway: { replicas: 2 },
   ingester: { replicas: 2 },
   query: { replicas: 2, cacheTtlSeconds: 60 },

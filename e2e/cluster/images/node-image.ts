@@ -10,7 +10,7 @@ import { type Lockfile, productionPackages } from './production-packages.ts'
 /** What of the checkout runs in production. */
 const shippedFolders = ['workloads', 'operator', 'crds']
 const leftOut = /(^|\/)(test|testing|node_modules|assembly)$|\.(test|bench)\.ts$|\.md$/
-/** Node's warnings go into the log, as JSON like every other line (truenow/src/log-warnings.ts), and not to stderr. */
+/** Node's warnings go into the log, as JSON like every other line (chassis/src/log-warnings.ts), and not to stderr. */
 const NODE_FLAGS = ['--no-warnings', '--disable-proto=throw']
 /** Nobody reads these in an image: they are half of node_modules. */
 const leftOutOfPackages = /\.(map|d\.ts|d\.mts|d\.cts|md)$/

@@ -1,4 +1,4 @@
-import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
+import { HOT_TIER_WORKERS_DEFAULT, type TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import { bytesOfQuantity } from '../quantity.ts'
 import { childMetadata, selectorLabels } from './child-metadata.ts'
 import type { KubernetesObject } from './kubernetes-object.ts'
@@ -9,6 +9,8 @@ const DATA_DIRECTORY = '/data'
 const GRACE_SECONDS = 30
 /** Of a shard's memory, what its rows may take; the rest is for queries, blocks in flight and the runtime. */
 const ROWS_SHARE = 0.5
+/** Of a core, asked for each worker where there is more than one: whoever wants several means them to run at once. */
+const CPU_MILLI_A_WORKER = 500
 
 /**
  * The shards. OnDelete, because only the operator may judge when a shard can restart; Parallel, because a set in order stays
@@ -16,6 +18,7 @@ const ROWS_SHARE = 0.5
  */
 export function hotTierStatefulSet(cluster: TrueNowCluster, image: string): KubernetesObject {
   const { hotTier } = cluster.spec
+  const { workers = HOT_TIER_WORKERS_DEFAULT } = hotTier // A CRD older than this operator does not fill it in.
   const { name, namespace } = cluster.metadata
   const memoryBytes = bytesOfQuantity(hotTier.memoryPerShard)
   const template = rolePodTemplate(cluster, image, {
@@ -25,13 +28,14 @@ export function hotTierStatefulSet(cluster: TrueNowCluster, image: string): Kube
       ...ingesterEnvironment(cluster),
       { name: 'TRUENOW_SHARD_DOMAIN', value: `${name}-hot-tier.${namespace}.svc` },
       { name: 'TRUENOW_DATA_DIRECTORY', value: DATA_DIRECTORY },
+      ...workersEnvironment(workers),
       { name: 'HOT_TIER_MEMORY_GB', value: ((memoryBytes * ROWS_SHARE) / 2 ** 30).toFixed(3) },
     ],
     volumeMounts: [{ name: 'data', mountPath: DATA_DIRECTORY }],
     catalogOnVolume: true,
     graceSeconds: GRACE_SECONDS,
     resources: hotTier.resources ?? {
-      requests: { cpu: '50m', memory: '256Mi' },
+      requests: { cpu: `${cpuRequestMilli(workers)}m`, memory: '256Mi' },
       limits: { memory: hotTier.memoryPerShard },
     },
   })
@@ -64,3 +68,10 @@ export function hotTierStatefulSet(cluster: TrueNowCluster, image: string): Kube
     },
   }
 }
+
+/** Nothing for the default: the template of a cluster that was made before there were workers stays as it is. */
+const workersEnvironment = (workers: number) =>
+  workers === HOT_TIER_WORKERS_DEFAULT ? [] : [{ name: 'TRUENOW_HOT_TIER_WORKERS', value: String(workers) }]
+
+const cpuRequestMilli = (workers: number): number =>
+  workers === HOT_TIER_WORKERS_DEFAULT ? 50 : workers * CPU_MILLI_A_WORKER

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { create } from '@bufbuild/protobuf'
 import type { TableView } from '@truenow/chassis/catalog-view.ts'
 import {
+  type PartialQueryRequest,
   PartialQueryRequestSchema,
   PlanSchema,
   ReplicaState,
@@ -20,7 +21,6 @@ import { IdWindow } from '@truenow/kernels/replica/id-window.ts'
 import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import { Registry } from 'prom-client'
 import { createArenas } from '../src/create-arenas.ts'
-import { executePartial } from '../src/execute-partial.ts'
 import { createHotTierMetrics } from '../src/metrics.ts'
 import { ShardSlot } from '../src/shard-slot.ts'
 import { SnapshotStore } from '../src/snapshot-store.ts'
@@ -59,17 +59,17 @@ export function createBenchShard(definition: TableDefinition, directory?: string
   })
 }
 
-/** One statement through the shard's entry and what the query role does after it: decode, merge, finalize, order. */
+/** One statement through `execute`, the shard's entry, and what the query role does after it: decode, merge, finalize, order. */
 export async function askShard(
-  slots: readonly ShardSlot[],
+  execute: (request: PartialQueryRequest) => Promise<Readonly<{ batch: Uint8Array }>>,
   definition: TableDefinition,
   statement: QueryStatement,
 ): Promise<readonly AnswerRow[]> {
   const planned = planStatement(statement, definition)
   const plan = create(PlanSchema, planned.partial)
   if (plan.shape.case === 'aggregate') plan.shape.value.groupsMax = GROUPS_MAX
-  const asked = slots.map(({ key }) => ({
-    slot: key.slot,
+  const asked = Array.from({ length: definition.slots }, (_, slot) => ({
+    slot,
     epoch: 1n,
     incarnation: 1n,
     shards: [0],
@@ -77,14 +77,7 @@ export async function askShard(
   }))
   const { namespace, name } = definition
   const request = create(PartialQueryRequestSchema, { table: { namespace, name }, plan, slots: asked })
-  const find = (_namespace: string, _name: string, slot: number) => slots[slot]
-  const { batch } = await executePartial(
-    request,
-    0,
-    find,
-    () => performance.now(),
-    new AbortController().signal,
-  )
+  const { batch } = await execute(request)
   const merged = limitGroups(plan, mergePartials(plan, definition, [decodeColumnBatch(batch)]))
   const final = finalizePartial(plan, definition, merged)
   const rows = Array.from({ length: final.rowCount }, (_, row) =>

@@ -3,18 +3,21 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { PartialQueryRequest } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import { type LogBlock, logBlock, startBenchLogs } from './bench-logs.ts'
 import { benchQuestions, type Question, statementOf } from './bench-questions.ts'
-import { askShard, createBenchShard } from './bench-shard.ts'
+import { askShard } from './bench-shard.ts'
+import { type BenchWorkers, startBenchWorkers } from './bench-workers.ts'
 import { createClickhousePeers } from './clickhouse-peer.ts'
 import { createDuckdbPeer } from './duckdb-peer.ts'
 import { definition, eventBlock, type RowCodes } from './event-blocks.ts'
 import type { Peer } from './peer.ts'
 
 /*
- * The hot tier's own work beside ClickHouse and DuckDB, all in this process over the same rows: ours enter as blocks and are
- * asked through executePartial, decode, merge and final rows. Answers are compared before anything is measured; a wrong one ends the
- * run with exit code 1. Medians of RUNS runs after a warm-up, in turns; `ratio` is the better peer's time over ours.
- * A shard has one thread today, so ours is one thread in both passes; `threads` says what the peers were given.
+ * The hot tier's own work beside ClickHouse and DuckDB, all in this process over the same rows: ours enter as blocks over
+ * streams and are asked through the shard's router, decode, merge and final rows. Answers are compared before anything is measured; a
+ * wrong one ends the run with exit code 1. Medians of RUNS runs after a warm-up, in turns; `ratio` is the better peer's time over ours.
+ * `threads` is what each was given: ours as so many workers, each with its share of the slots; peers as they split work themselves.
  */
 const ROWS = Number(process.env.ROWS ?? 20_000_000)
 /** Beginning of the names of the rows that are measured; empty: all. */
@@ -36,46 +39,69 @@ const cellOf = (value: unknown): string | number =>
 const keyOf = (cells: readonly (string | number)[]): string =>
   cells.map((cell) => (typeof cell === 'string' || cell > 1e15 ? String(cell) : '')).join('\u0001')
 
-const slots = createBenchShard(definition)
 const scratch = mkdtempSync(join(tmpdir(), 'truenow-bench-'))
 const peers: Peer[] = []
+const logs = await startBenchLogs(blocksOf)
 try {
   const csv = join(scratch, 'events.csv')
-  load(csv)
-  let bytes = slots[0]?.replica.texts.residentBytes ?? 0
-  for (const { replica } of slots) bytes += replica.residentBytes
-  print({
-    row: 'resident',
-    rows: ROWS,
-    ours: milliseconds(bytes / ROWS),
-    unit: 'B/row, texts, remembered ids and rollups included',
-  })
+  writeCsv(csv)
   peers.push(await createDuckdbPeer(csv), ...createClickhousePeers(csv, PACKAGES))
   for (const threads of new Set([1, availableParallelism()])) {
     for (const peer of peers) await peer.useThreads(threads)
-    for (const question of benchQuestions()) {
-      if (!question.row.startsWith(ONLY)) continue
-      if ('skipped' in question) print({ ...question, threads })
-      else await measure(question, threads)
-    }
+    await measureAll(threads)
   }
 } finally {
   for (const peer of peers) peer.close()
+  await logs.close()
   rmSync(scratch, { recursive: true, force: true })
 }
 
-/** Blocks into the shard, dealt out to its slots in turn; the same rows as numbers into a file for the peers. */
-function load(csv: string): void {
-  const file = openSync(csv, 'w')
-  for (let first = 0, number = 0; first < ROWS; first += BLOCK_ROWS, number++) {
-    const { block, codes, appendTimeUs } = eventBlock(first, Math.min(BLOCK_ROWS, ROWS - first), ROWS)
-    const { replica } = slots[number % definition.slots] as (typeof slots)[0]
-    replica.apply(block, definition, { offset: replica.cursor.offset + 1, checksum: number }, appendTimeUs)
-    writeSync(file, csvOf(codes))
+async function measureAll(threads: number): Promise<void> {
+  const workers = await startBenchWorkers(
+    threads,
+    definition,
+    join(scratch, `shard-${threads}`),
+    logs.address,
+  )
+  try {
+    const { residentBytes, slots } = await workers.applied(ROWS)
+    const applied = slots.reduce((sum, { appliedRows = 0n }) => sum + Number(appliedRows), 0)
+    assert.equal(applied, ROWS, 'every row must be held, else the peers hold more')
+    print({
+      row: 'resident',
+      rows: ROWS,
+      threads,
+      ours: milliseconds(residentBytes / ROWS),
+      unit: 'B/row, texts, remembered ids and rollups included',
+    })
+    for (const question of benchQuestions()) {
+      if (!question.row.startsWith(ONLY)) continue
+      if ('skipped' in question) print({ ...question, threads })
+      else await measure(question, threads, workers)
+    }
+  } finally {
+    await workers.close()
   }
+}
+
+/** A slot's blocks: they are dealt out to the slots in turn. */
+async function* blocksOf(slot: number, firstOffset: number): AsyncGenerator<LogBlock> {
+  for (
+    let first = (slot + firstOffset * definition.slots) * BLOCK_ROWS;
+    first < ROWS;
+    first += definition.slots * BLOCK_ROWS
+  ) {
+    yield logBlock(eventBlock(first, Math.min(BLOCK_ROWS, ROWS - first), ROWS))
+    await new Promise((resolve) => setImmediate(resolve)) // Other slots are asked as well.
+  }
+}
+
+/** The same rows as numbers, for the peers. */
+function writeCsv(csv: string): void {
+  const file = openSync(csv, 'w')
+  for (let first = 0; first < ROWS; first += BLOCK_ROWS)
+    writeSync(file, csvOf(eventBlock(first, Math.min(BLOCK_ROWS, ROWS - first), ROWS).codes))
   closeSync(file)
-  const applied = slots.reduce((sum, { replica }) => sum + replica.counters.applied, 0)
-  assert.equal(applied, ROWS, 'every row must be held, else the peers hold more')
 }
 
 function csvOf({ rowCount, regions, products, users, cents, tenths, items, times }: RowCodes): string {
@@ -85,10 +111,12 @@ function csvOf({ rowCount, regions, products, users, cents, tenths, items, times
   return text
 }
 
-async function measure(question: Question, threads: number): Promise<void> {
+async function measure(question: Question, threads: number, { router }: BenchWorkers): Promise<void> {
   const statement = statementOf(question)
+  const { signal } = new AbortController()
+  const execute = (request: PartialQueryRequest) => router.execute(request, signal)
   const asks: ReadonlyArray<readonly [name: string, ask: () => Promise<Rows>]> = [
-    ['ours', () => askShard(slots, definition, statement)],
+    ['ours', () => askShard(execute, definition, statement)],
     ...peers.map((peer) => [peer.name, () => peer.ask(question)] as const),
   ]
   const answers = new Map<string, Rows>()
@@ -114,7 +142,6 @@ async function measure(question: Question, threads: number): Promise<void> {
     row: question.row,
     rows: ROWS,
     threads,
-    ours_threads: 1,
     ours,
     ...rest,
     clickhouse,

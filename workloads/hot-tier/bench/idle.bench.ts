@@ -85,7 +85,7 @@ const shard = new Shard({
   residentBytesMax: GIB,
   snapshotMs: SNAPSHOT_SECONDS * 1_000,
   follow: {
-    ingesters: { current: () => ['here:1'], onChange: () => () => {}, close: () => {} },
+    ingesters: { current: () => ['here:1'] },
     connect: () => ingester.client,
   },
   writeFile: writeDurably,

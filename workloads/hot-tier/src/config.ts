@@ -40,11 +40,18 @@ export const HotTierConfig = Type.Object({
     description:
       'GiB that the rows of this shard may take; the oldest leave, or the slot stalls, as the table says.',
   }),
+  TRUENOW_HOT_TIER_WORKERS: Type.Integer({
+    minimum: 0,
+    maximum: 64,
+    default: 1,
+    description: 'Threads that follow and scan slots of their own, a core each; 0 = all in the main thread.',
+  }),
   TRUENOW_COPIES_MAX: Type.Integer({
     minimum: 1,
     maximum: 64,
     default: 2,
-    description: 'Copies of slots that this shard gives to others at once, and likewise takes.',
+    description:
+      'Copies of slots that this shard gives to others at once, and likewise takes; each worker takes its share, at least one.',
   }),
   TRUENOW_COPY_BYTES_PER_SECOND_MAX: Type.Integer({
     minimum: 65_536,

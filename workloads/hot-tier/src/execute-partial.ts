@@ -9,16 +9,28 @@ import {
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { encodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
 import { type Executed, executePlan } from '@truenow/kernels/plan/execute-plan.ts'
-import { limitGroups } from '@truenow/kernels/plan/limit-groups.ts'
 import { mergePartials } from '@truenow/kernels/plan/merge-partials.ts'
 import type { Cut, Pause } from '@truenow/kernels/plan/row-source.ts'
+import { limitWholeAnswer } from './limit-whole-answer.ts'
 import type { ShardSlot } from './shard-slot.ts'
+import { TURN_MS } from './turns.ts'
 
 export type FindSlot = (namespace: string, name: string, slot: number) => ShardSlot | undefined
+/** What a shard, or one worker of it, answers to a partial query. */
+export type PartialAnswer = Readonly<{
+  slots: ReadonlyArray<
+    ReturnType<typeof answerOf> | Readonly<{ slot: number; status: SlotStatus; detail: string }>
+  >
+  batch: Uint8Array
+  rowsScanned: bigint
+  rowsMatched: bigint
+  rowsFromRollups: bigint
+}>
 type Judged = Readonly<{ status: SlotStatus; detail: string }>
 
-/** A scan gives the thread back after this long: blocks that wait are applied in between. */
-const SLICE_MS = 2
+/** Resolves when a scan that gave the thread away may have it back. */
+export type GiveWay = () => Promise<void>
+const untilNextRound: GiveWay = () => new Promise((resolve) => setImmediate(resolve))
 
 /**
  * Answers one partial query. First every slot is judged and, where it must be, waited for; then all cuts are taken at one
@@ -30,7 +42,8 @@ export async function executePartial(
   findSlot: FindSlot,
   nowMs: () => number,
   signal: AbortSignal,
-) {
+  giveWay: GiveWay = untilNextRound,
+): Promise<PartialAnswer> {
   const { namespace = '', name = '' } = request.table ?? {}
   const { plan } = request
   if (plan === undefined) throw new TrueNowError('TN_REQUEST_INVALID', 'A partial query needs a plan.')
@@ -59,14 +72,12 @@ export async function executePartial(
   if (definition === undefined)
     return { slots: answers, batch: new Uint8Array(0), rowsScanned: 0n, rowsMatched: 0n, rowsFromRollups: 0n }
   try {
-    const pause = pauses(nowMs, signal)
+    const pause = pauses(nowMs, signal, giveWay)
     const executed = await executeOverArenas(plan, definition, cuts, pause)
-    // Only who sees every slot of the table knows which groups are the first.
-    const served = answers.filter(({ status }) => status === SlotStatus.OK).map(({ slot }) => slot)
-    const isWhole = new Set(served).size === definition.slots
+    const batch = limitWholeAnswer(plan, definition, answers, executed.batch)
     return {
       slots: answers,
-      batch: encodeColumnBatch(isWhole ? limitGroups(plan, executed.batch) : executed.batch),
+      batch: encodeColumnBatch(batch),
       rowsScanned: BigInt(executed.rowsScanned),
       rowsMatched: BigInt(executed.rowsMatched),
       rowsFromRollups: BigInt(executed.rowsFromRollups),
@@ -101,17 +112,14 @@ async function executeOverArenas(
 }
 
 /** Gives the thread away whenever a slice is over. */
-function pauses(nowMs: () => number, signal: AbortSignal): Pause {
+function pauses(nowMs: () => number, signal: AbortSignal, giveWay: GiveWay): Pause {
   let sliceSinceMs = nowMs()
   return () => {
     if (signal.aborted) throw new TrueNowError('TN_SHUTTING_DOWN', 'The asker left.')
-    if (nowMs() - sliceSinceMs < SLICE_MS) return undefined
-    return new Promise<void>((resolve) =>
-      setImmediate(() => {
-        sliceSinceMs = nowMs()
-        resolve()
-      }),
-    )
+    if (nowMs() - sliceSinceMs < TURN_MS) return undefined
+    return giveWay().then(() => {
+      sliceSinceMs = nowMs()
+    })
   }
 }
 

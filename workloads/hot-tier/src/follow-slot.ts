@@ -8,14 +8,17 @@ import { rendezvous } from '@truenow/kernels/sharding/rendezvous.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import type { ShardSlot, Taken } from './shard-slot.ts'
 import type { SilenceWatch } from './silence-watch.ts'
+import type { Turns } from './turns.ts'
 
 export type FollowParts = Readonly<{
   context: RoleContext
   metrics: HotTierMetrics
-  ingesters: PeerAddresses
+  ingesters: Pick<PeerAddresses, 'current'>
   connect: (address: string) => Client<typeof BlockStream>
   /** Resolves when memory allows another block into this slot; at once for tables that evict. */
   mayApply: (slot: ShardSlot, signal: AbortSignal) => Promise<void>
+  /** Whose turn it is on this thread: blocks and scans take it in turns. */
+  turns: Turns
   /** Called after every event, so that a joining replica that caught up is reported soon. */
   onTaken: (slot: ShardSlot) => void
   /** Called when a run of ids stays unreadable: the slot must start over. */
@@ -139,7 +142,7 @@ async function takeOncePossible(
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted()
     try {
-      const taken = slot.take(event)
+      const taken = await takeInTurn(slot, event, parts.turns, signal)
       if (Object.values(STALLS).some((reason) => slot.stalledReason.startsWith(reason)))
         slot.stalledReason = ''
       return taken
@@ -156,4 +159,18 @@ async function takeOncePossible(
       if (signal.aborted) throw error // Its replica may be gone.
     }
   }
+}
+
+/** Only blocks are work worth a turn. While one waits, the slot may have been dropped. */
+async function takeInTurn(
+  slot: ShardSlot,
+  event: Parameters<ShardSlot['take']>[0],
+  turns: Turns,
+  signal: AbortSignal,
+): Promise<Taken> {
+  if (event.case !== 'block') return slot.take(event)
+  return turns.apply(() => {
+    signal.throwIfAborted()
+    return slot.take(event)
+  })
 }

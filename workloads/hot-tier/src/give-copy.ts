@@ -5,7 +5,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { CopyPartSchema, CopySlotRequest } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { ByteThrottle } from './byte-throttle.ts'
-import type { HotTierMetrics } from './metrics.ts'
+import type { CopyMetrics } from './metrics.ts'
 import type { Permits } from './permits.ts'
 import { type SnapshotBody, snapshotFiles } from './snapshot-store.ts'
 
@@ -17,7 +17,7 @@ export type GiveParts = Readonly<{
   unpin: (pin: number) => void
   permits: Permits
   throttle: ByteThrottle
-  metrics: HotTierMetrics
+  metrics: CopyMetrics
 }>
 type Part = MessageInitShape<typeof CopyPartSchema>
 

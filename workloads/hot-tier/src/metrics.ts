@@ -3,12 +3,12 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
 export type HotTierMetrics = ReturnType<typeof createHotTierMetrics>
 
-/** Every metric of a shard. */
+/** Every metric of a worker. Those with a label `worker` are told for each worker, the others as a sum; expose-worker-metrics.ts fills it in. */
 export const createHotTierMetrics = (registry: Registry) => ({
   rows: new Counter({
     name: 'truenow_hot_tier_rows_total',
     help: 'Rows of applied records, by what became of them.',
-    labelNames: ['outcome'] as const, // outcome: applied | deduplicated | expired
+    labelNames: ['outcome', 'worker'] as const, // outcome: applied | deduplicated | expired
     registers: [registry],
   }),
   deadLetters: new Counter({
@@ -19,12 +19,14 @@ export const createHotTierMetrics = (registry: Registry) => ({
   applySeconds: new Histogram({
     name: 'truenow_hot_tier_apply_seconds',
     help: 'Time to fold one block into a replica.',
+    labelNames: ['worker'] as const,
     buckets: [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
     registers: [registry],
   }),
   querySeconds: new Histogram({
     name: 'truenow_hot_tier_query_seconds',
-    help: 'Time to answer one partial query, waits included.',
+    help: 'Time of a worker to answer its part of one partial query, waits included.',
+    labelNames: ['worker'] as const,
     buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
     registers: [registry],
   }),
@@ -43,21 +45,6 @@ export const createHotTierMetrics = (registry: Registry) => ({
   lagRecords: new Gauge({
     name: 'truenow_hot_tier_lag_records',
     help: 'Records between cursor and end of the log, all replicas together.',
-    registers: [registry],
-  }),
-  residentBytes: new Gauge({
-    name: 'truenow_hot_tier_resident_bytes',
-    help: 'Bytes that rows, dictionaries and remembered ids take.',
-    registers: [registry],
-  }),
-  residentBytesMax: new Gauge({
-    name: 'truenow_hot_tier_resident_bytes_max',
-    help: 'The budget for the same.',
-    registers: [registry],
-  }),
-  evictions: new Counter({
-    name: 'truenow_hot_tier_evicted_buckets_total',
-    help: 'Time buckets that left because the memory budget was reached.',
     registers: [registry],
   }),
   subscriptions: new Counter({
@@ -81,9 +68,35 @@ export const createHotTierMetrics = (registry: Registry) => ({
     help: 'Records that Kafka’s retention took before a replica read them, and no peer’s copy held.',
     registers: [registry],
   }),
+  ...createMemoryMetrics(registry),
   ...createCopyMetrics(registry),
   ...createIdMetrics(registry),
   ...createRollupMetrics(registry),
+})
+
+/** Of memory, and of what leaves for want of it. */
+const createMemoryMetrics = (registry: Registry) => ({
+  residentBytes: new Gauge({
+    name: 'truenow_hot_tier_resident_bytes',
+    help: 'Bytes that rows, dictionaries and remembered ids take.',
+    registers: [registry],
+  }),
+  residentBytesMax: new Gauge({
+    name: 'truenow_hot_tier_resident_bytes_max',
+    help: 'The budget for the same.',
+    registers: [registry],
+  }),
+  arenaBytes: new Gauge({
+    name: 'truenow_hot_tier_arena_bytes',
+    help: 'Bytes that the arenas of a worker have handed out, to rows and to queries that run.',
+    labelNames: ['worker'] as const,
+    registers: [registry],
+  }),
+  evictions: new Counter({
+    name: 'truenow_hot_tier_evicted_buckets_total',
+    help: 'Time buckets that left because the memory budget was reached.',
+    registers: [registry],
+  }),
 })
 
 /** Of buckets that are folded into rollups. */
@@ -115,8 +128,10 @@ const createRollupMetrics = (registry: Registry) => ({
   }),
 })
 
-/** Of copies of slots between shards. */
-const createCopyMetrics = (registry: Registry) => ({
+export type CopyMetrics = ReturnType<typeof createCopyMetrics>
+
+/** Of copies of slots between shards: workers take them, the main thread gives them. */
+export const createCopyMetrics = (registry: Registry) => ({
   copiesGiven: new Counter({
     name: 'truenow_hot_tier_copies_given_total',
     help: 'Copies of slots that other shards asked for, by outcome; broken: the asker left, or a file could not be read.',

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { CatalogClient } from '@truenow/chassis/catalog-client.ts'
+import type { CatalogView } from '@truenow/chassis/catalog-view.ts'
 import type { Client } from '@truenow/chassis/grpc-client.ts'
 import type { RoleContext } from '@truenow/chassis/running-role.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { Catalog } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
-import type { Shard } from './shard.ts'
-import { slotStateMessage } from './slot-state-message.ts'
+import type { ShardRouter } from './shard-router.ts'
+import type { SlotStates } from './shard-worker.ts'
 import { readIdentity, type VolumeIdentity, wipeVolume, writeIdentity } from './volume-identity.ts'
 import type { WriteFile } from './write-durably.ts'
 
@@ -13,7 +14,7 @@ export type RegistrationParts = Readonly<{
   context: RoleContext
   controlPlane: Client<typeof Catalog>
   catalog: CatalogClient
-  shard: Shard
+  shard: ShardRouter
   ordinal: number
   address: string
   dataDirectory: string
@@ -33,7 +34,7 @@ const CALL_TIMEOUT_MS = 5_000
  * catalog knows, the shard serves at once: PostgreSQL or the control plane may be away.
  */
 export function registerShard(parts: RegistrationParts): Registration {
-  const { context, shard, dataDirectory, catalog } = parts
+  const { context, dataDirectory, catalog } = parts
   const processId = `${context.pod}-${randomUUID()}`
   const ending = new AbortController()
   let registered: VolumeIdentity | undefined
@@ -45,8 +46,7 @@ export function registerShard(parts: RegistrationParts): Registration {
     kept?.catalogId === known.catalogId &&
     kept.shard(parts.ordinal)?.incarnation === known.incarnation
   ) {
-    shard.open(known)
-    shard.assign(kept)
+    void serveAtOnce(parts, known, kept)
   }
   const run = async () => {
     while (!ending.signal.aborted) {
@@ -85,6 +85,19 @@ export function registerShard(parts: RegistrationParts): Registration {
   }
 }
 
+/** A failure is only noted: registering assigns again. */
+async function serveAtOnce(
+  { shard, context }: RegistrationParts,
+  known: VolumeIdentity,
+  kept: CatalogView,
+): Promise<void> {
+  try {
+    await Promise.all([shard.open(known), shard.assign(kept)])
+  } catch (err) {
+    context.log.warn({ err }, 'the kept catalog could not be served')
+  }
+}
+
 async function register(
   parts: RegistrationParts,
   processId: string,
@@ -115,9 +128,9 @@ async function register(
     wipeVolume(dataDirectory)
     writeIdentity(dataDirectory, identity, parts.writeFile)
   }
-  shard.open(identity)
+  await shard.open(identity)
   const view = catalog.current()
-  if (view !== undefined) shard.assign(view)
+  if (view !== undefined) await shard.assign(view)
   return identity
 }
 
@@ -127,17 +140,16 @@ async function report(
   processId: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const slots = parts.shard.slots()
-  const view = parts.catalog.current()
-  keepEpochMax(parts, identity)
+  const { slots, residentBytes, catalogRevision } = await parts.shard.states()
+  keepEpochMax(parts, identity, slots)
   await parts.controlPlane.reportShard(
     {
       shard: parts.ordinal,
       incarnation: BigInt(identity.incarnation),
       processId,
-      slots: slots.map(slotStateMessage),
-      catalogRevision: BigInt(view?.catalogId === identity.catalogId ? view.revision : 0),
-      memoryBytes: BigInt(parts.shard.residentBytes),
+      slots: [...slots],
+      catalogRevision: BigInt(catalogRevision),
+      memoryBytes: BigInt(residentBytes),
       memoryBytesMax: BigInt(parts.residentBytesMax),
     },
     { signal, timeoutMs: CALL_TIMEOUT_MS },
@@ -146,10 +158,11 @@ async function report(
 
 /** A full volume costs the note, not the report: unheard of, the shard would be taken for dead. */
 function keepEpochMax(
-  { shard, dataDirectory, writeFile, context }: RegistrationParts,
+  { dataDirectory, writeFile, context }: RegistrationParts,
   identity: VolumeIdentity,
+  slots: SlotStates['slots'],
 ) {
-  const epochMax = shard.slots().reduce((max, { assignment }) => Math.max(max, assignment.epoch), 0)
+  const epochMax = slots.reduce((max, { epoch = 0n }) => Math.max(max, Number(epoch)), 0)
   if (epochMax <= (readIdentity(dataDirectory)?.epochMax ?? 0)) return
   try {
     writeIdentity(dataDirectory, { ...identity, epochMax }, writeFile)

@@ -5,45 +5,34 @@ import type { Client } from '@truenow/chassis/grpc-client.ts'
 import { createGrpcServer, type GrpcServer } from '@truenow/chassis/grpc-server.ts'
 import { createHealth } from '@truenow/chassis/health.ts'
 import { createHttpServer } from '@truenow/chassis/http-server.ts'
-import type { PeerAddresses } from '@truenow/chassis/peer-addresses.ts'
 import type { RoleContext, RunningRole } from '@truenow/chassis/running-role.ts'
 import { createShutdown } from '@truenow/chassis/shutdown.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { Catalog } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
-import {
-  type CopySlotRequest,
-  Shard as ShardService,
-} from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import type { BlockStream } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
+import { Shard as ShardService } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import { Registry } from 'prom-client'
 import { createByteThrottle } from './byte-throttle.ts'
 import type { HotTierConfig } from './config.ts'
-import { executePartial } from './execute-partial.ts'
-import { giveCopy } from './give-copy.ts'
-import { createHotTierMetrics, type HotTierMetrics } from './metrics.ts'
+import { createWorkers, type WorkersPorts } from './create-workers.ts'
+import { exposeWorkerMetrics } from './expose-worker-metrics.ts'
+import { type GiveParts, giveCopy } from './give-copy.ts'
+import { createCopyMetrics } from './metrics.ts'
 import { createPermits } from './permits.ts'
 import { type Registration, registerShard } from './register-shard.ts'
 import { debugSlots } from './routes/debug-slots.ts'
-import { Shard } from './shard.ts'
-import { slotStateMessage } from './slot-state-message.ts'
-import type { ReplicaStorage } from './snapshot-store.ts'
+import { ShardRouter } from './shard-router.ts'
 import { readIdentity } from './volume-identity.ts'
-import type { WriteFile } from './write-durably.ts'
 import { writeDurably } from './write-durably.ts'
 
-export type HotTierPorts = Readonly<{
-  catalog: CatalogClient
-  controlPlane: Client<typeof Catalog>
-  ingesterAddresses: PeerAddresses
-  connectIngester: (address: string) => Client<typeof BlockStream>
-  /** Other shards, for copies of slots. */
-  connectShard: (address: string) => Client<typeof ShardService>
-  /** Ends the process when another one is this shard now; tests watch it. */
-  onRetired?: (why: string) => void
-  /** How files reach the volume; tests let it fail. */
-  writeFile?: WriteFile
-  /** When remembered ids become runs; tests let a few do, and fail. */
-  ids?: ReplicaStorage
-}>
+export type HotTierPorts = WorkersPorts &
+  Readonly<{
+    catalog: CatalogClient
+    controlPlane: Client<typeof Catalog>
+    /** Ends the process when another one is this shard now; tests watch it. */
+    onRetired?: (why: string) => void
+    /** Ends the process when a worker thread died; tests watch it. */
+    onWorkerDied?: (why: string) => void
+  }>
 
 const GIB = 1 << 30
 
@@ -54,51 +43,54 @@ export async function startHotTier(
   ports: HotTierPorts,
 ): Promise<RunningRole> {
   const { log, clock, registry, version } = context
-  const { writeFile = writeDurably, ids = {} } = ports
+  const { writeFile = writeDurably } = ports
   const ordinal = ordinalOf(config, context)
   const dataDirectory = config.TRUENOW_DATA_DIRECTORY
   mkdirSync(dataDirectory, { recursive: true })
   const health = createHealth({ role: 'hot-tier', version, clock })
-  const metrics = createHotTierMetrics(registry)
   const shutdown = createShutdown(config.TRUENOW_GRACE_SECONDS * 1_000, log)
   const residentBytesMax = Math.floor(config.HOT_TIER_MEMORY_GB * GIB)
-  const connect = cachedConnections('ingester connections', ports.connectIngester, shutdown)
-  const connectShard = cachedConnections('shard connections', ports.connectShard, shutdown)
   let registration: Registration | undefined
-  const checkOf = (name: string) => (error: unknown) =>
-    health.setCheck(name, error === undefined ? { status: 'healthy' } : { status: 'degraded', reason: String(error) }) // biome-ignore format: one line
-  const shard = new Shard({
+  const giveUp = (why: string, instead?: (why: string) => void) => {
+    health.setReady(false, why)
+    ;(instead ?? (() => process.exit(1)))(why)
+  }
+  const workers = createWorkers({
+    config,
     context,
-    metrics,
-    shard: ordinal,
-    dataDirectory,
+    ports,
+    ordinal,
     residentBytesMax,
-    snapshotMs: config.TRUENOW_SNAPSHOT_SECONDS * 1_000,
-    follow: { ingesters: ports.ingesterAddresses, connect },
-    copies: {
-      connect: connectShard,
-      copiesMax: config.TRUENOW_COPIES_MAX,
-      gapWaitMs: config.TRUENOW_GAP_WAIT_SECONDS * 1_000,
-    },
-    writeFile,
-    ids,
+    health,
     onNews: () => registration?.reportSoon(),
-    onSnapshot: checkOf('snapshots'),
-    onIdRuns: checkOf('id-runs'),
+    onBytes: (worker, bytes) => router.noteBytes(worker, bytes),
+    // Without its slots the shard would answer others, and look well; whoever starts it anew gets all of them.
+    onDied: (why) => {
+      log.error({ why }, 'a worker died: this process ends, so that its slots come back')
+      giveUp(why, ports.onWorkerDied)
+    },
   })
-  shutdown.onClose('shard', () => shard.close())
+  const router = new ShardRouter(workers, ordinal)
+  const own = new Registry()
+  exposeWorkerMetrics(registry, [...workers, { samples: () => own.getMetricsAsJSON() }])
+  shutdown.onClose('shard', () => router.close())
 
+  const giving = givingOf(router, config, clock, own)
   const grpc = createGrpcServer({ role: 'hot-tier', log, registry, health })
-  serveShard(grpc, { shard, ordinal, dataDirectory, residentBytesMax, metrics, clock, config })
+  serveShard(grpc, { router, giving, ordinal, dataDirectory, residentBytesMax })
   const grpcPort = await grpc.listen(config.TRUENOW_HOST, config.TRUENOW_GRPC_PORT)
   shutdown.onClose('grpc', grpc.close)
 
-  const stopListening = ports.catalog.onChange((view) => shard.assign(view))
+  const stopListening = ports.catalog.onChange((view) => {
+    router
+      .assign(view)
+      .catch((err) => log.error({ err, revision: view.revision }, 'slots are not as assigned'))
+  })
   registration = registerShard({
     context,
     controlPlane: ports.controlPlane,
     catalog: ports.catalog,
-    shard,
+    shard: router,
     ordinal,
     address: addressOf(config, context, grpcPort),
     dataDirectory,
@@ -106,8 +98,7 @@ export async function startHotTier(
     writeFile,
     onRetired: (why) => {
       log.warn({ why }, 'this process is not the shard any more')
-      health.setReady(false, why)
-      ;(ports.onRetired ?? (() => process.exit(1)))(why)
+      giveUp(why, ports.onRetired)
     },
   })
   shutdown.onClose('registration', async () => {
@@ -116,7 +107,7 @@ export async function startHotTier(
   })
 
   const http = createHttpServer({ role: 'hot-tier', context, health })
-  debugSlots(http.app, shard)
+  debugSlots(http.app, router)
   const httpPort = await http.listen(config.TRUENOW_HOST, config.TRUENOW_HTTP_PORT)
   shutdown.onClose('http', http.close)
   shutdown.onClose('readiness', async () => health.setReady(false, 'shutting down'))
@@ -132,41 +123,46 @@ export async function startHotTier(
 function serveShard(
   grpc: GrpcServer,
   parts: Readonly<{
-    shard: Shard
+    router: ShardRouter
     ordinal: number
     dataDirectory: string
     residentBytesMax: number
-    metrics: HotTierMetrics
-    clock: Clock
-    config: HotTierConfig
+    giving: GiveParts
   }>,
 ): void {
-  const { shard, ordinal, dataDirectory, residentBytesMax, metrics, clock, config } = parts
-  const giving = {
-    pin: (request: CopySlotRequest) => shard.pin(request),
-    unpin: (pin: number) => shard.unpin(pin),
-    permits: createPermits(config.TRUENOW_COPIES_MAX),
-    throttle: createByteThrottle(config.TRUENOW_COPY_BYTES_PER_SECOND_MAX, clock),
-    metrics,
-  }
+  const { router, giving, ordinal, dataDirectory, residentBytesMax } = parts
   grpc.add(ShardService, {
     executePartial: async (request, { signal }) => {
-      const startedMs = clock.monotonicMs()
-      const find = (namespace: string, name: string, slot: number) => shard.find(namespace, name, slot)
-      const answer = await executePartial(request, ordinal, find, clock.monotonicMs, signal)
-      metrics.querySeconds.observe((clock.monotonicMs() - startedMs) / 1_000)
-      return answer
+      const { slots, ...rest } = await router.execute(request, signal)
+      return { slots: [...slots], ...rest }
     },
-    getSlots: async () => ({
-      shard: `${ordinal}`,
-      incarnation: BigInt(readIdentity(dataDirectory)?.incarnation ?? 0),
-      slots: shard.slots().map(slotStateMessage),
-      memoryBytes: BigInt(shard.residentBytes),
-      memoryBytesMax: BigInt(residentBytesMax),
-    }),
+    getSlots: async () => {
+      const { slots, residentBytes } = await router.states()
+      return {
+        shard: `${ordinal}`,
+        incarnation: BigInt(readIdentity(dataDirectory)?.incarnation ?? 0),
+        slots: [...slots],
+        memoryBytes: BigInt(residentBytes),
+        memoryBytesMax: BigInt(residentBytesMax),
+      }
+    },
     copySlot: (request, { signal }) => giveCopy(request, giving, signal),
   })
 }
+
+/** The limits hold for the whole shard, whichever worker has the slot. */
+const givingOf = (
+  router: ShardRouter,
+  config: HotTierConfig,
+  clock: Clock,
+  registry: Registry,
+): GiveParts => ({
+  pin: (request) => router.pin(request),
+  unpin: (pin) => router.unpin(pin),
+  permits: createPermits(config.TRUENOW_COPIES_MAX),
+  throttle: createByteThrottle(config.TRUENOW_COPY_BYTES_PER_SECOND_MAX, clock),
+  metrics: createCopyMetrics(registry),
+})
 
 function ordinalOf(config: HotTierConfig, { pod }: RoleContext): number {
   if (config.TRUENOW_SHARD >= 0) return config.TRUENOW_SHARD
@@ -182,21 +178,4 @@ function addressOf(config: HotTierConfig, { pod }: RoleContext, grpcPort: number
   if (config.TRUENOW_SHARD_ADDRESS !== '') return config.TRUENOW_SHARD_ADDRESS
   if (config.TRUENOW_SHARD_DOMAIN !== '') return `${pod}.${config.TRUENOW_SHARD_DOMAIN}:${grpcPort}`
   return `${config.TRUENOW_HOST === '0.0.0.0' ? '127.0.0.1' : config.TRUENOW_HOST}:${grpcPort}`
-}
-
-/** One connection a peer, shared by all slots; those of peers that left are few and idle. */
-function cachedConnections<Connection extends Readonly<{ close: () => void }>>(
-  name: string,
-  connect: (address: string) => Connection,
-  shutdown: ReturnType<typeof createShutdown>,
-): (address: string) => Connection {
-  const clients = new Map<string, Connection>()
-  shutdown.onClose(name, async () => {
-    for (const client of clients.values()) client.close()
-  })
-  return (address) => {
-    const client = clients.get(address) ?? connect(address)
-    clients.set(address, client)
-    return client
-  }
 }

@@ -24,6 +24,7 @@ import { SilenceWatch } from './silence-watch.ts'
 import { type ReplicaStorage, SnapshotStore } from './snapshot-store.ts'
 import { STALL_REASONS, stallReason } from './stall-reason.ts'
 import { removeTornCopies } from './take-copy.ts'
+import { Turns } from './turns.ts'
 import type { WriteFile } from './write-durably.ts'
 
 export type ShardParts = Readonly<{
@@ -66,7 +67,7 @@ const FOLD_SLOTS_A_TURN = 64
 /** An arena this full lets its oldest buckets go, so that blocks and queries find room. */
 const ARENA_FULL_SHARE = 0.9
 
-/** The replicas of this shard: opened and dropped as the catalog says, within one memory budget, snapshot one at a time. */
+/** The replicas of one worker of a shard: opened and dropped as the catalog says, within one memory budget, snapshot one at a time. */
 export class Shard {
   private readonly parts: ShardParts
   private readonly held = new Map<string, Held>()
@@ -81,12 +82,15 @@ export class Shard {
   private bytes = 0
   private countedAtMs = 0
   private readonly silences: SilenceWatch
+  /** Blocks of all slots and scans of all queries on this thread. */
+  readonly turns: Turns
   private readonly memories: ReadonlyArray<Readonly<{ arena: Arena; texts: Map<string, TextPools> }>>
 
   constructor(parts: ShardParts) {
     this.parts = parts
     this.taking = createPermits(parts.copies.copiesMax)
     this.silences = new SilenceWatch(parts.context.clock, SILENCE_MS)
+    this.turns = new Turns(parts.context.clock.monotonicMs)
     this.memories = createArenas(parts.residentBytesMax).map((arena) => ({ arena, texts: new Map() }))
     parts.metrics.residentBytesMax.set(parts.residentBytesMax)
   }
@@ -101,6 +105,11 @@ export class Shard {
 
   get residentBytes(): number {
     return this.bytes
+  }
+
+  /** Revision of the catalog under which the replicas held are held; 0 while there is none. */
+  get catalogRevision(): number {
+    return this.view?.revision ?? 0
   }
 
   /** Begins to hold what the catalog assigns to this incarnation of the shard. */
@@ -150,6 +159,7 @@ export class Shard {
   /** Lets go of every replica without writing it, and holds none until `open` says as whom. */
   async reset(): Promise<void> {
     this.identity = undefined
+    this.view = undefined
     await Promise.all([...this.held.keys()].map((key) => this.drop(key, false)))
   }
 
@@ -201,6 +211,7 @@ export class Shard {
       silences: this.silences,
       context,
       metrics,
+      turns: this.turns,
       mayApply: (one: ShardSlot, signal: AbortSignal) => this.mayApply(one, signal),
       onTaken: (one: ShardSlot) => this.onTaken(key, one),
       startOver: (one: ShardSlot, error: TrueNowError) => this.startOver(one, error),
@@ -284,7 +295,7 @@ export class Shard {
   private async mayApply(slot: ShardSlot, signal: AbortSignal): Promise<void> {
     const stalls = slot.replica.definition.onMemoryFull === 'Stall'
     while (stalls && this.bytes > this.parts.residentBytesMax && !signal.aborted) {
-      slot.stalledReason = `MemoryFull: the shard's ${this.parts.residentBytesMax} bytes are taken and the table says Stall; raise memoryPerShard, or set onMemoryFull: Evict in another Table`
+      slot.stalledReason = `MemoryFull: the worker's ${this.parts.residentBytesMax} bytes are taken and the table says Stall; raise memoryPerShard, or set onMemoryFull: Evict in another Table`
       await new Promise((resolve) => setTimeout(resolve, HOUSEKEEPING_MS))
     }
     if (slot.stalledReason.startsWith('MemoryFull')) slot.stalledReason = ''
@@ -349,6 +360,7 @@ export class Shard {
       while (arena.usedBytes > ARENA_FULL_SHARE * arena.bytesMax && this.evictOldest(own)) measure()
     }
     this.parts.metrics.residentBytes.set(this.bytes)
+    this.parts.metrics.arenaBytes.set(this.memories.reduce((sum, { arena }) => sum + arena.usedBytes, 0))
   }
 
   /** Frees the oldest bucket of these slots; false when none may leave. */

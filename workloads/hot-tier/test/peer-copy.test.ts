@@ -15,7 +15,7 @@ import {
 const { JOINING, SERVING } = ReplicaState
 type Scene = Awaited<ReturnType<typeof startShardScene>>
 /** Ids soon lie in runs on the volume. */
-const ids = { limits: { recentIdsMin: 64, recentIdsMax: 256, runsMax: 3 } }
+const idLimits = { recentIdsMin: 64, recentIdsMax: 256, runsMax: 3 }
 
 /** Shards over the same logs; each is added by `start`, and the catalog says what `place` says. */
 function createPeers(logs: readonly SlotLog[]) {
@@ -32,7 +32,7 @@ function createPeers(logs: readonly SlotLog[]) {
         logs,
         catalog,
         controlPlane,
-        ids,
+        idLimits,
         environment: { TRUENOW_SHARD: String(shard), TRUENOW_GAP_WAIT_SECONDS: '1', ...environment },
         ...(directory === undefined ? {} : { directory }),
       })

@@ -18,7 +18,7 @@ import { finalizePartial } from '@truenow/kernels/plan/finalize-partial.ts'
 import type { LogRow } from '@truenow/kernels/replica/testing/encode-rows.ts'
 import { LOG_START_US, VERSIONS } from '@truenow/kernels/replica/testing/random-log.ts'
 import { readIdentity } from '../src/volume-identity.ts'
-import { type WriteFile, writeDurably } from '../src/write-durably.ts'
+import { createFaultyDisk } from './faulty-disk.ts'
 import {
   createCatalogInHand,
   createFakeControlPlane,
@@ -26,6 +26,7 @@ import {
   SlotLog,
   startShardScene,
   until,
+  WORKERS,
 } from './shard-scene.ts'
 
 const { OK, STALE_EPOCH, NOT_SERVING, BEHIND, STALLED } = SlotStatus
@@ -315,17 +316,13 @@ test('hot-tier: a slot that leaves is forgotten, with its files', async () => {
 })
 
 test('hot-tier: a full volume degrades health and stops neither answers nor reports', async () => {
-  let full = false
-  const writeFile: WriteFile = (path, bytes) => {
-    if (full) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
-    writeDurably(path, bytes)
-  }
-  await within({ writeFile }, async (scene) => {
+  const disk = createFaultyDisk()
+  await within({ disk }, async (scene) => {
     const [zero] = scene.logs as [SlotLog]
     const statusOf = async () => (JSON.parse(await scene.get('/health')) as { status: string }).status
     zero.append([row('a', 0, 'eu', 1, 1)])
     await count(scene)
-    full = true
+    disk.setFull(true)
     zero.append([row('b', 0, 'eu', 1, 1)])
     await until(async () => (await statusOf()) === 'degraded', 'degraded')
     assert.deepEqual(await count(scene), [[2]])
@@ -333,7 +330,7 @@ test('hot-tier: a full volume degrades health and stops neither answers nor repo
     const { length } = scene.controlPlane.reports
     await until(() => scene.controlPlane.reports.length > length + 1, 'reports go on')
     assert.equal(scene.controlPlane.reports.at(-1)?.slots?.[0]?.epoch, 6n)
-    full = false
+    disk.setFull(false)
     zero.append([row('c', 0, 'eu', 1, 1)])
     await until(async () => (await statusOf()) === 'healthy', 'healthy')
     await until(() => readIdentity(scene.directory)?.epochMax === 6, 'the epoch is noted')
@@ -350,7 +347,7 @@ const runsOf = ({ directory }: Scene, slot: number): string[] => {
 }
 
 test('hot-tier: a run of ids that is damaged stalls its slot, visibly, until it has been replayed; nothing is lost or doubled', async () => {
-  await within({ ids: { limits: fewIds } }, async (scene) => {
+  await within({ idLimits: fewIds }, async (scene) => {
     const [zero] = scene.logs as [SlotLog]
     for (let block = 0; block < 12; block++) {
       zero.append([row(`a${block}`, 0, 'eu', 1, 1), row(`b${block}`, 0, 'eu', 1, 1)])
@@ -385,11 +382,9 @@ test('hot-tier: a run of ids that is damaged stalls its slot, visibly, until it 
 })
 
 test('hot-tier: while runs of ids cannot be written, health is degraded, ids stay in memory and duplicates are still found', async () => {
-  let broken = true
-  const sync = (): void => {
-    if (broken) throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' })
-  }
-  await within({ ids: { limits: fewIds, sync } }, async (scene) => {
+  const disk = createFaultyDisk()
+  disk.setBroken(true)
+  await within({ disk, idLimits: fewIds }, async (scene) => {
     const [zero] = scene.logs as [SlotLog]
     const append = (block: number) => zero.append([row(`a${block}`, 0, 'eu', 1, 1), row('a0', 0, 'eu', 1, 1)])
     const health = async () => scene.get('/health')
@@ -398,7 +393,7 @@ test('hot-tier: while runs of ids cannot be written, health is degraded, ids sta
     assert.deepEqual(await count(scene), [[12]])
     assert.deepEqual(runsOf(scene, 0), [])
     assert.ok((await scene.metric(/id_runs_written_total\{outcome="failed"\} (\d+)/)) >= 1)
-    broken = false
+    disk.setBroken(false)
     for (let block = 12; block < 24; block++) append(block)
     assert.deepEqual(await count(scene), [[24]])
     await until(async () => !/EIO/.test(await health()), 'healthy again')
@@ -445,11 +440,13 @@ test('hot-tier: a block of a table version that the catalog lacks waits for it, 
 })
 
 test('hot-tier: over its memory budget the oldest buckets leave, and the answer says from when on it holds everything', async () => {
-  await within({ environment: { HOT_TIER_MEMORY_GB: '0.0005' } }, async (scene) => {
+  const gigabytes = 0.0005 * Math.max(1, WORKERS) // So much for each worker, and one holds the rows.
+  await within({ environment: { HOT_TIER_MEMORY_GB: String(gigabytes) } }, async (scene) => {
     const [zero] = scene.logs as [SlotLog]
     const [BUCKETS, ROWS] = [60, 200]
     for (let bucket = 0; bucket < BUCKETS; bucket++)
       zero.append(Array.from({ length: ROWS }, (_, at) => row(`${bucket}-${at}`, bucket * 2_000_000 + at, 'eu', 1, 1))) // biome-ignore format: one line
+    await count(scene) // Once all are in, what leaves is settled.
     await until(async () => (await scene.metric(/evicted_buckets_total (\d+)/)) > 0, 'evictions')
     await until(async () => (await scene.metric(/resident_bytes (\d+)/)) <= 0.0005 * 2 ** 30, 'within the budget') // biome-ignore format: one line
     const { slots } = await ask(scene, { shape: counting }, upTo(scene))

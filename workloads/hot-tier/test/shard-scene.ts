@@ -6,6 +6,8 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { systemClock } from '@truenow/chassis/clock.ts'
 import { loadConfig } from '@truenow/chassis/config.ts'
 import { type Client, createGrpcClient } from '@truenow/chassis/grpc-client.ts'
+import { createGrpcServer, type Handlers } from '@truenow/chassis/grpc-server.ts'
+import { createHealth } from '@truenow/chassis/health.ts'
 import { createLog } from '@truenow/chassis/log.ts'
 import { createStaticCatalog } from '@truenow/chassis/testing/static-catalog.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
@@ -17,18 +19,20 @@ import {
   ReportShardResponseSchema,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { ReplicaState, Shard } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import { type BlockStream, SubscribeEventSchema } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
+import { BlockStream, SubscribeEventSchema } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { crc32c } from '@truenow/contracts/wire/crc32c.ts'
+import type { IdLimits } from '@truenow/kernels/replica/id-window.ts'
 import { encodeRows, type LogRow } from '@truenow/kernels/replica/testing/encode-rows.ts'
 import { LOG_START_US, type LogRecord, VERSIONS } from '@truenow/kernels/replica/testing/random-log.ts'
 import { Registry } from 'prom-client'
 import { HotTierConfig } from '../src/config.ts'
 import { startHotTier } from '../src/role.ts'
-import type { ReplicaStorage } from '../src/snapshot-store.ts'
-import type { WriteFile } from '../src/write-durably.ts'
+import type { FaultyDisk } from './faulty-disk.ts'
 
 export const SLOTS = 2
+/** Threads of a scene that does not say otherwise. */
+export const WORKERS = Number(process.env.WORKERS ?? 0)
 export const [definition] = VERSIONS as [TableDefinition]
 const { SERVING } = ReplicaState
 
@@ -87,21 +91,19 @@ export function createFakeIngester(logs: readonly SlotLog[]) {
   const ingester = {
     subscriptions: [] as Array<{ slot: number; cursor: number }>,
     fault: undefined as ((offset: number, event: LogEvent) => LogEvent) | undefined,
-    client: (): Client<typeof BlockStream> => ({
+    handlers: (): Handlers<typeof BlockStream> => ({
       subscribe,
       getProgress: () => Promise.reject(new Error('not asked here')),
-      close: () => {},
     }),
   }
-  const subscribe: Client<typeof BlockStream>['subscribe'] = async function* (request, options = {}) {
-    const { signal } = options
+  const subscribe: Handlers<typeof BlockStream>['subscribe'] = async function* (request, { signal }) {
     const [slot, cursor] = [request.slot ?? 0, Number(request.cursor?.offset ?? -1)]
     ingester.subscriptions.push({ slot, cursor })
     const log = logs[slot]
     assert.ok(log !== undefined)
     const told = (event: LogEvent) => create(SubscribeEventSchema, { event })
     let next = cursor + 1
-    while (signal?.aborted !== true) {
+    while (!signal.aborted) {
       if (log.rewritten) {
         yield told({ case: 'logRewritten', value: { endOffset: 0n } })
         return
@@ -129,6 +131,15 @@ export function createFakeIngester(logs: readonly SlotLog[]) {
 function chainedTo(offset: number, event: LogEvent): LogEvent {
   if (event.case !== 'block' && event.case !== 'deadLetter') return event
   return { ...event, value: { ...event.value, previousOffset: BigInt(offset) } } as LogEvent
+}
+
+/** Puts it behind a port of its own, so that worker threads reach it too. */
+async function serveIngester({ handlers }: ReturnType<typeof createFakeIngester>) {
+  const log = createLog({ role: 'ingester', destination: { write: () => {} } })
+  const health = createHealth({ role: 'ingester', version: '', clock: systemClock })
+  const server = createGrpcServer({ role: 'ingester', log, registry: new Registry(), health })
+  server.add(BlockStream, handlers())
+  return { address: `127.0.0.1:${await server.listen('127.0.0.1', 0)}`, close: server.close }
 }
 
 type Report = MessageInitShape<typeof ReportShardRequestSchema>
@@ -212,8 +223,8 @@ export async function startShardScene(
     controlPlane?: ReturnType<typeof createFakeControlPlane>
     ingesters?: number
     environment?: Readonly<Record<string, string>>
-    writeFile?: WriteFile
-    ids?: ReplicaStorage
+    disk?: FaultyDisk
+    idLimits?: Partial<IdLimits>
     /** Where the shard's log goes; standard output if absent. */
     logTo?: Readonly<{ write: (line: string) => unknown }>
   }> = {},
@@ -223,7 +234,8 @@ export async function startShardScene(
   const catalog = options.catalog ?? createCatalogInHand()
   const controlPlane = options.controlPlane ?? createFakeControlPlane()
   const ingesters = Array.from({ length: options.ingesters ?? 1 }, () => createFakeIngester(logs))
-  const addresses = ingesters.map((_, index) => `ingester-${index}:9100`)
+  const served = await Promise.all(ingesters.map(serveIngester))
+  const addresses = served.map(({ address }) => address)
   const config = loadConfig(HotTierConfig, {
     TRUENOW_HOST: '127.0.0.1',
     TRUENOW_HTTP_PORT: '0',
@@ -233,9 +245,12 @@ export async function startShardScene(
     TRUENOW_SHARD: '0',
     TRUENOW_DATA_DIRECTORY: directory,
     TRUENOW_SNAPSHOT_SECONDS: '0.1',
+    TRUENOW_HOT_TIER_WORKERS: String(WORKERS),
     ...options.environment,
   })
   const retired: string[] = []
+  const died: string[] = []
+  const { disk, idLimits } = options
   const context = {
     log: createLog({
       role: 'hot-tier',
@@ -251,15 +266,16 @@ export async function startShardScene(
     catalog: catalog.client,
     controlPlane: controlPlane.client(),
     ingesterAddresses: { current: () => addresses, onChange: () => () => {}, close: () => {} },
-    connectIngester: (address) => {
-      const ingester = ingesters[addresses.indexOf(address)]
-      assert.ok(ingester !== undefined)
-      return ingester.client()
-    },
+    connectIngester: (address) => createGrpcClient(BlockStream, address),
     connectShard: (address) => createGrpcClient(Shard, address),
     onRetired: (why) => retired.push(why),
-    ...(options.writeFile === undefined ? {} : { writeFile: options.writeFile }),
-    ...(options.ids === undefined ? {} : { ids: options.ids }),
+    onWorkerDied: (why) => died.push(why),
+    ids: {
+      ...(idLimits === undefined ? {} : { limits: idLimits }),
+      ...(disk === undefined ? {} : { sync: disk.sync }),
+    },
+    ...(disk === undefined ? {} : { writeFile: disk.writeFile }),
+    workerThread: { entry: new URL('./faulty-worker.ts', import.meta.url), extra: disk?.switches },
   })
   const client = createGrpcClient(Shard, role.grpcAddress)
   const get = async (path: string) => (await fetch(`http://${role.httpAddress}${path}`)).text()
@@ -267,11 +283,21 @@ export async function startShardScene(
   const stop = async () => {
     client.close()
     await role.close()
+    await Promise.all(served.map(({ close: end }) => end()))
   }
   const close = async () => {
     await stop()
     rmSync(directory, { recursive: true, force: true })
   }
+  const isOwn = (replica: Readonly<{ shard: number; incarnation: number }>) =>
+    replica.shard === config.TRUENOW_SHARD && replica.incarnation === controlPlane.incarnation
+  const slots = catalog.client.current()?.tables().flatMap((table) => table.slots) ?? [] // biome-ignore format: one line
+  const assigned = slots.filter(({ replicas }) => replicas.some(isOwn)).length
+  const held = async () => (JSON.parse(await get('/debug/slots')) as { slots: unknown[] }).slots.length
+  await until(async () => (await held()) === assigned, 'threads hold their slots').catch(async (error) => {
+    await close()
+    throw error
+  })
   const metric = async (line: RegExp) => Number(line.exec(await get('/metrics'))?.[1] ?? Number.NaN)
   return {
     address: role.grpcAddress,
@@ -282,6 +308,7 @@ export async function startShardScene(
     ingesters,
     client,
     retired,
+    died,
     get,
     metric,
     stop,

@@ -17,6 +17,8 @@ export type DevOptions = Readonly<{
   portBase?: number
   /** Everything that shards and readers keep goes here; whoever made it removes it. */
   dataDirectory: string
+  /** Worker threads of each shard; 0, the default, runs them in this thread. */
+  workers?: number
   version: string
   /** How many shards, and how many of them hold each slot. Default: 2 and 2. */
   shards?: number
@@ -163,7 +165,11 @@ function createStart(options: DevOptions, outside: OutsideInMemory): Start {
   }
 }
 
-function createShards({ dataDirectory }: DevOptions, start: Start, peers: Readonly<Record<string, string>>) {
+function createShards(
+  { dataDirectory, workers = 0 }: DevOptions,
+  start: Start,
+  peers: Readonly<Record<string, string>>,
+) {
   const running = new Map<number, RunningRole>()
   const stop = async (shard: number) => {
     const role = running.get(shard)
@@ -181,6 +187,7 @@ function createShards({ dataDirectory }: DevOptions, start: Start, peers: Readon
         TRUENOW_SHARD: String(shard),
         TRUENOW_DATA_DIRECTORY: directory,
         HOT_TIER_MEMORY_GB: '1',
+        TRUENOW_HOT_TIER_WORKERS: String(workers),
       }
       running.set(shard, await start('hot-tier', shard, settings))
     },

@@ -6,12 +6,13 @@ import { DEMO_TABLE } from '../src/demo-table.ts'
 import { startDev } from '../src/start-dev.ts'
 import { dataPlaneCases } from './data-plane.cases.ts'
 
-dataPlaneCases('all roles in one process, in memory', async () => {
+const startWorld = (workers: number) => async () => {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'truenow-test-'))
   const lines: string[] = []
   const dev = await startDev({
     portBase: 0,
     dataDirectory,
+    workers,
     version: '0.0.0-test',
     onStep: () => {},
     log: { level: 'INFO', destination: { write: (line) => lines.push(line) } },
@@ -30,4 +31,7 @@ dataPlaneCases('all roles in one process, in memory', async () => {
       await rm(dataDirectory, { recursive: true, force: true })
     },
   }
-})
+}
+
+dataPlaneCases('all roles in one process, in memory', startWorld(0))
+dataPlaneCases('all roles in one process, in memory, with two worker threads a shard', startWorld(2))

@@ -5,6 +5,9 @@ import type { ObjectMeta } from '../object-meta.ts'
 const BROKER_PATTERN = '^[A-Za-z0-9.-]+:[0-9]{1,5}$'
 const BYTES_PATTERN = '^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$'
 
+/** What a shard does without being told: then nothing of its pods says so, and an older cluster keeps its template. */
+export const HOT_TIER_WORKERS_DEFAULT = 1
+
 const preserved = (description: string) =>
   Type.Unsafe<Readonly<Record<string, unknown>>>({
     type: 'object',
@@ -200,6 +203,13 @@ export const TrueNowClusterSpec = Type.Object(
           pattern: BYTES_PATTERN,
           default: '1Gi',
           description: 'Memory limit of a shard; about half of it is for rows.',
+        }),
+        workers: Type.Integer({
+          minimum: 1,
+          maximum: 64,
+          default: HOT_TIER_WORKERS_DEFAULT,
+          description:
+            'Worker threads of a shard. They share its slots and its memory equally; each keeps one core busy under load.',
         }),
         storage: Type.Object(
           {

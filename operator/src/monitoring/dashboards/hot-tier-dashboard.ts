@@ -99,7 +99,7 @@ const time = (selection: Selection): Panel[] => [
   },
   {
     title: 'Time of a partial query, p99',
-    description: 'What a shard takes for its slots of one query, waits included.',
+    description: 'What a worker of a shard takes for its slots of one query, waits included.',
     unit: 's',
     queries: [
       { expression: quantile(selection, 0.99, 'truenow_hot_tier_query_seconds', ['pod']), legend: '{{pod}}' },

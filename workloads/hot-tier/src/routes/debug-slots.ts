@@ -1,29 +1,10 @@
 import type { HttpApp } from '@truenow/chassis/http-server.ts'
-import type { Shard } from '../shard.ts'
+import type { ShardRouter } from '../shard-router.ts'
 
-/** GET /debug/slots: every replica as this shard sees it; for people, not for programs. */
-export function debugSlots(app: HttpApp, shard: Shard): void {
+/** GET /debug/slots: every replica as its worker sees it; for people, not for programs. */
+export function debugSlots(app: HttpApp, router: ShardRouter): void {
   app.get('/debug/slots', async () => ({
-    resident_bytes: shard.residentBytes,
-    slots: shard.slots().map((slot) => ({
-      ...slot.key,
-      ...slot.assignment,
-      cursor: slot.replica.cursor,
-      end_offset: slot.endOffset,
-      watermark_us: slot.watermarkUs,
-      retained_from_us: slot.replica.retainedFromUs,
-      counters: slot.replica.counters,
-      remembered_ids: slot.replica.ids.size,
-      remembered_ids_in_runs: slot.replica.ids.sizeInRuns,
-      id_runs: slot.replica.ids.runCount,
-      buckets: slot.replica.buckets.size,
-      rollups: slot.replica.rollups,
-      resident_rows: slot.replica.residentRows,
-      resident_bytes: slot.replica.residentBytes,
-      snapshot_offset: slot.snapshots.offset,
-      state_hash: slot.hash,
-      copying_from: slot.copyingFrom,
-      stalled_reason: slot.stalledReason,
-    })),
+    resident_bytes: router.residentBytes,
+    slots: await router.describe(),
   }))
 }

@@ -73,7 +73,7 @@ const scene = await startShardScene({
   logs: [log],
   catalog,
   controlPlane,
-  ids: { limits: { recentIdsMin: 32, recentIdsMax: 96, runsMax: 3 } },
+  idLimits: { recentIdsMin: 32, recentIdsMax: 96, runsMax: 3 },
   logTo: process.stderr,
   environment: {
     TRUENOW_SHARD: String(task.shard),

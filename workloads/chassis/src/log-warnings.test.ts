@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
-import { createLog } from '@truenow/chassis/log.ts'
+import { createLog } from './log.ts'
 import { logWarnings } from './log-warnings.ts'
 
 test('logWarnings: a warning is one line of JSON, a harmless one none, and after the stop none at all', () => {

@@ -1,4 +1,4 @@
-import type { Log } from '@truenow/chassis/log.ts'
+import type { Log } from './log.ts'
 
 /** kafkajs 2.2.4 computes one negative timer at its start, which is harmless: Node then waits 1 ms. */
 const HARMLESS = ['ExperimentalWarning', 'TimeoutNegativeWarning']
