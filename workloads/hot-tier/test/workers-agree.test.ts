@@ -11,9 +11,10 @@ import { encodeRows } from '@truenow/kernels/replica/testing/encode-rows.ts'
 import { finishRows } from '@truenow/query/finish-rows.ts'
 import fc from 'fast-check'
 import { arbitraryCase } from './oracle/arbitrary-case.ts'
-import type { OracleRecord } from './oracle/arbitrary-table.ts'
+import { callsOf } from './oracle/calls-of.ts'
+import { expandRecords, type OracleRecord } from './oracle/expand-records.ts'
 import type { OracleCase } from './oracle/judge-case.ts'
-import { statementToSql } from './oracle/statement-to-sql.ts'
+import { type SqlStatement, statementToSql } from './oracle/statement-to-sql.ts'
 import { startLogs, startWorkersInHand, type WorkersInHand } from './workers-in-hand.ts'
 
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
@@ -48,13 +49,16 @@ after(async () => {
 type Answer = Readonly<{ rows: readonly (readonly unknown[])[]; rowsMatched: bigint }>
 
 /** A table whose log every shard follows to its end. */
-async function assignEverywhere({ table }: OracleCase): Promise<ReadonlyMap<number, number>> {
+async function assignEverywhere(
+  { table }: OracleCase,
+  records: readonly OracleRecord[],
+): Promise<ReadonlyMap<number, number>> {
   const uid = `table-${tables++}`
-  const blocks = table.records.map(({ rows, definition, ...record }) => ({ ...record, value: encodeRows(rows, definition) })) // biome-ignore format: one line
+  const blocks = records.map(({ rows, definition, ...record }) => ({ ...record, value: encodeRows(rows, definition) })) // biome-ignore format: one line
   logs.byTable.clear()
   logs.byTable.set(uid, blocks)
   await Promise.all([one, ...others.values()].map(({ assign }) => assign(table.versions, uid)))
-  return new Map(table.records.map(({ slot, offset }) => [slot, offset]))
+  return new Map(records.map(({ slot, offset }) => [slot, offset]))
 }
 
 async function ask(
@@ -77,10 +81,19 @@ async function ask(
   const { rowsText } = finishRows(plan, message, newest, [part])
   const rows = (JSON.parse(rowsText, digits) as object[]).map((row) => Object.values(row) as unknown[])
   // The newest rows need not be looked for everywhere: how many match is told of aggregates only.
-  return { rows, rowsMatched: statement.aggregates === undefined ? -1n : rowsMatched }
+  return { rows, rowsMatched: callsOf(statement).length === 0 ? -1n : rowsMatched }
 }
 const digits = (_key: string, value: unknown, context?: Readonly<{ source?: string }>) =>
   typeof value === 'number' && /^-?\d+$/.test(context?.source ?? '') ? (context?.source ?? '') : value
+
+/** Whether its rows and cells do not depend on how its slots are grouped, but for the last bit of sums. */
+function hasOneAnswer({ outputs, ordered }: Omit<SqlStatement, 'sql' | 'order'>, limit?: number): boolean {
+  const sums = ['sum', 'avg']
+  return (
+    (ordered || limit === undefined) &&
+    outputs.every(({ isExact, call }) => isExact || sums.includes(call?.aggregate ?? ''))
+  )
+}
 
 /** Σ|x| of any float column is at most this. */
 function magnitudeOf(records: readonly OracleRecord[]): number {
@@ -91,20 +104,20 @@ function magnitudeOf(records: readonly OracleRecord[]): number {
 function mustAgree(
   mine: Answer,
   other: Answer,
-  parts: readonly number[],
+  exact: readonly boolean[],
   isOrdered: boolean,
   magnitude: number,
 ): void {
   assert.equal(other.rowsMatched, mine.rowsMatched)
   assert.equal(other.rows.length, mine.rows.length)
-  const keyOf = (row: readonly unknown[]) => JSON.stringify(row.filter((_, at) => parts[at] === 1))
+  const keyOf = (row: readonly unknown[]) => JSON.stringify(row.filter((_, at) => exact[at]))
   const sorted = ({ rows }: Answer) =>
     isOrdered ? rows : rows.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
   const theirs = sorted(other)
   for (const [index, row] of sorted(mine).entries()) {
     assert.equal(keyOf(theirs[index] ?? []), keyOf(row))
     for (const [at, cell] of row.entries()) {
-      if (parts[at] === 1) continue
+      if (exact[at]) continue
       const [a, b] = [cell, theirs[index]?.[at]].map((value) => (value === null ? null : Number(value)))
       // Where great terms cancel, it depends on their order whether a sum overflows on the way.
       if (a === null || b === null || a === undefined || b === undefined) continue
@@ -117,20 +130,24 @@ function mustAgree(
 test(`workers: any slots over 1, 2 and 3 workers, in threads or not, answer what one thread answers (SEED=${SEED})`, async () => {
   let [asked, split] = [0, 0]
   const property = fc.asyncProperty(
-    arbitraryCase(STATEMENTS),
+    // Larger tables have statements that are refused for their sketches, which is the oracle's business.
+    arbitraryCase.filter(({ table }) => table.copies < 10),
     fc.infiniteStream(fc.nat(1 << 20)),
     async (given, draws) => {
       const newest = given.table.versions.at(-1) as TableDefinition
-      const ends = await assignEverywhere(given)
-      const magnitude = magnitudeOf(given.table.records)
-      for (const each of given.statements) {
+      const records = expandRecords(given.table)
+      const ends = await assignEverywhere(given, records)
+      const magnitude = magnitudeOf(records)
+      const statements = given.statements
+        .map((each) => ({ ...each, ...statementToSql(each.statement, each.definition, new Map()) }))
+        .filter(({ statement, ...written }) => hasOneAnswer(written, statement.limit))
+      for (const { outputs, ordered, ...each } of statements.slice(0, STATEMENTS)) {
         const slots = someSlots(newest.slots, draws.next().value)
-        const { outputs, ordered } = statementToSql(each.statement, each.definition, new Map())
-        const parts = outputs.map((output) => output.parts)
+        const exact = outputs.map((output) => output.isExact)
         const mine = await ask(one, each, newest, slots, ends)
         for (const [name, workers] of others) {
           try {
-            mustAgree(mine, await ask(workers, each, newest, slots, ends), parts, ordered, magnitude)
+            mustAgree(mine, await ask(workers, each, newest, slots, ends), exact, ordered, magnitude)
           } catch (cause) {
             throw new Error(`${name}, slots ${slots}: ${JSON.stringify(each.statement)}`, { cause })
           }
@@ -141,7 +158,7 @@ test(`workers: any slots over 1, 2 and 3 workers, in threads or not, answer what
     },
   )
   await fc.assert(property, { seed: SEED, numRuns: RUNS })
-  assert.ok(asked >= RUNS * STATEMENTS * others.size && split > RUNS)
+  assert.ok(asked > RUNS * 2 * others.size && split > RUNS)
   assert.deepEqual(
     [...others.values()].flatMap(({ died }) => died),
     [],
