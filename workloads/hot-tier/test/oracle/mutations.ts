@@ -116,10 +116,10 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'this.seen[group & ~1] ?? this.open(group & ~1,',
   },
   {
-    name: 'codes of one byte name up to 2,560 texts',
+    name: 'codes of one byte name up to 65,536 texts',
     file: kernels('columns/text-pool.ts'),
     from: 'this.size <= 256 ? 1',
-    to: 'this.size <= 2_560 ? 1',
+    to: 'this.size <= 65_536 ? 1',
   },
   {
     name: 'codes of two bytes name up to 131,072 texts',
@@ -128,10 +128,10 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'this.size <= 131_072 ? 2',
   },
   {
-    name: 'the null of a wide text column is the text of its code',
+    name: 'a null text as a key is the empty text',
     file: kernels('plan/key-cells.ts'),
     from: 'const validity = hasValidity ?',
-    to: 'const validity = hasValidity && width === 1 ?',
+    to: 'const validity = factor < 0 ?',
   },
   {
     name: 'a column that comes late is all valid in rows before it',
