@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs'
@@ -26,6 +27,7 @@ export type KafkaClientOptions = Readonly<{
 }>
 
 const REQUEST_TIMEOUT_MS = 10_000
+const TOPIC_CHECK_MS = 100
 /** Bytes that one Produce request gathers from concurrent callers. */
 const PRODUCE_BYTES_MAX = 16 << 20
 type Waiting = Readonly<{
@@ -240,7 +242,19 @@ function createTopic(admin: Opened<Admin>, topic: string, settings: TopicSetting
   const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
   return unavailable(async () => {
     const one = { topic, numPartitions, replicationFactor, configEntries }
-    return (await admin()).createTopics({ topics: [one], waitForLeaders: true, timeout: REQUEST_TIMEOUT_MS })
+    const client = await admin()
+    try {
+      return await client.createTopics({ topics: [one], waitForLeaders: true, timeout: REQUEST_TIMEOUT_MS })
+    } catch (error) {
+      // It is made, but who was asked for its leaders has not heard of it yet; kafkajs waits for leaders only.
+      if (!(error instanceof KafkaJSProtocolError) || error.type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
+      const deadlineMs = performance.now() + REQUEST_TIMEOUT_MS
+      while (!(await client.listTopics()).includes(topic)) {
+        if (performance.now() > deadlineMs) throw error
+        await sleep(TOPIC_CHECK_MS)
+      }
+      return true
+    }
   })
 }
 
