@@ -30,10 +30,10 @@ const STAGES: Readonly<Record<string, Stage>> = {
       ...find('e2e/{oracle,load,sampler}/**/*.test.ts'),
     ]),
   integration: () =>
-    nodeTests(
-      'integration',
-      longestFirst([...find('workloads/*/test/**/*.test.ts'), ...find('operator/test/**/*.test.ts')]),
-    ),
+    nodeTests('integration', [
+      ...find('workloads/*/test/**/*.test.ts'),
+      ...find('operator/test/**/*.test.ts'),
+    ]),
   e2e: endToEnd,
 }
 
@@ -58,14 +58,6 @@ async function endToEnd(): Promise<Counts> {
 
 const find = (pattern: string): string[] =>
   globSync(pattern, { cwd: root, exclude: (name) => name === 'node_modules' }).toSorted()
-
-/** Files that take minutes begin first, so that none of them is left alone on one core at the end. */
-const LONG = ['workloads/truenow/test/monitoring.test.ts', 'workloads/truenow/test/moves.test.ts']
-function longestFirst(files: readonly string[]): string[] {
-  const missing = LONG.filter((file) => !files.includes(file))
-  if (missing.length > 0) throw new Error(`LONG names files that are not there: ${missing.join(', ')}`)
-  return [...LONG, ...files.filter((file) => !LONG.includes(file))]
-}
 
 /** Runs one program; its failure ends everything, named. */
 async function command(what: string, argv: readonly string[]): Promise<void> {
