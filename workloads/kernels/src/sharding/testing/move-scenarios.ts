@@ -27,7 +27,6 @@ export const LONG_SCENARIOS: readonly MoveScenario[] = [
   { name: 'one replica, two targets', shards: 3, replicationFactor: 1, moves: [[0, 2], [0, 1]], faults: 0, reports: 2, leaders: 2 }, // biome-ignore format: one line
   { name: 'two replicas, one target', shards: 3, replicationFactor: 2, moves: [[0, 2], [1, 2]], faults: 0, reports: 1, leaders: 2 }, // biome-ignore format: one line
   { name: 'two replicas and a fault', shards: 3, replicationFactor: 2, moves: [[0, 2]], faults: 1, reports: 1, leaders: 2 }, // biome-ignore format: one line
-  { name: 'two replicas and two faults', shards: 3, replicationFactor: 2, moves: [[0, 2]], faults: 2, reports: 1, leaders: 1 }, // biome-ignore format: one line
 ]
 
 /** In which of them it shows that a guard is missing. */
