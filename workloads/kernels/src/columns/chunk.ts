@@ -1,6 +1,7 @@
 import { kernelsOf } from '../simd/kernels-of.ts'
 import type { Arena } from './arena.ts'
 import { bitmapBytes, type ChunkLayout } from './chunk-layout.ts'
+import { KeptByReaders } from './kept-by-readers.ts'
 
 /** Rows that one chunk holds at most, and at least room for: it doubles in between. */
 export const CHUNK_ROWS_MAX = 65_536
@@ -11,7 +12,7 @@ export const CHUNK_ROWS_MIN = 4
  * there, so a reader that knows how many there were may go on reading; a chunk that was replaced or left is given back
  * when its last reader releases it.
  */
-export class Chunk {
+export class Chunk extends KeptByReaders {
   readonly arena: Arena
   readonly layout: ChunkLayout
   /** Room in rows, a multiple of 4. */
@@ -23,11 +24,10 @@ export class Chunk {
   /** Bounds of the event times, µs above the bucket's start: small integers, which cost no object each. */
   timeMin = 0
   timeMax = 0
-  private readers = 0
-  private retired = false
 
   /** Errors: TN_MEMORY_FULL. */
   constructor(arena: Arena, layout: ChunkLayout, capacity: number, firstRowNumber: number) {
+    super()
     this.arena = arena
     this.layout = layout
     this.capacity = capacity
@@ -40,20 +40,6 @@ export class Chunk {
 
   get residentBytes(): number {
     return this.layout.bytesOf(this.capacity)
-  }
-
-  /** A reader begins: what it reads stays until it calls `release`. */
-  retain(): void {
-    this.readers += 1
-  }
-  release(): void {
-    this.readers -= 1
-    this.giveBack()
-  }
-  /** Nobody will begin to read it any more. */
-  retire(): void {
-    this.retired = true
-    this.giveBack()
   }
 
   /** Addresses of its parts, for kernels. */
@@ -143,8 +129,8 @@ export class Chunk {
     return new Uint8Array(this.arena.buffer, this.pointer + at, length)
   }
 
-  private giveBack(): void {
-    if (this.retired && this.readers === 0) this.arena.free(this.pointer, this.residentBytes)
+  protected giveBack(): void {
+    this.arena.free(this.pointer, this.residentBytes)
   }
 }
 

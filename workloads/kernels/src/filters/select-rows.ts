@@ -80,7 +80,7 @@ export class RowSelector {
     range: Range,
     out: number,
   ): void {
-    const times = chunk.pointer + chunk.layout.timesAt(chunk.capacity)
+    const times = chunk.timesAt
     if (chunk.layout.timeWidth === 8) {
       this.kernels.selectF64Between(times, rowCount, range.startUs, range.endUs, out)
       return
@@ -141,7 +141,7 @@ export class RowSelector {
     if (layout?.type !== 'string' || layout.hasValidity) return false
     const code = pools.of(column).codeOf(text)
     if (code === undefined) return false
-    const codes = chunk.pointer + chunk.layout.valuesAt(index!, chunk.capacity)
+    const codes = chunk.valuesAt(index!)
     if (layout.width === 1) this.kernels.keepCodeEqual8(codes, source.rowCount, code, out)
     else if (layout.width === 2) this.kernels.keepCodeEqual16(codes, source.rowCount, code, out)
     else this.kernels.keepCodeEqual32(codes, source.rowCount, code, out)
@@ -156,9 +156,7 @@ export class RowSelector {
       this.compareElsewhere(leaf, source, out)
       return
     }
-    const validity = chunk.layout.columns[index]!.hasValidity
-      ? chunk.pointer + chunk.layout.validityAt(index, chunk.capacity)
-      : 0
+    const validity = chunk.validityAt(index)
     if (comparison.operator === CompareOperator.IS_NULL) {
       this.fill(validity === 0 ? negated : true, source.rowCount, out)
       if (validity === 0) return
@@ -177,7 +175,7 @@ export class RowSelector {
   private compareValues(leaf: Leaf, source: ResidentSource, index: number, out: number): void {
     const { chunk } = source.resident
     const { type, width } = chunk.layout.columns[index]!
-    const values = chunk.pointer + chunk.layout.valuesAt(index, chunk.capacity)
+    const values = chunk.valuesAt(index)
     if (type === 'string') this.compareText(leaf, source, values, width, out)
     else if (type === 'bool') this.compareBooleans(leaf, source.rowCount, values, out)
     else this.compareNumbers(leaf, source, values, out)

@@ -74,7 +74,7 @@ export class CellDigests implements CellPart {
     if (valid === undefined) return
     const { rowCount } = source
     const { chunk } = source.resident
-    const values = chunk.pointer + chunk.layout.valuesAt(chunk.layout.indexOf(this.column)!, chunk.capacity)
+    const values = chunk.valuesAt(chunk.layout.indexOf(this.column)!)
     if (cells > CELLS_MAX) {
       const count = valid === 0 ? rowCount : kernels.bitmapCount(valid, rowCount)
       const [numbers, of] = [scratch.doublesAt(values, rowCount), scratch.wordsAt(groups, rowCount)]

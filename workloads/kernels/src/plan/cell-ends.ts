@@ -87,7 +87,7 @@ export class CellEnds implements CellPart {
       return
     }
     const touched = scratch.keep('touched cells', CHUNK_ROWS_MAX * 4)
-    const times = chunk.pointer + chunk.layout.timesAt(chunk.capacity)
+    const times = chunk.timesAt
     const last = this.isLast ? 1 : 0
     const count = kernels.groupEndRows(last, times, groups, rowCount, valid, this.ends, touched)
     const winners = scratch.wordsAt(touched, count)

@@ -86,7 +86,7 @@ export class CellRegisters implements CellPart {
       return
     }
     const { chunk } = source.resident
-    const values = chunk.pointer + chunk.layout.valuesAt(chunk.layout.indexOf(this.column)!, chunk.capacity)
+    const values = chunk.valuesAt(chunk.layout.indexOf(this.column)!)
     const entries = this.scratch.keep('entries of numbers', CHUNK_ROWS_MAX * 4)
     this.kernels.entriesOfF64(values, rowCount, entries)
     const count = this.kernels.raiseRegisters(entries, groups, rowCount, valid, this.blocks, rest)
@@ -131,7 +131,7 @@ export class CellRegisters implements CellPart {
     { groups, valid, entries, rest }: Readonly<Record<'groups' | 'valid' | 'entries' | 'rest', number>>,
   ): number {
     const index = chunk.layout.indexOf(this.column)!
-    const codes = chunk.pointer + chunk.layout.valuesAt(index, chunk.capacity)
+    const codes = chunk.valuesAt(index)
     const { width } = chunk.layout.columns[index]!
     const { kernels, blocks } = this
     if (width === 1) return kernels.raiseRegisters8(codes, groups, rowCount, valid, entries, blocks, rest)

@@ -191,6 +191,6 @@ export class CellStates implements CellPart {
 
   private valuesOf({ resident: { chunk } }: ResidentSource): number {
     const index = chunk.layout.indexOf(this.column)
-    return index === undefined ? 0 : chunk.pointer + chunk.layout.valuesAt(index, chunk.capacity)
+    return index === undefined ? 0 : chunk.valuesAt(index)
   }
 }

@@ -63,9 +63,9 @@ export class TextKey implements CellKey {
       for (let row = 0; row < rowCount; row++) target[row] = target[row]! * factor + nullCode
       return
     }
-    const { width, hasValidity } = chunk.layout.columns[index]!
+    const { width } = chunk.layout.columns[index]!
     const codes = this.codesAt(source, index)
-    const validity = hasValidity ? chunk.pointer + chunk.layout.validityAt(index, chunk.capacity) : 0
+    const validity = chunk.validityAt(index)
     const { kernels } = this
     if (factor === 0) {
       const init = { 1: kernels.groupInit8, 2: kernels.groupInit16, 4: kernels.groupInit32 }[
@@ -110,7 +110,7 @@ export class TextKey implements CellKey {
   }
 
   private codesAt({ resident: { chunk } }: ResidentSource, index: number): number {
-    return chunk.pointer + chunk.layout.valuesAt(index, chunk.capacity)
+    return chunk.valuesAt(index)
   }
 }
 
@@ -185,7 +185,7 @@ class TimeKey implements CellKey {
       this.writePlainly(source, factor, out)
       return
     }
-    const times = chunk.pointer + chunk.layout.timesAt(chunk.capacity)
+    const times = chunk.timesAt
     if (factor === 0) this.kernels.groupTimesInit(times, rowCount, shift, this.bucketUs, out)
     else this.kernels.groupTimesExtend(times, rowCount, shift, this.bucketUs, factor, out)
   }

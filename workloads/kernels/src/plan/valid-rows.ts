@@ -19,9 +19,9 @@ export function validRows(
   if (column === '') return pointer
   const index = chunk.layout.indexOf(column)
   if (index === undefined) return undefined
-  if (!chunk.layout.columns[index]!.hasValidity) return pointer
+  const validity = chunk.validityAt(index)
+  if (validity === 0) return pointer
   const out = scratch.keep('valid rows', bitmapBytes(CHUNK_ROWS_MAX))
-  const validity = chunk.pointer + chunk.layout.validityAt(index, chunk.capacity)
   if (pointer === ALL_ROWS) kernels.bitmapFill(rowCount, out)
   kernels.bitmapAnd(pointer === ALL_ROWS ? out : pointer, validity, rowCount, out)
   return out

@@ -1,10 +1,11 @@
+import { KeptByReaders } from '../columns/kept-by-readers.ts'
 import type { Rollup, RollupLevel } from '../plan/row-source.ts'
 
 /**
  * The rollups of a bucket, as many as are declared: all their levels, each of which stands for the same rows. Never
  * changed; one that is replaced or left is given back when its last reader releases it.
  */
-export class BucketRollup implements Rollup {
+export class BucketRollup extends KeptByReaders implements Rollup {
   readonly startUs: number
   readonly endUs: number
   readonly levels: readonly RollupLevel[]
@@ -14,8 +15,6 @@ export class BucketRollup implements Rollup {
   readonly levelsLeftOut: number
   readonly cells: number
   readonly residentBytes: number
-  private readers = 0
-  private retired = false
 
   constructor(
     parts: Readonly<{
@@ -26,6 +25,7 @@ export class BucketRollup implements Rollup {
       levelsLeftOut: number
     }>,
   ) {
+    super()
     this.startUs = parts.startUs
     this.endUs = parts.endUs
     this.levels = parts.levels.toSorted((a, b) => a.cells.rowCount - b.cells.rowCount)
@@ -35,22 +35,7 @@ export class BucketRollup implements Rollup {
     this.residentBytes = this.levels.reduce((sum, { cells }) => sum + cells.resident.chunk.residentBytes, 0)
   }
 
-  /** A reader begins: what it reads stays until it calls `release`. */
-  retain(): void {
-    this.readers += 1
-  }
-  release(): void {
-    this.readers -= 1
-    this.giveBack()
-  }
-  /** Nobody will begin to read it any more. */
-  retire(): void {
-    this.retired = true
-    this.giveBack()
-  }
-
-  private giveBack(): void {
-    if (!this.retired || this.readers > 0) return
+  protected giveBack(): void {
     for (const { cells } of this.levels) cells.resident.chunk.retire()
   }
 }

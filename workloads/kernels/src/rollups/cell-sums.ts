@@ -164,12 +164,7 @@ function columnAt(
   { resident: { chunk } }: ResidentSource,
   name: string,
 ): Readonly<{ values: Pointer; validity: OptionalPointer }> | undefined {
-  const { layout, capacity, pointer } = chunk
-  const index = layout.indexOf(name)
+  const index = chunk.layout.indexOf(name)
   if (index === undefined) return undefined
-  const { hasValidity } = layout.columns[index]!
-  return {
-    values: pointer + layout.valuesAt(index, capacity),
-    validity: hasValidity ? pointer + layout.validityAt(index, capacity) : 0,
-  }
+  return { values: chunk.valuesAt(index), validity: chunk.validityAt(index) }
 }

@@ -47,8 +47,8 @@ export class DimensionCodes {
       if (width > this.widest) this.widest = width
       target.set(chunk.values(index).subarray(0, n))
     } else {
-      const values = chunk.pointer + chunk.layout.valuesAt(index, chunk.capacity)
-      const validity = hasValidity ? chunk.pointer + chunk.layout.validityAt(index, chunk.capacity) : 0
+      const values = chunk.valuesAt(index)
+      const validity = chunk.validityAt(index)
       if (!this.numbers.number(values, n, validity, out)) return false
     }
     const column = hasValidity ? source.column(this.name) : undefined

@@ -248,7 +248,7 @@ class RollupFold {
     const { startUs } = this.rows
     const first = Math.floor(startUs / stepUs)
     if (chunk.layout.timeWidth === 4) {
-      const times = chunk.pointer + chunk.layout.timesAt(chunk.capacity)
+      const times = chunk.timesAt
       this.kernels.groupTimesInit(times, n, startUs - first * stepUs, stepUs, out)
     } else {
       const { times } = source
