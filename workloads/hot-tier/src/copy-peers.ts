@@ -1,7 +1,7 @@
 import type { CatalogView } from '@truenow/chassis/catalog-view.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { rendezvous } from '@truenow/kernels/sharding/rendezvous.ts'
-import type { SlotKey } from './shard-slot.ts'
+import { type SlotKey, slotName } from './shard-slot.ts'
 
 /** A replica that can be asked for a copy, as the catalog names it. */
 export type CopyPeer = Readonly<{ shard: number; address: string; epoch: number; incarnation: number }>
@@ -24,7 +24,7 @@ export function copyPeers(view: CatalogView | undefined, key: SlotKey, ownShard:
         { shard: shard.shard, address: shard.address, epoch: slot.epoch, incarnation: shard.incarnation },
       ]
     })
-    const order = rendezvous(`${key.namespace}.${key.name}/${key.slot}/${ownShard}`, peers.map(({ address }) => address)) // biome-ignore format: one line
+    const order = rendezvous(`${slotName(key.namespace, key.name, key.slot)}/${ownShard}`, peers.map(({ address }) => address)) // biome-ignore format: one line
     return peers.toSorted((a, b) => order.indexOf(a.address) - order.indexOf(b.address))
   }
   return [...inState(ReplicaState.SERVING), ...inState(ReplicaState.LEAVING)]

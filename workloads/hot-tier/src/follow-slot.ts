@@ -6,7 +6,7 @@ import { type ErrorCode, TrueNowError } from '@truenow/contracts/errors.ts'
 import type { BlockStream } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
 import { rendezvous } from '@truenow/kernels/sharding/rendezvous.ts'
 import type { HotTierMetrics } from './metrics.ts'
-import type { ShardSlot, Taken } from './shard-slot.ts'
+import { type ShardSlot, slotName, type Taken } from './shard-slot.ts'
 import type { SilenceWatch } from './silence-watch.ts'
 import type { Turns } from './turns.ts'
 
@@ -47,7 +47,7 @@ export async function followSlot(slot: ShardSlot, parts: FollowParts, signal: Ab
   const { log } = parts.context
   let backoffMs = BACKOFF_MS_MIN
   for (let attempt = 0; !signal.aborted; attempt++) {
-    const order = rendezvous(`${namespace}.${name}/${number}`, parts.ingesters.current())
+    const order = rendezvous(slotName(namespace, name, number), parts.ingesters.current())
     const address = order[attempt % Math.max(1, order.length)]
     if (address !== undefined) {
       const before = slot.replica.cursor.offset

@@ -10,10 +10,8 @@ import type { PartialAnswer } from './execute-partial.ts'
 import type { PinnedCopy } from './give-copy.ts'
 import { joinAnswers } from './join-answers.ts'
 import { placeSlots } from './place-slots.ts'
-import { assignmentOf } from './shard-slot.ts'
+import { assignmentOf, slotName } from './shard-slot.ts'
 import type { ShardIdentity, ShardWorker, SlotStates } from './shard-worker.ts'
-
-const keyOf = (namespace: string, name: string, slot: number): string => `${namespace}.${name}/${slot}`
 
 /**
  * The shard as the rest of the process sees it: knows which worker holds which slot, hands each its part of the catalog and
@@ -149,7 +147,7 @@ export class ShardRouter {
 
   /** A slot that nobody holds goes to the first worker, which says so. */
   private holderOf(namespace: string, name: string, slot: number): number {
-    return this.placed.get(keyOf(namespace, name, slot)) ?? 0
+    return this.placed.get(slotName(namespace, name, slot)) ?? 0
   }
 
   private worker(number: number): ShardWorker {
@@ -182,7 +180,7 @@ export class ShardRouter {
       .flatMap(({ definition: { namespace, name }, slots }) =>
         slots
           .filter((slot) => assignmentOf(slot, this.shard)?.incarnation === this.identity?.incarnation)
-          .map(({ slot }) => keyOf(namespace, name, slot)),
+          .map(({ slot }) => slotName(namespace, name, slot)),
       )
   }
 
@@ -191,7 +189,9 @@ export class ShardRouter {
     const { revision, catalogId, replicationFactor } = view
     const tables = view.tables().map((table) => {
       const { namespace, name } = table.definition
-      const slots = table.slots.filter(({ slot }) => this.placed.get(keyOf(namespace, name, slot)) === worker)
+      const slots = table.slots.filter(
+        ({ slot }) => this.placed.get(slotName(namespace, name, slot)) === worker,
+      )
       return { ...table, slots }
     })
     const held = tables.filter(({ slots }) => slots.length > 0)

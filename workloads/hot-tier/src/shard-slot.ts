@@ -20,6 +20,10 @@ export type Assignment = Readonly<{
 }>
 export type SlotKey = Readonly<{ namespace: string; name: string; uid: string; slot: number }>
 
+/** Names a slot among all of a shard's. */
+export const slotName = (namespace: string, name: string, slot: number): string =>
+  `${namespace}.${name}/${slot}`
+
 /** What a stream's events come to: go on, or why the stream must end. */
 export type Taken = 'taken' | 'broken-chain' | 'log-rewritten'
 

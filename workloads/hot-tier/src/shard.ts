@@ -10,7 +10,7 @@ import {
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { Arena } from '@truenow/kernels/columns/arena.ts'
 import { TextPools } from '@truenow/kernels/columns/text-pool.ts'
-import type { ReplicaMemory, RollupFigures } from '@truenow/kernels/replica/slot-replica.ts'
+import type { ReplicaMemory, RollupFigures, SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import { type CopyWanted, copyFromPeers } from './copy-from-peers.ts'
 import { copyPeers } from './copy-peers.ts'
 import { createArenas } from './create-arenas.ts'
@@ -19,7 +19,7 @@ import type { PinnedCopy } from './give-copy.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import { createPermits, type Permits } from './permits.ts'
 import { pinForCopy } from './pin-for-copy.ts'
-import { type Assignment, assignmentOf, firstVersion, ShardSlot } from './shard-slot.ts'
+import { type Assignment, assignmentOf, firstVersion, ShardSlot, slotName } from './shard-slot.ts'
 import { SilenceWatch } from './silence-watch.ts'
 import { type ReplicaStorage, SnapshotStore } from './snapshot-store.ts'
 import { STALL_REASONS, stallReason } from './stall-reason.ts'
@@ -100,7 +100,7 @@ export class Shard {
   }
 
   find(namespace: string, name: string, slot: number): ShardSlot | undefined {
-    return this.held.get(`${namespace}.${name}/${slot}`)?.slot
+    return this.held.get(slotName(namespace, name, slot))?.slot
   }
 
   get residentBytes(): number {
@@ -128,7 +128,7 @@ export class Shard {
       for (const slotView of table.slots) {
         const assignment = assignmentOf(slotView, this.parts.shard)
         if (assignment === undefined || assignment.incarnation !== this.identity.incarnation) continue
-        const key = `${namespace}.${name}/${slotView.slot}`
+        const key = slotName(namespace, name, slotView.slot)
         wanted.set(key, () => this.hold(key, table, slotView.slot, assignment))
       }
     }
@@ -377,10 +377,11 @@ export class Shard {
   }
 
   private count(): void {
+    const slots = this.slots()
     const states = { joining: 0, serving: 0, leaving: 0, stalled: 0 }
-    const reasons = this.slots().map(({ stalledReason }) => stallReason(stalledReason))
+    const reasons = slots.map(({ stalledReason }) => stallReason(stalledReason))
     let lag = 0
-    for (const slot of this.slots()) {
+    for (const slot of slots) {
       if (slot.stalledReason !== '') states.stalled += 1
       else if (slot.assignment.state === ReplicaState.SERVING) states.serving += 1
       else if (slot.assignment.state === ReplicaState.LEAVING) states.leaving += 1
@@ -394,13 +395,14 @@ export class Shard {
       this.parts.metrics.stalledSlots.set({ reason }, reasons.filter((one) => one === reason).length)
     }
     this.parts.metrics.lagRecords.set(lag)
-    this.countIds()
-    this.countRollups()
+    const replicas = slots.map(({ replica }) => replica)
+    this.countIds(replicas)
+    this.countRollups(replicas)
   }
 
-  private countRollups(): void {
+  private countRollups(replicas: readonly SlotReplica[]): void {
     const { metrics } = this.parts
-    const all = this.slots().map(({ replica }) => replica.rollups)
+    const all = replicas.map(({ rollups }) => rollups)
     const total = (figure: keyof RollupFigures) => all.reduce((sum, figures) => sum + figures[figure], 0)
     metrics.rollupRows.set(total('rows'))
     metrics.rollupCells.set(total('cells'))
@@ -409,9 +411,9 @@ export class Shard {
     metrics.rollupsOutOfMemory.set(total('outOfMemory'))
   }
 
-  private countIds(): void {
+  private countIds(replicas: readonly SlotReplica[]): void {
     const { metrics, onIdRuns } = this.parts
-    const all = this.slots().map(({ replica }) => replica.ids)
+    const all = replicas.map(({ ids }) => ids)
     const total = (of: (ids: (typeof all)[0]) => number) => all.reduce((sum, ids) => sum + of(ids), 0)
     metrics.rememberedIds.set({ place: 'memory' }, total(({ size, sizeInRuns }) => size - sizeInRuns)) // biome-ignore format: one line
     metrics.rememberedIds.set({ place: 'run' }, total(({ sizeInRuns }) => sizeInRuns)) // biome-ignore format: one line
