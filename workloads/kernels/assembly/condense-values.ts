@@ -1,4 +1,5 @@
 import { selectedBits } from './bitmap-end'
+import { minMaxF64 } from './min-max-f64'
 
 /*
  * Many values as few centroids, for a t-digest. Values go into bins of equal width, a few to a bin; bins that
@@ -68,8 +69,12 @@ export function condenseValues(values: usize, n: i32, out: usize, scratch: usize
 function condense(
   values: usize, n: i32, before: i32, total: i32, level: i32, out: usize, count: i32, scratch: usize,
 ): i32 {
-  const least = leastOf(values, n)
-  const most = mostOf(values, n)
+  const ends = scratch + BIN_NUMBERS_AT // Nothing stands there before bins are numbered.
+  store<f64>(ends, Infinity)
+  store<f64>(ends, -Infinity, 8)
+  minMaxF64(values, n, 0, ends)
+  const least = load<f64>(ends)
+  const most = load<f64>(ends, 8)
   if (least == most) return appendEqual(least, n, before, total, out, count)
   const low = orderOf(least)
   const bits = min(BINS_BITS_MAX, max(BINS_BITS_MIN, 32 - BIN_BITS - <i32>clz(n - 1)))
@@ -185,36 +190,6 @@ function roomAt(before: i32, total: i32): i32 {
 @inline
 function roundOf(value: f64): u32 {
   return <u32>reinterpret<u64>(value + 4503599627370496)
-}
-
-function leastOf(values: usize, n: i32): f64 {
-  let a = f64x2.splat(load<f64>(values))
-  let b = a
-  let index = 0
-  for (; index + 4 <= n; index += 4) {
-    const at = values + (<usize>index << 3)
-    a = f64x2.pmin(a, v128.load(at))
-    b = f64x2.pmin(b, v128.load(at, 16))
-  }
-  const both = f64x2.pmin(a, b)
-  let least = min(f64x2.extract_lane(both, 0), f64x2.extract_lane(both, 1))
-  for (; index < n; index++) least = min(least, load<f64>(values + (<usize>index << 3)))
-  return least + 0.0
-}
-
-function mostOf(values: usize, n: i32): f64 {
-  let a = f64x2.splat(load<f64>(values))
-  let b = a
-  let index = 0
-  for (; index + 4 <= n; index += 4) {
-    const at = values + (<usize>index << 3)
-    a = f64x2.pmax(a, v128.load(at))
-    b = f64x2.pmax(b, v128.load(at, 16))
-  }
-  const both = f64x2.pmax(a, b)
-  let most = max(f64x2.extract_lane(both, 0), f64x2.extract_lane(both, 1))
-  for (; index < n; index++) most = max(most, load<f64>(values + (<usize>index << 3)))
-  return most + 0.0
 }
 
 /** The bits of a number in the order of numbers, -0 as 0. */
