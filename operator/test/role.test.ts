@@ -2,33 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import { systemClock } from '@truenow/chassis/clock.ts'
 import { createGrpcClient } from '@truenow/chassis/grpc-client.ts'
-import { createLog } from '@truenow/chassis/log.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { Rebalancer } from '@truenow/contracts/gen/truenow/v1/rebalancer_pb.ts'
-import { Registry } from 'prom-client'
-import type { OperatorConfig } from '../src/config.ts'
-import { startOperator } from '../src/role.ts'
 import { clusterSpec, createScene, DEMO, type Scene } from './scene.ts'
+import { startInScene } from './start-in-scene.ts'
 
-const config: OperatorConfig = {
-  TRUENOW_HOST: '127.0.0.1',
-  TRUENOW_HTTP_PORT: 0,
-  TRUENOW_GRPC_PORT: 0,
-  TRUENOW_LOG_LEVEL: 'INFO',
-  TRUENOW_POD_NAME: 'operator-0',
-  TRUENOW_GRACE_SECONDS: 5,
-  TRUENOW_KUBERNETES_NAMESPACE: 'truenow',
-  TRUENOW_CLUSTER: 'truenow',
-  TRUENOW_OPERATOR_NAMESPACE: 'truenow',
-  TRUENOW_OPERATOR_LEASE: 'operator',
-  TRUENOW_OPERATOR_IMAGE: 'truenow:1',
-  TRUENOW_WATCH_NAMESPACES: '',
-  TRUENOW_OPERATOR_RESYNC_SECONDS: 10,
-  TRUENOW_RUNBOOKS_URL: 'https://runbooks.example',
-  TRUENOW_OPERATOR_WORKERS: 8,
-}
 const WAIT_MS_MAX = 20_000
 const holderOf = (scene: Scene) => {
   const lease = scene.kubernetes.find('Lease', { namespace: 'truenow', name: 'operator' })
@@ -38,21 +17,10 @@ const holderOf = (scene: Scene) => {
 async function start(scene: Scene) {
   const lines: string[] = []
   const gaveUp: string[] = []
-  const role = await startOperator(
-    config,
-    {
-      log: createLog({ role: 'operator', destination: { write: (line) => lines.push(line) } }),
-      clock: systemClock,
-      registry: new Registry(),
-      pod: 'operator-0',
-      version: '0.0.0',
-    },
-    {
-      connectKubernetes: async () => scene.kubernetes.port,
-      operands: scene.plane.operands,
-      random: () => 0.5,
-      giveUp: () => gaveUp.push('gave up'),
-    },
+  const role = await startInScene(
+    scene,
+    {},
+    { onLine: (line) => lines.push(line), giveUp: () => gaveUp.push('gave up') },
   )
   const isReady = async () => (await fetch(`http://${role.httpAddress}/readyz`)).ok
   return { ...role, lines, gaveUp, isReady }

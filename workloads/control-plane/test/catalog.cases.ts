@@ -4,7 +4,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { create } from '@bufbuild/protobuf'
 import { systemClock } from '@truenow/chassis/clock.ts'
 import type { KafkaPort } from '@truenow/chassis/kafka-port.ts'
-import { createLog } from '@truenow/chassis/log.ts'
 import type { PostgresPort, Query } from '@truenow/chassis/postgres-port.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import {
@@ -26,17 +25,16 @@ import {
   SlotStateSchema,
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { cursorGroupName, postgresSchemaName, topicName } from '@truenow/contracts/topics.ts'
-import { Registry } from 'prom-client'
-import { type CatalogFollower, createCatalogFollower } from '../src/catalog-follower.ts'
-import { type CatalogService, createCatalogService } from '../src/catalog-service.ts'
-import { type CatalogStore, createCatalogStore } from '../src/catalog-store.ts'
-import { createControlPlaneMetrics } from '../src/metrics.ts'
+import type { CatalogFollower } from '../src/catalog-follower.ts'
+import type { CatalogService } from '../src/catalog-service.ts'
+import type { CatalogStore } from '../src/catalog-store.ts'
 import { migrate } from '../src/migrate.ts'
 import { MIGRATIONS } from '../src/migrations.ts'
 import type { Parts } from '../src/parts.ts'
 import { publishCursors } from '../src/publish-cursors.ts'
 import { CLUSTER_CLAIM_SECONDS } from '../src/put-cluster.ts'
 import type { TableDeclaration } from '../src/table-declaration.ts'
+import { openCatalog } from './open-catalog.ts'
 
 export type CasePorts = Readonly<{
   postgres: PostgresPort
@@ -100,20 +98,17 @@ export function catalogCases(name: string, openPorts: () => Promise<CasePorts>):
       cluster = `c${++clusters}-${process.pid}`,
       postgres: PostgresPort = ports.postgres,
     ): Promise<World> {
-      const identity = { kubernetesNamespace: 'test', cluster }
-      const schema = postgresSchemaName(identity)
-      await migrate(ports.postgres, schema)
-      const store = createCatalogStore(postgres, schema)
-      const log = createLog({ role: 'control-plane', level: 'ERROR' })
-      const follower = createCatalogFollower({ store, log, pollMs: 20, onState: () => {} })
+      const { parts, service } = await openCatalog(ports, {
+        cluster,
+        clock: systemClock,
+        pollMs: 20,
+        postgres,
+      })
+      const { store, follower, kafka, identity } = parts
       closers.push(follower.close)
-      await follower.refresh()
-      const metrics = createControlPlaneMetrics(new Registry())
-      const { kafka } = ports
-      const parts = { store, follower, kafka, identity, clock: systemClock, log, metrics }
       return {
         parts,
-        service: createCatalogService(parts),
+        service,
         store,
         follower,
         kafka,

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
-import { createLog } from '@truenow/chassis/log.ts'
 import type { PostgresPort, Query } from '@truenow/chassis/postgres-port.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import {
@@ -20,16 +19,10 @@ import {
   WatchMovesRequestSchema,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { ReplicaState, SlotStateSchema } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import { postgresSchemaName } from '@truenow/contracts/topics.ts'
-import { Registry } from 'prom-client'
 import { DRAIN_GRACE_MS } from '../src/advance-moves.ts'
-import { createCatalogFollower } from '../src/catalog-follower.ts'
-import { createCatalogService } from '../src/catalog-service.ts'
-import { createCatalogStore } from '../src/catalog-store.ts'
 import { LEADER_CLAIM_SECONDS } from '../src/grant-leader.ts'
-import { createControlPlaneMetrics } from '../src/metrics.ts'
-import { migrate } from '../src/migrate.ts'
 import type { CasePorts } from './catalog.cases.ts'
+import { openCatalog } from './open-catalog.ts'
 
 const refused = (code: string, says: RegExp) => (error: unknown) =>
   error instanceof TrueNowError && error.code === code && says.test(error.message)
@@ -73,26 +66,12 @@ export function movesCases(name: string, openPorts: () => Promise<Ports>): void 
 
     /** A catalog of its own with three shards that do as they are told, and a clock that stands still. */
     async function world(postgres: PostgresPort = ports.postgres, shards = SHARDS) {
-      const identity = { kubernetesNamespace: 'test', cluster: `moves-${++clusters}-${process.pid}` }
-      const schema = postgresSchemaName(identity)
-      await migrate(ports.postgres, schema)
       let nowUs = Date.now() * 1_000
       const clock = { nowUs: () => nowUs, monotonicMs: () => nowUs / 1_000 }
-      const log = createLog({ role: 'control-plane', level: 'ERROR' })
-      const store = createCatalogStore(postgres, schema)
-      const follower = createCatalogFollower({ store, log, pollMs: 60_000, onState: () => {} })
+      const name = `moves-${++clusters}-${process.pid}`
+      const { parts, service } = await openCatalog(ports, { cluster: name, clock, pollMs: 60_000, postgres })
+      const { follower, store } = parts
       closers.push(follower.close)
-      await follower.refresh()
-      const metrics = createControlPlaneMetrics(new Registry())
-      const service = createCatalogService({
-        store,
-        follower,
-        kafka: ports.kafka,
-        identity,
-        clock,
-        log,
-        metrics,
-      })
       const cluster = { uid: 'c', generation: 1n, shards, replicationFactor: 2 }
       await service.putCluster(create(PutClusterRequestSchema, cluster))
       await service.putTable(create(PutTableRequestSchema, { uid: 't', generation: 1n, definitionJson }))

@@ -15,6 +15,7 @@ import { Registry } from 'prom-client'
 import { createHotTierMetrics } from '../src/metrics.ts'
 import { Shard } from '../src/shard.ts'
 import { writeDurably } from '../src/write-durably.ts'
+import { definition, START_US } from './event-blocks.ts'
 import { IdleIngester } from './idle-ingester.ts'
 
 /*
@@ -29,33 +30,17 @@ const SECONDS = Number(process.env.SECONDS ?? 30)
 const SNAPSHOT_SECONDS = Number(process.env.SNAPSHOT_SECONDS ?? 3_600)
 const SECOND_US = 1_000_000
 const RETENTION_US = 3_600 * SECOND_US
-const START_US = 1_754_772_000_000_000
 const GIB = 1024 ** 3
 
+const { rollups: _, ...events } = definition
 const definitions = Array.from(
   { length: TABLES },
   (_, table): TableDefinition => ({
-    namespace: 'production',
+    ...events,
     name: `events_${table}`,
-    version: 1,
-    columns: [
-      { name: 'region', type: 'string', nullable: false },
-      { name: 'product', type: 'string', nullable: false },
-      { name: 'user_id', type: 'string', nullable: false },
-      { name: 'revenue', type: 'float64', nullable: false },
-      { name: 'latency', type: 'float64', nullable: false },
-      { name: 'items', type: 'int64', nullable: false },
-    ],
-    timeColumn: 'event_time_us',
-    idColumn: 'event_id',
-    partitionBy: ['user_id'],
     slots: SLOTS,
     retentionUs: RETENTION_US,
-    allowedLatenessUs: 10 * SECOND_US,
     dedupWindowUs: 600 * SECOND_US,
-    maxFutureSkewUs: 60 * SECOND_US,
-    idleTimeoutUs: 10 * SECOND_US,
-    onMemoryFull: 'Evict',
   }),
 )
 const assigned = Array.from({ length: SLOTS }, (_, slot) => ({

@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { systemClock } from '@truenow/chassis/clock.ts'
 import { createGrpcClient } from '@truenow/chassis/grpc-client.ts'
-import { createLog } from '@truenow/chassis/log.ts'
 import type { RunningRole } from '@truenow/chassis/running-role.ts'
 import { Catalog } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { operatorDashboard } from '@truenow/operator/monitoring/dashboards/operator-dashboard.ts'
 import { clusterSelection, selectionOf } from '@truenow/operator/monitoring/selection.ts'
 import { clusterDashboards } from '@truenow/operator/resources/dashboard-config-maps.ts'
-import { startOperator } from '@truenow/operator/role.ts'
-import { Registry } from 'prom-client'
 import { clusterSpec, createScene, type Scene } from '../../../operator/test/scene.ts'
+import { startInScene } from '../../../operator/test/start-in-scene.ts'
 import { createDemoEvents } from '../src/demo-events.ts'
 import { DEMO_TABLE } from '../src/demo-table.ts'
 import { type Processes, startProcesses } from './start-processes.ts'
@@ -56,7 +53,7 @@ describe('monitoring of real roles by a real Prometheus', () => {
     scene = createScene()
     scene.createCluster(clusterSpec({ monitoring }))
     scene.createTable()
-    operator = await startOperatorInProcess(scene)
+    operator = await startInScene(scene, { TRUENOW_OPERATOR_RESYNC_SECONDS: 1 })
     await whenTrue('the operator has made its cluster Ready', () => {
       scene.runKubelet()
       return scene.cluster()?.status?.phase === 'Ready'
@@ -239,32 +236,4 @@ async function whenTrue(
       assert.fail(`not within ${FIRING_MS_MAX} ms: ${what}\n${await instead()}`)
     await delay(200)
   }
-}
-
-function startOperatorInProcess({ kubernetes, plane }: Scene): Promise<RunningRole> {
-  const log = createLog({ role: 'operator', destination: { write: () => {} } })
-  const context = { log, clock: systemClock, registry: new Registry(), pod: 'operator-0', version: '0.0.0' }
-  const config = {
-    TRUENOW_HOST: '127.0.0.1',
-    TRUENOW_HTTP_PORT: 0,
-    TRUENOW_GRPC_PORT: 0,
-    TRUENOW_LOG_LEVEL: 'INFO',
-    TRUENOW_POD_NAME: 'operator-0',
-    TRUENOW_GRACE_SECONDS: 5,
-    TRUENOW_KUBERNETES_NAMESPACE: 'truenow',
-    TRUENOW_CLUSTER: 'truenow',
-    TRUENOW_OPERATOR_NAMESPACE: 'truenow',
-    TRUENOW_OPERATOR_LEASE: 'operator',
-    TRUENOW_OPERATOR_IMAGE: 'truenow:1',
-    TRUENOW_WATCH_NAMESPACES: '',
-    TRUENOW_OPERATOR_RESYNC_SECONDS: 1,
-    TRUENOW_RUNBOOKS_URL: 'https://runbooks.example',
-    TRUENOW_OPERATOR_WORKERS: 8,
-  } as const
-  return startOperator(config, context, {
-    connectKubernetes: async () => kubernetes.port,
-    operands: plane.operands,
-    random: () => 0.5,
-    giveUp: () => {},
-  })
 }
