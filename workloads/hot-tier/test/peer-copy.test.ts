@@ -56,10 +56,7 @@ function createPeers(logs: readonly SlotLog[]) {
     close: () => Promise.all([...scenes.values()].map((scene) => scene.close())),
   }
 }
-async function withPeers(
-  logs: readonly SlotLog[],
-  body: (peers: ReturnType<typeof createPeers>) => Promise<void>,
-): Promise<void> {
+async function withPeers(logs: readonly SlotLog[], body: (peers: Peers) => Promise<void>): Promise<void> {
   const peers = createPeers(logs)
   try {
     await body(peers)
@@ -88,6 +85,25 @@ const standsAt = (scene: Scene, offset: number, slot = 0) =>
     async () => Number((await stateOf(scene, slot))?.cursor?.offset ?? -1) === offset,
     `stands at ${offset}`,
   )
+type Peers = ReturnType<typeof createPeers>
+/** Shard 0, which serves and has all of a log of so many blocks. */
+async function startGiver(peers: Peers, log: SlotLog, blocks: number): Promise<Scene> {
+  const giver = await peers.start(0)
+  peers.place({ 0: SERVING })
+  fill(log, blocks)
+  await standsAt(giver, blocks - 1)
+  return giver
+}
+/** Shard 1, which joins it. */
+async function startTaker(
+  peers: Peers,
+  environment: Readonly<Record<string, string>> = {},
+  directory?: string,
+): Promise<Scene> {
+  const taker = await peers.start(1, environment, directory)
+  peers.place({ 0: SERVING, 1: JOINING })
+  return taker
+}
 const copies = ({ metric }: Scene, outcome: string) =>
   metric(new RegExp(`^truenow_hot_tier_copies_taken_total\\{outcome="${outcome}"\\} (\\d+)`, 'm'))
 const copyingFrom = async ({ get }: Scene) =>
@@ -109,13 +125,9 @@ const tornIn = (directory: string) =>
 test('peer copy: a shard whose log has lost its beginning is its peer, bit for bit, and goes on as it does', async () => {
   const log = new SlotLog()
   await withPeers([log], async (peers) => {
-    const giver = await peers.start(0)
-    peers.place({ 0: SERVING })
-    fill(log, 20)
-    await standsAt(giver, 19)
+    const giver = await startGiver(peers, log, 20)
     log.startOffset = 15
-    const taker = await peers.start(1)
-    peers.place({ 0: SERVING, 1: JOINING })
+    const taker = await startTaker(peers)
     await standsAt(taker, 19)
     assert.equal(await copies(taker, 'taken'), 1)
     await assertAgree(giver, taker)
@@ -131,17 +143,12 @@ test('peer copy: a shard whose log has lost its beginning is its peer, bit for b
 test('peer copy: started again, the shard goes on from its own volume and asks nobody', async () => {
   const log = new SlotLog()
   await withPeers([log], async (peers) => {
-    const giver = await peers.start(0)
-    peers.place({ 0: SERVING })
-    fill(log, 5)
-    await standsAt(giver, 4)
+    const giver = await startGiver(peers, log, 5)
     log.startOffset = 5
-    const taker = await peers.start(1)
-    peers.place({ 0: SERVING, 1: JOINING })
+    const taker = await startTaker(peers)
     await standsAt(taker, 4)
     await taker.stop()
-    const again = await peers.start(1, {}, taker.directory)
-    peers.place({ 0: SERVING, 1: JOINING })
+    const again = await startTaker(peers, {}, taker.directory)
     await standsAt(again, 4)
     await assertAgree(giver, again)
     assert.ok(Number.isNaN(await copies(again, 'taken')))
@@ -177,14 +184,10 @@ test('peer copy: a peer that leaves in the middle is left for the other one', as
 test('peer copy: where every peer fails, the log is read, and what it has lost is a gap that answers name', async () => {
   const log = new SlotLog()
   await withPeers([log], async (peers) => {
-    const giver = await peers.start(0)
-    peers.place({ 0: SERVING })
-    fill(log, 10)
-    await standsAt(giver, 9)
+    const giver = await startGiver(peers, log, 10)
     await giver.stop()
     log.startOffset = 4
-    const taker = await peers.start(1)
-    peers.place({ 0: SERVING, 1: JOINING }) // So says the catalog still.
+    const taker = await startTaker(peers) // So says the catalog still.
     await standsAt(taker, 9)
     assert.ok((await copies(taker, 'failed')) >= 3)
     const state = await stateOf(taker)
@@ -223,10 +226,7 @@ test('peer copy: a gap is forgotten once all that it may have held has expired',
 test('peer copy: a file that is corrupt on the giver’s disk is refused, and the log heals', async () => {
   const log = new SlotLog()
   await withPeers([log], async (peers) => {
-    const giver = await peers.start(0)
-    peers.place({ 0: SERVING })
-    fill(log, 10)
-    await standsAt(giver, 9)
+    const giver = await startGiver(peers, log, 10)
     const directory = join(giver.directory, 'slots', 'production.events', '0')
     await until(
       async () => (await giver.metric(/snapshots_total\{outcome="written"\} (\d+)/)) > 0,
@@ -239,8 +239,7 @@ test('peer copy: a file that is corrupt on the giver’s disk is refused, and th
     // Those of the snapshot before may still be there.
     const buckets = readdirSync(directory).filter((name) => name.startsWith('bucket-'))
     for (const bucket of buckets) flipByte(join(directory, bucket))
-    const taker = await peers.start(1)
-    peers.place({ 0: SERVING, 1: JOINING })
+    const taker = await startTaker(peers)
     await standsAt(taker, 9)
     assert.ok((await copies(taker, 'refused')) >= 3)
     assert.ok(Number.isNaN(await copies(taker, 'taken')))
@@ -260,8 +259,7 @@ test('peer copy: one that was busy is waited for, and every slot gets its copy',
     for (const log of logs) fill(log, 10)
     for (const slot of logs.keys()) await standsAt(giver, 9, slot)
     for (const log of logs) log.startOffset = 10
-    const taker = await peers.start(1, { TRUENOW_COPIES_MAX: '4' })
-    peers.place({ 0: SERVING, 1: JOINING })
+    const taker = await startTaker(peers, { TRUENOW_COPIES_MAX: '4' })
     for (const slot of logs.keys()) {
       await standsAt(taker, 9, slot)
       await assertAgree(giver, taker, slot)
@@ -281,8 +279,7 @@ test('peer copy: it ends with the assignment, leaves nothing, and the slot can c
     fill(log, 60)
     await standsAt(giver, 59)
     log.startOffset = 60
-    const taker = await peers.start(1)
-    peers.place({ 0: SERVING, 1: JOINING })
+    const taker = await startTaker(peers)
     await until(
       async () => (await taker.metric(/copy_bytes_total\{direction="taken"\} (\d+)/)) > 0,
       'bytes came',
@@ -327,10 +324,7 @@ test('peer copy: a replica that the log has left behind takes a copy instead of 
 test('peer copy: who asks with an older epoch, another incarnation, table or catalog gets none, and is told why', async () => {
   const log = new SlotLog()
   await withPeers([log], async (peers) => {
-    const giver = await peers.start(0)
-    peers.place({ 0: SERVING })
-    fill(log, 2)
-    await standsAt(giver, 1)
+    const giver = await startGiver(peers, log, 2)
     const right = {
       table: { namespace: 'production', name: 'events' },
       tableUid: 'u',
