@@ -15,7 +15,7 @@ import { movesMessage } from './moves-message.ts'
 import type { Parts } from './parts.ts'
 import { readPlacedSlots, slotKeyOf, writePlacedSlots } from './placed-slots.ts'
 import { readShardSayings, type ShardSaying, slotStateOf } from './shard-sayings.ts'
-import { SHARD_SILENT_MS } from './silent-shards.ts'
+import { isSilent } from './silent-shards.ts'
 
 /** Whoever asks by the map of before the commit is told the new one by the old holder for this long. */
 export const DRAIN_GRACE_MS = 5_000
@@ -60,7 +60,7 @@ export async function advanceMoves(
       metrics.moveSteps.inc({ phase: moved.phase })
       log.info({ planId: move.planId, move: move.number, table: move.name, slot: move.slot, phase: moved.phase }, moved.message) // biome-ignore format: one line
     }
-    return movesMessage(query, planId)
+    return movesMessage(query, planId, sayings)
   })
   await follower.refresh()
   return answer
@@ -102,7 +102,7 @@ function stepOf(scene: Scene, move: MoveRow, slot: PlacedSlot): MoveStep {
 
 /** What `from` said of the slot; undefined when that is too long ago to say anything. */
 function reportOf(move: MoveRow, from: ShardSaying | undefined, nowUs: number) {
-  if (from?.report === undefined || nowUs - from.reportedAtUs > SHARD_SILENT_MS * 1_000) return undefined
+  if (from?.report === undefined || isSilent(from.reportedAtUs, nowUs)) return undefined
   const { incarnation, processId, catalogRevision } = from.report
   const state = slotStateOf(from.report, move)
   return {

@@ -3,7 +3,7 @@ import type { PlacedSlot } from '@truenow/kernels/sharding/move-protocol.ts'
 import { claimsCaughtUp } from './caught-up.ts'
 import type { MoveRow } from './move-rows.ts'
 import { type ShardSaying, slotStateOf } from './shard-sayings.ts'
-import { SHARD_SILENT_MS } from './silent-shards.ts'
+import { isSilent, SHARD_SILENT_MS } from './silent-shards.ts'
 
 /*
  * What a move waits for beyond safety, which move-protocol.ts guards: that the moment is a good one. Each answers undefined
@@ -60,7 +60,7 @@ export function whyNotCommitted(
 
 function whySilent(shard: number, saying: ShardSaying | undefined, nowUs: number): string | undefined {
   if (saying === undefined) return `shard ${shard} has never registered`
-  if (nowUs - saying.reportedAtUs <= SHARD_SILENT_MS * 1_000) return undefined
+  if (!isSilent(saying.reportedAtUs, nowUs)) return undefined
   return `shard ${shard} has not reported for ${SHARD_SILENT_MS / 1_000} s`
 }
 

@@ -19,11 +19,15 @@ const PHASES: Readonly<Record<MoveRow['phase'], MovePhase>> = {
   Failed: MovePhase.FAILED,
 }
 
-/** The moves of one plan as callers see them, with how far each copy is. */
-export async function movesMessage(query: Query, planId: string): Promise<MovesResponse> {
+/** The moves of one plan as callers see them, with how far each copy is; `known`: what shards said, where that was read already. */
+export async function movesMessage(
+  query: Query,
+  planId: string,
+  known?: ReadonlyMap<number, ShardSaying>,
+): Promise<MovesResponse> {
   const moves = await readPlan(query, planId)
   const copying = moves.some(({ phase }) => phase === 'Bootstrapping' || phase === 'CaughtUp')
-  const sayings = copying ? await readShardSayings(query) : new Map<number, ShardSaying>()
+  const sayings = known ?? (copying ? await readShardSayings(query) : new Map<number, ShardSaying>())
   return create(MovesResponseSchema, {
     moves: moves.map((move) => ({
       number: move.number,

@@ -4,6 +4,7 @@ import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb
 import { cursorGroupName } from '@truenow/contracts/topics.ts'
 import { getPlacement } from './get-placement.ts'
 import type { Parts } from './parts.ts'
+import { nameOf } from './read-catalog.ts'
 
 /** Shards report once a second; whoever watches a lag looks every half minute at most. */
 export const PUBLISH_CURSORS_MS = 30_000
@@ -50,7 +51,7 @@ export function appliedOffsets({ catalog, loads }: GetPlacementResponse): Applie
     }
   }
   return (catalog?.tables ?? []).flatMap(({ versionsJson, topic, slots }) => {
-    const { namespace, name } = JSON.parse(versionsJson[0] ?? '{}') as { namespace: string; name: string }
+    const { namespace, name } = nameOf(versionsJson)
     const nextOffsets = new Map<number, number>()
     for (const { slot, replicas } of slots) {
       const serving = replicas

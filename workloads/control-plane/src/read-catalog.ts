@@ -10,6 +10,10 @@ export const REPLICA_STATES = {
 } as const
 type ReplicaStateName = keyof typeof REPLICA_STATES
 
+/** Namespace and name of a table, from its versions as watchers get them. */
+export const nameOf = ([first = '{}']: readonly string[]): Readonly<{ namespace: string; name: string }> =>
+  JSON.parse(first)
+
 /** Reads what every watcher sees: live tables only. `query` belongs to a transaction, so all of it is one revision. */
 export async function readCatalog(query: Query): Promise<CatalogSnapshot> {
   const [catalog] = await query<{ catalog_id: string; revision: number; replication_factor: number }>(

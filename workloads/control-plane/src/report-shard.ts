@@ -14,6 +14,7 @@ import { goOnAbove } from './go-on-above.ts'
 import { readOpenMovesOf, writeMove } from './move-rows.ts'
 import type { Parts } from './parts.ts'
 import { readPlacedSlots, type SlotChange, slotKeyOf, writePlacedSlots } from './placed-slots.ts'
+import { nameOf } from './read-catalog.ts'
 
 /** A joining replica that says it has caught up, with where to look whether that is so. */
 type Candidate = Readonly<{
@@ -118,7 +119,7 @@ function candidatesOf({ follower }: Parts, { shard, incarnation, slots }: Report
     states.set(key, ofTable.set(state.slot, state))
   }
   return tables.flatMap(({ versionsJson, topic, slots: assignments }) => {
-    const { namespace, name } = JSON.parse(versionsJson[0] ?? '{}') as { namespace: string; name: string }
+    const { namespace, name } = nameOf(versionsJson)
     const ofTable = states.get(keyOf(namespace, name))
     return assignments.flatMap(({ slot, epoch, replicas }) => {
       const state = ofTable?.get(slot)

@@ -3,6 +3,9 @@ import type { Query } from '@truenow/chassis/postgres-port.ts'
 /** A shard reports about once a second; one that has not for this long cannot be counted on to answer. */
 export const SHARD_SILENT_MS = 10_000
 
+export const isSilent = (reportedAtUs: number, nowUs: number): boolean =>
+  nowUs - reportedAtUs > SHARD_SILENT_MS * 1_000
+
 /**
  * Shards that hold replicas and have said nothing for SHARD_SILENT_MS, ascending. The catalog goes on calling their replicas
  * serving, since whoever comes back with its volume is what it was; but nobody may be told that they are there.
