@@ -7,6 +7,7 @@ import { ownedFields } from '../owned-fields.ts'
 import { childrenOf } from '../resources/all-children.ts'
 import type { KubernetesObject } from '../resources/kubernetes-object.ts'
 import type { Step } from '../step.ts'
+import { removeSpare } from './remove-spare.ts'
 
 /**
  * Every object the cluster consists of, by server-side apply of a pure function of spec and image, in order. One that still
@@ -26,14 +27,18 @@ export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, C
         const stand = await ensureChild(context, cluster, desired)
         if (stand === 'unseen' && WORKLOADS.includes(kind)) unseen.push(`${kind} ${metadata.name}`)
         if (stand !== 'taken') continue
-        const message = `${kind} ${metadata.name} is there and is not this cluster's; delete it, or give the cluster another name.`
-        return { kind: 'wait', seconds: 10, reason: 'NameTaken', message }
+        return { kind: 'wait', seconds: 10, reason: 'NameTaken', message: takenMessage(desired) }
       }
-      await removeSpareBudgets(context, cluster, wanted)
+      // The one kind that a smaller spec does without.
+      await removeSpare(context, cluster, childResource('PodDisruptionBudget'), wanted)
       return { kind: 'done', facts: { unseen } }
     },
   }
 }
+
+/** What to do about a name that another's object has. */
+export const takenMessage = ({ kind, metadata }: KubernetesObject): string =>
+  `${kind} ${metadata.name} is there and is not this cluster's; delete it, or give the cluster another name.`
 
 const WORKLOADS = ['Deployment', 'StatefulSet']
 
@@ -100,23 +105,5 @@ async function applyChild(
   } catch (error) {
     if (!force && error instanceof KubernetesError && error.reason === 'Conflict') return undefined
     throw error
-  }
-}
-
-/** Disruption budgets are the one kind that a smaller spec does without; only this cluster's own are removed. */
-async function removeSpareBudgets(
-  { kubernetes, childrenOfKind, applied }: OperatorContext,
-  { metadata }: TrueNowCluster,
-  wanted: readonly KubernetesObject[],
-): Promise<void> {
-  const kind = 'PodDisruptionBudget'
-  const needed = new Set(wanted.filter((one) => one.kind === kind).map((one) => one.metadata.name))
-  for (const { metadata: budget } of childrenOfKind<Stored>(kind)) {
-    const { namespace, name, uid, ownerReferences = [] } = budget
-    const ours =
-      namespace === metadata.namespace && ownerReferences.some((owner) => owner.uid === metadata.uid)
-    if (!ours || needed.has(name) || budget.deletionTimestamp !== undefined) continue
-    await kubernetes.remove(childResource(kind), { namespace, name }, uid)
-    applied.delete(`${metadata.uid}/${kind}/${name}`)
   }
 }

@@ -1,13 +1,14 @@
 import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import type { ClusterFacts } from '../cluster-facts.ts'
 import type { Judgement } from '../conditions/judgement.ts'
-import { KubernetesError, type Resource, type Stored } from '../kubernetes/kubernetes-port.ts'
+import { KubernetesError } from '../kubernetes/kubernetes-port.ts'
 import { MONITORING_RESOURCES } from '../kubernetes/resources.ts'
 import type { OperatorContext } from '../operator-context.ts'
 import type { KubernetesObject } from '../resources/kubernetes-object.ts'
 import { monitoringChildrenOf } from '../resources/monitoring-children.ts'
 import type { Step } from '../step.ts'
-import { ensureChild } from './ensure-children.ts'
+import { ensureChild, takenMessage } from './ensure-children.ts'
+import { removeSpare } from './remove-spare.ts'
 
 const MONITORED = 'Monitored'
 /** What ends a pass, whatever it was doing. */
@@ -58,10 +59,9 @@ async function ensure(
     if (state !== 'followed') continue
     for (const desired of ofKind) {
       if ((await ensureChild(context, cluster, desired)) !== 'taken') continue
-      const message = `${kind} ${desired.metadata.name} is there and is not this cluster's; delete it, or give the cluster another name.`
-      return done('False', 'NameTaken', message)
+      return done('False', 'NameTaken', takenMessage(desired))
     }
-    await removeSpare(context, cluster, resource, ofKind)
+    await removeSpare(context, cluster, resource, wanted)
   }
   if (missing.length > 0) {
     const message = `This Kubernetes serves no ${missing.join(' and no ')}: install the CRDs of the Prometheus Operator (monitoring.coreos.com/v1), and they are made within a minute; or set these fields of spec.monitoring to false.`
@@ -77,22 +77,4 @@ async function ensure(
     'AsSpecified',
     `There are: ${wanted.map(({ kind, metadata }) => `${kind} ${metadata.name}`).join(', ')}.`,
   )
-}
-
-/** Only this cluster's own, by its uid. */
-async function removeSpare(
-  { kubernetes, childrenOfKind, applied }: OperatorContext,
-  { metadata }: TrueNowCluster,
-  resource: Resource,
-  wanted: readonly KubernetesObject[],
-): Promise<void> {
-  const needed = new Set(wanted.map((one) => one.metadata.name))
-  for (const { metadata: spare } of childrenOfKind<Stored>(resource.kind)) {
-    const { namespace, name, uid, ownerReferences = [] } = spare
-    const ours =
-      namespace === metadata.namespace && ownerReferences.some((owner) => owner.uid === metadata.uid)
-    if (!ours || needed.has(name) || spare.deletionTimestamp !== undefined) continue
-    await kubernetes.remove(resource, { namespace, name }, uid)
-    applied.delete(`${metadata.uid}/${resource.kind}/${name}`)
-  }
 }
