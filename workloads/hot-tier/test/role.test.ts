@@ -449,12 +449,12 @@ test('hot-tier: over its memory budget the oldest buckets leave, and the answer 
     await count(scene) // Once all are in, what leaves is settled.
     await until(async () => (await scene.metric(/evicted_buckets_total (\d+)/)) > 0, 'evictions')
     await until(async () => (await scene.metric(/resident_bytes (\d+)/)) <= 0.0005 * 2 ** 30, 'within the budget') // biome-ignore format: one line
-    const { slots } = await ask(scene, { shape: counting }, upTo(scene))
+    // One answer, because the next bucket may leave between two.
+    const { slots, rows } = await ask(scene, { shape: counting }, upTo(scene))
     const retainedFromUs = Number(slots[0]?.retainedFromUs)
     assert.ok(retainedFromUs > LOG_START_US)
-    const held = await ask(scene, { startUs: BigInt(retainedFromUs), shape: counting }, [{ slot: 0 }])
     const rowsSince = (BUCKETS - Math.ceil((retainedFromUs - LOG_START_US) / 2_000_000)) * ROWS
-    assert.deepEqual(held.rows, [[rowsSince]])
+    assert.deepEqual(rows, [[rowsSince]])
   })
 })
 
