@@ -46,8 +46,8 @@ unit: $(INSTALLED) ## Unit and property tests
 integration: $(INSTALLED) ## Tests against real Kafka, PostgreSQL and Redis, started by the tests
 	@node e2e/test.ts integration
 
-e2e: $(INSTALLED) ## End-to-end tests on a local Kubernetes of their own
-	@node e2e/test.ts e2e
+e2e: $(INSTALLED) ## End-to-end tests on a local Kubernetes of their own, with the long scenarios; writes docs/results/e2e.md
+	@node e2e/test.ts e2e-long
 
 image: $(INSTALLED) ## Build the TrueNow image as an OCI archive without Docker
 	@node e2e/cluster/main.ts image

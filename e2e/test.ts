@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { writeScenarios } from './write-scenarios.ts'
 
 /*
  * `make test`: every stage in order, its time, and at the end the count of tests. A stage that finds no test fails, and
@@ -34,11 +35,20 @@ const STAGES: Readonly<Record<string, Stage>> = {
       ...find('workloads/*/test/**/*.test.ts'),
       ...find('operator/test/**/*.test.ts'),
     ]),
-  e2e: endToEnd,
+  e2e: () => endToEnd(['e2e/*.test.ts']),
+  'e2e-long': async () => {
+    const lines: string[] = []
+    const counts = await endToEnd(['e2e/*.test.ts', 'e2e/scenarios/*.test.ts'], (line) => lines.push(line))
+    if (counts.failed === 0 && counts.skipped === 0) writeScenarios(root, lines)
+    return counts
+  },
 }
 
 /** The local Kubernetes proves itself first; then one cluster with TrueNow on it serves every other file. */
-async function endToEnd(): Promise<Counts> {
+async function endToEnd(
+  patterns: readonly string[],
+  onScenario: (line: string) => void = () => {},
+): Promise<Counts> {
   if (!canRunAll) {
     console.log('end-to-end tests need root on Linux: skipped')
     return { passed: 0, failed: 0, skipped: 1 }
@@ -48,7 +58,9 @@ async function endToEnd(): Promise<Counts> {
   const { startTestCluster } = await import('./test-cluster.ts')
   const cluster = await startTestCluster((line) => console.log(line))
   try {
-    const whole = await nodeTests('e2e', find('e2e/*.test.ts'), 1)
+    const whole = await nodeTests('e2e', patterns.flatMap(find), 1, (line) => {
+      if (line.startsWith('{"scenario":')) onScenario(line)
+    })
     const sum = (key: keyof Counts) => bare[key] + whole[key]
     return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') }
   } finally {
@@ -67,11 +79,17 @@ async function command(what: string, argv: readonly string[]): Promise<void> {
   console.log(`✔ ${what} (${seconds(started)} s)`)
 }
 
-async function nodeTests(what: string, files: readonly string[], concurrency = 2): Promise<Counts> {
+async function nodeTests(
+  what: string,
+  files: readonly string[],
+  concurrency = 2,
+  onLine: (line: string) => void = () => {},
+): Promise<Counts> {
   if (files.length === 0) throw new Error(`${what}: no test file was found`)
   const counts = { tests: 0, passed: 0, failed: 0, skipped: 0 }
   const args = ['--test', '--test-reporter=spec', `--test-concurrency=${concurrency}`, ...files]
   const { code } = await run(['node', ...args], (line) => {
+    onLine(line)
     const [, name, value] = /^ℹ (tests|pass|fail|cancelled|skipped|todo) (\d+)$/.exec(line) ?? []
     if (name === 'tests') counts.tests += Number(value)
     if (name === 'pass') counts.passed += Number(value)

@@ -1,0 +1,36 @@
+import { writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import type { SamplerResult } from './sampler/run-sampler.ts'
+
+/** Writes what the sampler said of every scenario of a whole run to docs/results/e2e.md. `lines`: one JSON object each. */
+export function writeScenarios(root: string, lines: readonly string[]): void {
+  const rows = lines.map((line) => rowOf(JSON.parse(line) as SamplerResult))
+  const [cpu] = cpus()
+  const page = [
+    '# Every disturbance on a real Kubernetes, under the sampler',
+    '',
+    `Written by \`make e2e\` on ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${cpu?.model.trim()}. Each answer is judged by a recount of the log up to its own positions;`,
+    'partial answers name what is missing, failed ones were errors, and the outage is the longest stretch from the first of either to the next good answer.',
+    '',
+    '| scenario | samples | wrong | partial | failed | outage, ms | watermark lag, s | took, s | events written |',
+    '|---|---|---|---|---|---|---|---|---|',
+    ...rows,
+    '',
+  ]
+  writeFileSync(join(root, 'docs/results/e2e.md'), page.join('\n'))
+}
+
+function rowOf(result: SamplerResult): string {
+  const { scenario, samples, wrong, partial, failed, outage_ms: outage, lag_us: lag, took_s: took } = result
+  const cells = [
+    samples,
+    wrong,
+    partial,
+    failed,
+    outage,
+    lag === null ? 'unknown' : (lag / 1e6).toFixed(1),
+    took,
+  ]
+  return `| ${[`\`${scenario}\``, ...cells, result.events_written].join(' | ')} |`
+}
