@@ -16,6 +16,7 @@ import { createLeaderEpochs } from './leader-epochs.ts'
 import { createOperatorMetrics, type OperatorMetrics } from './metrics.ts'
 import type { Operands } from './operands.ts'
 import type { OperatorContext } from './operator-context.ts'
+import { rebalancerRoutes } from './rebalancer-routes.ts'
 import { createRebalancerService } from './rebalancer-service.ts'
 import { type WatchedObjects, watchObjects } from './watched-objects.ts'
 import { operandsWhileLeading, portWhileLeading } from './while-leading.ts'
@@ -49,10 +50,12 @@ export async function startOperator(
   const operator = startLoop(parts)
 
   const grpc = createGrpcServer({ role: 'operator', log, registry, health })
-  grpc.add(Rebalancer, createRebalancerService(operator))
+  const rebalancer = createRebalancerService(operator)
+  grpc.add(Rebalancer, rebalancer)
   const grpcPort = await grpc.listen(config.TRUENOW_HOST, config.TRUENOW_GRPC_PORT)
   shutdown.onClose('grpc', grpc.close)
   const http = createHttpServer({ role: 'operator', context, health })
+  rebalancerRoutes(http.app, rebalancer)
   const httpPort = await http.listen(config.TRUENOW_HOST, config.TRUENOW_HTTP_PORT)
   shutdown.onClose('http', http.close)
   shutdown.onClose('readiness', async () => health.setReady(false, 'shutting down'))

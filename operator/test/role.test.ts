@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
@@ -224,6 +226,59 @@ test('the rebalancer API: plan, approve and watch to the end, over gRPC and thro
     )
   } finally {
     rebalancer.close()
+    await operator.close()
+  }
+})
+
+test('the rebalancer API over HTTP: the same, in JSON, and refusals with a status', async () => {
+  const scene = createScene()
+  const hotTier = { shards: 3, replicationFactor: 2, memoryPerShard: '1Gi', workers: 1, storage: { size: '2Gi' } } // biome-ignore format: one line
+  scene.createCluster(clusterSpec({ hotTier }))
+  scene.createTable()
+  const operator = await start(scene)
+  const url = `http://${operator.httpAddress}/v1/namespaces/apps/rebalances/even`
+  const plan = (cluster: string) =>
+    fetch(url, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ cluster }),
+    })
+  try {
+    await until('Ready', () => {
+      scene.runKubelet()
+      return scene.cluster()?.status?.phase === 'Ready'
+    })
+    assert.equal((await fetch(`${url}/approve`, { method: 'POST' })).status, 400)
+    assert.equal((await fetch(url)).status, 400)
+    assert.equal((await plan('none')).status, 400)
+    assert.equal((await plan('No Name')).status, 400)
+    assert.equal(((await (await plan('demo')).json()) as { state: string }).state, 'PendingProposal')
+    const watch = await fetch(`${url}?watch=true`)
+    assert.equal(watch.headers.get('content-type'), 'application/x-ndjson; charset=utf-8')
+    assert.ok(watch.body !== null)
+    const states: string[] = []
+    const body = Readable.fromWeb(watch.body)
+    for await (const line of createInterface({ input: body })) {
+      const { state, moves, move_count, moves_ended } = JSON.parse(line)
+      if (state !== states.at(-1)) states.push(state)
+      if (state === 'ProposalReady') {
+        assert.deepEqual([moves.length, move_count], [2, 2])
+        assert.equal((await fetch(`${url}/approve`, { method: 'POST' })).status, 200)
+      }
+      if (state !== 'Ready') continue
+      assert.equal(moves_ended, 2)
+      break
+    }
+    assert.deepEqual(
+      states.filter((state) => state !== 'PendingProposal'),
+      ['ProposalReady', 'Rebalancing', 'Ready'],
+    )
+    assert.equal(((await (await fetch(url)).json()) as { state: string }).state, 'Ready')
+    const closedMs = performance.now()
+    await operator.close()
+    assert.ok(performance.now() - closedMs < 5_000, 'the close waits for no watcher')
+    body.destroy()
+  } finally {
     await operator.close()
   }
 })
