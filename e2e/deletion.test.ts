@@ -9,7 +9,7 @@ import { generateEvents } from './load/generate-events.ts'
 import { postEvents } from './load/post-events.ts'
 import { type DeletionPolicy, secondCluster } from './second-cluster.ts'
 import { kubectl } from './target.ts'
-import { testCluster } from './test-cluster.ts'
+import { longTest, testCluster } from './test-cluster.ts'
 
 /*
  * Whatever is deleted ends within 90 s; what stays is told by an Event, and the same identity created again finds it. All on
@@ -127,17 +127,20 @@ test('a Table whose policy is Retain leaves its topic; created again it finds it
   await oldRowsAnswer()
 })
 
-test('a TrueNowCluster whose policy is Retain leaves topics, catalog and volumes; created again it finds them', async () => {
-  await deleteInTime(`truenowcluster/${name}`, '--cascade=foreground')
-  const label = `truenow.io/cluster=${name}`
-  await here('wait', '--for=delete', 'pods', '-l', label, `--timeout=${END_S_MAX}s`)
-  assert.equal(await here('get', `pvc/${volume}`, '-o', 'jsonpath={.status.phase}'), 'Bound')
-  assert.deepEqual(await partitionsOf(topic('events')), [8])
-  await create('Retain')
-  await oldRowsAnswer()
-  for (const thing of [topic('events'), volume, 'PostgreSQL schema '])
-    await eventTells(namespace, 'DataRetained', thing)
-})
+longTest(
+  'a TrueNowCluster whose policy is Retain leaves topics, catalog and volumes; created again it finds them',
+  async () => {
+    await deleteInTime(`truenowcluster/${name}`, '--cascade=foreground')
+    const label = `truenow.io/cluster=${name}`
+    await here('wait', '--for=delete', 'pods', '-l', label, `--timeout=${END_S_MAX}s`)
+    assert.equal(await here('get', `pvc/${volume}`, '-o', 'jsonpath={.status.phase}'), 'Bound')
+    assert.deepEqual(await partitionsOf(topic('events')), [8])
+    await create('Retain')
+    await oldRowsAnswer()
+    for (const thing of [topic('events'), volume, 'PostgreSQL schema '])
+      await eventTells(namespace, 'DataRetained', thing)
+  },
+)
 
 test('their namespace ends while no operator runs', async () => {
   await kubectl(cluster, [...OPERATOR, 'scale', 'deployment/truenow-operator', '--replicas=0'])
@@ -149,17 +152,20 @@ test('their namespace ends while no operator runs', async () => {
   assert.deepEqual(await partitionsOf(topic('events')), [8])
 })
 
-test('the same identity in a namespace made anew adopts the log; with Delete, topics and volumes go with the cluster', async () => {
-  await create('Delete')
-  await oldRowsAnswer()
-  await clusterReady()
-  await deleteInTime(`truenowcluster/${name}`)
-  await eventTells(namespace, 'DataDeleted', 'Topics, catalog and volumes are deleted')
-  assert.deepEqual(await partitionsOf(topic('events')), [0])
-  await here('wait', '--for=delete', `pvc/${volume}`, `--timeout=${END_S_MAX}s`)
-})
+longTest(
+  'the same identity in a namespace made anew adopts the log; with Delete, topics and volumes go with the cluster',
+  async () => {
+    await create('Delete')
+    await oldRowsAnswer()
+    await clusterReady()
+    await deleteInTime(`truenowcluster/${name}`)
+    await eventTells(namespace, 'DataDeleted', 'Topics, catalog and volumes are deleted')
+    assert.deepEqual(await partitionsOf(topic('events')), [0])
+    await here('wait', '--for=delete', `pvc/${volume}`, `--timeout=${END_S_MAX}s`)
+  },
+)
 
-test('their namespace ends while the operator runs, which tells in its own what stays', async () => {
+longTest('their namespace ends while the operator runs, which tells in its own what stays', async () => {
   const manifests = secondCluster({ namespace, tables: [{ object: 'events' }] })
   await kubectl(cluster, ['apply', '-f', '-'], manifests)
   await here('wait', '--for=condition=Synced', 'table/events', '--timeout=120s')

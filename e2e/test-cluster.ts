@@ -1,3 +1,4 @@
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { attachCluster, type Cluster, startCluster } from './cluster/cluster.ts'
 import { defaultInstance } from './cluster/instance-layout.ts'
@@ -8,6 +9,11 @@ import { createProgress } from './progress.ts'
 export const root: string = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 /** TRUENOW_TEST_INSTANCE names a cluster that stands already, to run one file by hand while writing it. */
 export const TEST_INSTANCE: string = process.env.TRUENOW_TEST_INSTANCE ?? defaultInstance(root, 'test')
+
+/** A test of `make e2e` only: `make test` has a shorter one of its kind. */
+export const longTest = (name: string, body: () => Promise<void>): void => {
+  if (process.env.TRUENOW_E2E_LONG === '1') test(name, body)
+}
 
 /** Starts the cluster of the end-to-end stage with TrueNow and the quickstart on it; every e2e file then attaches. */
 export async function startTestCluster(print: (line: string) => void): Promise<Cluster> {
