@@ -7,7 +7,7 @@ import type { OracleCase } from './judge-case.ts'
 /** Statements that are asked of one table: DuckDB's table is made once for them. Large tables cost more, and get fewer. */
 export const STATEMENTS_A_TABLE = 50
 const statementsFor = (rows: number): number =>
-  rows <= 1_000 ? STATEMENTS_A_TABLE : rows <= 10_000 ? 20 : 12
+  rows <= 1_000 ? STATEMENTS_A_TABLE : rows <= 10_000 ? 20 : 25
 /** Rows whose values statements may name, at most. */
 const NAMED_MAX = 40
 

@@ -96,13 +96,13 @@ const FOCUSES: Readonly<Record<Focus, FocusRules>> = {
     records: { minLength: 10, maxLength: 30 },
     copies: fc.constant(60),
   },
-  /** More texts than codes of two bytes can name, in one shard. */
+  /** More texts than codes of two bytes can name, in one shard, or sketches of more than one to merge. */
   texts: {
     ...plain,
     weight: 0, // Large: judge-many.ts says when.
     lead: fc.constant<ColumnShape>({ type: 'string', style: 'many', nulls: 'some' }),
     columnsMax: 2,
-    shardsMax: 1,
+    shardsMax: 2,
     retentionSeconds: [3_600],
     records: { minLength: 25, maxLength: 28 },
     rowsMin: 10,

@@ -4,10 +4,11 @@ import { arbitraryCase, arbitraryLargeCase, STATEMENTS_A_TABLE } from './arbitra
 import { judgeCase, type OracleCase } from './judge-case.ts'
 import { Tally } from './tally.ts'
 
-/** A batch is a run of its own, whose seed is one above that of the batch before: a failure is repeated in seconds. */
+/**
+ * A batch is a run of its own, whose seed is one above that of the batch before: a failure is repeated in seconds. It begins
+ * with one table of tens of thousands of texts.
+ */
 const TABLES_A_BATCH = 40
-/** One of so many batches begins with a table of tens of thousands of texts. */
-const BATCHES_A_LARGE_TABLE = 3
 
 export type JudgeManyOptions = Readonly<{
   shrinks?: boolean
@@ -40,7 +41,7 @@ export async function judgeMany(
   }
   try {
     for (let batch = 0; tally.queries < queries && !isEnough(); batch++) {
-      if (batch % BATCHES_A_LARGE_TABLE === 0) await check(arbitraryLargeCase, batch, 1)
+      await check(arbitraryLargeCase, batch, 1)
       const left = Math.max(1, Math.ceil((queries - tally.queries) / STATEMENTS_A_TABLE))
       await check(arbitraryCase, batch, Math.min(TABLES_A_BATCH, left))
     }

@@ -130,8 +130,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a null text as a key is the empty text',
     file: kernels('plan/key-cells.ts'),
-    from: 'const validity = hasValidity ?',
-    to: 'const validity = factor < 0 ?',
+    from: 'const validity = chunk.validityAt(index)',
+    to: 'const validity = factor < 0 ? chunk.validityAt(index) : 0',
   },
   {
     name: 'a column that comes late is all valid in rows before it',

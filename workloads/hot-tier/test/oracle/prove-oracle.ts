@@ -7,7 +7,7 @@ import { survive } from './survive.ts'
  * Ctrl-C ends it after the mistake at hand, with those that were made by then.
  */
 const SEED = Number(process.env.SEED ?? 20_261_126)
-const QUERIES = Number(process.env.QUERIES ?? 2_000)
+const QUERIES = Number(process.env.QUERIES ?? 10_000)
 const ONLY = process.env.ONLY ?? ''
 const TARGET = new URL('../../../../docs/results/oracle.md', import.meta.url)
 
