@@ -121,7 +121,7 @@ async function measure(question: Question, threads: number, { router }: BenchWor
   ]
   const answers = new Map<string, Rows>()
   for (const [name, ask] of asks) answers.set(name, await ask()) // The warm-up.
-  for (const { name } of peers) mustAgree(question, answers.get('ours') ?? [], name, answers.get(name) ?? [])
+  await mustAgree(question, answers)
   const times = new Map(asks.map(([name]) => [name, [] as number[]]))
   for (let run = 0; run < RUNS; run++) {
     for (const [name, ask] of asks) {
@@ -149,10 +149,33 @@ async function measure(question: Question, threads: number, { router }: BenchWor
   })
 }
 
-function mustAgree({ row, bound }: Question, ours: Rows, name: string, theirs: Rows): void {
+/** Ours equals the truth, or each peer where there is none beside them; peers that answer about equal it within their own bound. */
+async function mustAgree(question: Question, answers: ReadonlyMap<string, Rows>): Promise<void> {
+  const { truth, bound } = question
+  const ours = answers.get('ours') ?? []
+  const exact = truth && (await peers.find(({ name }) => name === 'duckdb')?.ask({ ...question, ...truth }))
+  if (truth !== undefined && exact !== undefined) {
+    mustEqual(question, bound, { name: 'ours', rows: ours }, { name: 'the truth', rows: exact })
+    for (const { name } of peers)
+      mustEqual(
+        question,
+        truth.peerBound,
+        { name, rows: answers.get(name) ?? [] },
+        { name: 'the truth', rows: exact },
+      )
+    return
+  }
+  for (const { name } of peers)
+    mustEqual(question, bound, { name: 'ours', rows: ours }, { name, rows: answers.get(name) ?? [] })
+}
+
+type Answer = Readonly<{ name: string; rows: Rows }>
+
+/** Ends the benchmark where the two are more than `bound` apart, relatively. */
+function mustEqual({ row }: Question, bound: number, one: Answer, two: Answer): void {
   const sorted = (rows: Rows) =>
     rows.map((each) => each.map(cellOf)).toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
-  const [mine, other] = [sorted(ours), sorted(theirs)]
+  const [mine, other] = [sorted(one.rows), sorted(two.rows)]
   const agree = (a: string | number, b: string | number | undefined) =>
     typeof a === 'number' && typeof b === 'number' ? Math.abs(a - b) <= bound * Math.abs(b) : a === b
   const wrong = mine.findIndex(
@@ -160,7 +183,7 @@ function mustAgree({ row, bound }: Question, ours: Rows, name: string, theirs: R
   )
   if (mine.length === other.length && wrong < 0) return
   console.error(
-    `${row}: ours and ${name} differ: ${mine.length} and ${other.length} rows; ${JSON.stringify(mine[wrong])} and ${JSON.stringify(other[wrong])}`,
+    `${row}: ${one.name} and ${two.name} differ: ${mine.length} and ${other.length} rows; ${JSON.stringify(mine[wrong])} and ${JSON.stringify(other[wrong])}`,
   )
   process.exit(1)
 }
