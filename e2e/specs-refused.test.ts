@@ -73,6 +73,12 @@ const REFUSALS: ReadonlyArray<readonly [what: string, object: () => Manifest, an
     'The TrueNowCluster "wrong" is invalid: spec.kafka.topics: Invalid value: "object": minInsyncReplicas is above replicationFactor, so nothing could ever be acknowledged; lower it',
   ],
   [
+    'an autoscaler below its floor',
+    () =>
+      newCluster((spec) => Object.assign(spec, { query: { replicas: 3, autoscaling: { maxReplicas: 2 } } })),
+    'The TrueNowCluster "wrong" is invalid: spec.query: Invalid value: "object": autoscaling.maxReplicas is below replicas, which is its floor; raise it or lower replicas',
+  ],
+  [
     'a name that leaves no room for those of its objects',
     () => newCluster((_, { metadata }) => Object.assign(metadata, { name: 'c'.repeat(41) })),
     `The TrueNowCluster "${'c'.repeat(41)}" is invalid: <nil>: Invalid value: "object": the name may have at most 40 characters, so that the names of its objects fit; choose a shorter one`,

@@ -50,6 +50,12 @@ const cases: ReadonlyArray<[what: string, spec: object, said: readonly RegExp[]]
     { hotTier: { ...hotTier, storage: { size: 'big' } } },
     [/storage\.size is no quantity/],
   ],
+  ['an autoscaler of one size', { query: { replicas: 3, autoscaling: { maxReplicas: 3 } } }, []],
+  [
+    'an autoscaler below its floor',
+    { ingester: { autoscaling: { maxReplicas: 1 } } },
+    [/ingester\.autoscaling\.maxReplicas is below replicas/],
+  ],
   ['the last lawful port', brokers('a:65535'), []],
   ['a port beyond', brokers('a:9092', 'b:65536'), [/brokers\[1\]/]],
   ['port zero', brokers('a:0'), [/brokers\[0\]/]],

@@ -10,7 +10,7 @@ const MEMORY_BYTES_MAX = 128 * 2 ** 30
  * What is wrong with a spec, each with path, rule and remedy; empty when nothing is. The same rules as the CRD's, for a
  * cluster on which those were not enforced, and those that CEL cannot say. Values are not told: they may be secrets. Pure.
  */
-export function clusterProblems({ hotTier, kafka }: TrueNowClusterSpec): string[] {
+export function clusterProblems({ hotTier, kafka, ...roles }: TrueNowClusterSpec): string[] {
   const problems: string[] = []
   const { shards, replicationFactor, memoryPerShard, workers = HOT_TIER_WORKERS_DEFAULT, storage } = hotTier
   if (replicationFactor > shards)
@@ -30,6 +30,13 @@ export function clusterProblems({ hotTier, kafka }: TrueNowClusterSpec): string[
     problems.push('spec.hotTier.memoryPerShard is above 128Gi, more than a shard can use; lower it')
   if (bytes(storage.size) === undefined)
     problems.push('spec.hotTier.storage.size is no quantity of bytes, such as 2Gi')
+  for (const role of ['gateway', 'ingester', 'query'] as const) {
+    const { autoscaling, replicas = 2 } = roles[role] ?? {}
+    if (autoscaling !== undefined && autoscaling.maxReplicas < replicas)
+      problems.push(
+        `spec.${role}.autoscaling.maxReplicas is below replicas, which is its floor; raise it or lower replicas`,
+      )
+  }
   for (const [index, broker] of kafka.brokers.entries()) {
     const port = Number(broker.split(':').at(-1))
     if (!Number.isInteger(port) || port < 1 || port > 65_535)

@@ -185,6 +185,49 @@ test('reconcile: a cluster is not called Ready for a spec whose workloads the ca
   assert.equal(conditionsOf(cluster()).Ready, 'True AllServing')
 })
 
+test('reconcile: what an autoscaler scales keeps its number of pods, within bounds; without one the spec’s is back', async () => {
+  const { operator, scene, kubernetes, events } = await ready()
+  const to = (gateway: object) =>
+    scene.editSpec('TrueNowCluster', 'demo', (spec) => void Object.assign(spec, { gateway }))
+  const at = { ...DEMO, name: 'demo-gateway' }
+  const pods = () => (kubernetes.find('Deployment', at)?.spec as { replicas: number } | undefined)?.replicas
+  const scale = (replicas: number) =>
+    kubernetes.edit(
+      'Deployment',
+      at,
+      (draft) => void Object.assign(draft.spec as object, { replicas }),
+      'horizontal-pod-autoscaler',
+    )
+  to({ replicas: 2, autoscaling: { maxReplicas: 6 } })
+  await operator.settle()
+  const spec = kubernetes.find('HorizontalPodAutoscaler', at)?.spec
+  assert.deepEqual(spec, {
+    scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'demo-gateway' },
+    minReplicas: 2,
+    maxReplicas: 6,
+    metrics: [
+      {
+        type: 'Resource',
+        resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 70 } },
+      },
+    ],
+  })
+  assert.equal(pods(), 2)
+  scale(5)
+  await operator.settle()
+  assert.equal(pods(), 5)
+  await scene.operator({ image: 'truenow:2' }).settle()
+  assert.equal(pods(), 5, 'another leader leaves it too')
+  to({ replicas: 2, autoscaling: { maxReplicas: 4, podMetric: { name: 'events', averageValue: '50k' } } })
+  await operator.settle()
+  assert.equal(pods(), 4)
+  to({ replicas: 2 })
+  await operator.settle()
+  assert.equal(kubernetes.find('HorizontalPodAutoscaler', at), undefined)
+  assert.equal(pods(), 2)
+  assert.equal(events().filter(({ reason }) => reason === 'ChildPutBack').length, 0)
+})
+
 const edits: ReadonlyArray<
   [what: string, kind: string, name: string, change: (draft: Record<string, unknown>) => void]
 > = [

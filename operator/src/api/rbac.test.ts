@@ -40,12 +40,13 @@ test('rbac: objects of users are never deleted, and only a Rebalance is created,
   assert.deepEqual(new Set(may(all, PODS.plural)), new Set(['list', 'watch']))
 })
 
-test('rbac: deleted are volumes, disruption budgets and what watches a cluster, and nothing else', () => {
+test('rbac: deleted are volumes, disruption budgets, autoscalers and what watches a cluster, and nothing else', () => {
   const deleted = new Set(
     all.filter(({ verbs }) => verbs.includes('delete')).flatMap(({ resources }) => [...resources]),
   )
   const monitoring = MONITORING_RESOURCES.map(({ plural }) => plural)
-  assert.deepEqual(deleted, new Set([VOLUME_CLAIMS.plural, 'poddisruptionbudgets', ...monitoring]))
+  const spared = ['poddisruptionbudgets', 'horizontalpodautoscalers']
+  assert.deepEqual(deleted, new Set([VOLUME_CLAIMS.plural, ...spared, ...monitoring]))
 })
 
 test('rbac: every child can be followed, made and changed', () => {

@@ -26,6 +26,8 @@ export const namespacedRules: readonly PolicyRule[] = [
   { apiGroups: [''], resources: ['services', 'serviceaccounts'], verbs: CHILD },
   // A role of one pod needs none any more, or a drain would wait for ever.
   { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: [...CHILD, 'delete'] },
+  // Where autoscaling of a role is asked for, and no more once it is not.
+  { apiGroups: ['autoscaling'], resources: ['horizontalpodautoscalers'], verbs: [...CHILD, 'delete'] },
   { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: CHILD },
   // Only where spec.monitoring asks for them, and no more once it does not. ConfigMaps are its dashboards, found by label.
   {

@@ -19,6 +19,7 @@ export const CHILD_RESOURCES: readonly Resource[] = [
   resource('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets'),
   resource('apps/v1', 'Deployment', 'deployments'),
   resource('apps/v1', 'StatefulSet', 'statefulsets'),
+  resource('autoscaling/v2', 'HorizontalPodAutoscaler', 'horizontalpodautoscalers'),
 ]
 /**
  * What watches a cluster, where its spec asks for it. The first two are kinds of the Prometheus Operator, which may not be

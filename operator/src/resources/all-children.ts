@@ -1,4 +1,5 @@
 import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
+import { autoscalersOf } from './autoscalers.ts'
 import {
   controlPlaneDeployment,
   gatewayDeployment,
@@ -33,5 +34,6 @@ export function childrenOf(cluster: TrueNowCluster, image: string): KubernetesOb
     gatewayDeployment(cluster, image),
     queryDeployment(cluster, image),
     watermarkDeployment(cluster, image),
+    ...autoscalersOf(cluster),
   ]
 }

@@ -5,8 +5,10 @@ import { childResource } from '../kubernetes/resources.ts'
 import type { OperatorContext } from '../operator-context.ts'
 import { ownedFields } from '../owned-fields.ts'
 import { childrenOf } from '../resources/all-children.ts'
+import { keepScale } from '../resources/keep-scale.ts'
 import type { KubernetesObject } from '../resources/kubernetes-object.ts'
 import type { Step } from '../step.ts'
+import type { Workload } from '../workloads.ts'
 import { removeSpare } from './remove-spare.ts'
 
 /**
@@ -15,12 +17,16 @@ import { removeSpare } from './remove-spare.ts'
  * of that name that is not ours is never taken over.
  */
 export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, ClusterFacts> {
+  const { child } = context
   return {
     name: 'ensure-children',
     condition: 'Synced',
     run: async (cluster, { image, paused }) => {
       if (paused === true || image === undefined) return { kind: 'done' }
-      const wanted = childrenOf(cluster, image)
+      const { namespace } = cluster.metadata
+      const standing = (kind: string, name: string) =>
+        child<Workload>(kind, { namespace, name })?.spec.replicas
+      const wanted = keepScale(childrenOf(cluster, image), standing)
       const unseen: string[] = []
       for (const desired of wanted) {
         const { kind, metadata } = desired
@@ -29,8 +35,7 @@ export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, C
         if (stand !== 'taken') continue
         return { kind: 'wait', seconds: 10, reason: 'NameTaken', message: takenMessage(desired) }
       }
-      // The one kind that a smaller spec does without.
-      await removeSpare(context, cluster, childResource('PodDisruptionBudget'), wanted)
+      for (const kind of KINDS_TO_SPARE) await removeSpare(context, cluster, childResource(kind), wanted)
       return { kind: 'done', facts: { unseen } }
     },
   }
@@ -41,6 +46,8 @@ export const takenMessage = ({ kind, metadata }: KubernetesObject): string =>
   `${kind} ${metadata.name} is there and is not this cluster's; delete it, or give the cluster another name.`
 
 const WORKLOADS = ['Deployment', 'StatefulSet']
+/** What another spec may do without. */
+const KINDS_TO_SPARE = ['PodDisruptionBudget', 'HorizontalPodAutoscaler']
 
 /** Applies one child where it does not stand; `unseen`: our cache does not show it yet; `taken`: it is another's. */
 export async function ensureChild(

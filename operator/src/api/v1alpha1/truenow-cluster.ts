@@ -78,7 +78,56 @@ const Port = (what: string, byDefault: number) =>
     default: byDefault,
     description: `Port of ${what} in that URL; the network policies let pods reach this one only.`,
   })
-const RoleSection = <Extra extends TProperties>(role: string, replicasByDefault: number, extra: Extra) =>
+/** An autoscaler of a role; only roles that hold nothing have one. */
+const AutoscalingSection = Type.Object(
+  {
+    maxReplicas: Type.Integer({
+      minimum: 1,
+      maximum: 100,
+      description: 'Pods at most; replicas is the floor.',
+    }),
+    cpuPercent: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1_000,
+        description:
+          'CPU to aim at, in percent of what the container requests. Default: 70, or none where podMetric is set.',
+      }),
+    ),
+    podMetric: Type.Optional(
+      Type.Object(
+        {
+          name: Type.String({
+            minLength: 1,
+            description: 'A metric of the pods, as the custom metrics API of your cluster names it.',
+          }),
+          averageValue: Type.String({
+            pattern: '^[0-9]+(\\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$',
+            description: 'Its average over the pods to aim at, such as 50k.',
+          }),
+        },
+        { description: 'A metric of ours to scale by, which your metrics adapter serves.' },
+      ),
+    ),
+  },
+  { description: 'A HorizontalPodAutoscaler for the role; none where it is unset.' },
+)
+export type Autoscaling = Readonly<Static<typeof AutoscalingSection>>
+const autoscaling = { autoscaling: Type.Optional(AutoscalingSection) }
+const scaledAbove = {
+  'x-kubernetes-validations': [
+    {
+      rule: '!has(self.autoscaling) || self.replicas <= self.autoscaling.maxReplicas',
+      message: 'autoscaling.maxReplicas is below replicas, which is its floor; raise it or lower replicas',
+    },
+  ],
+}
+const RoleSection = <Extra extends TProperties>(
+  role: string,
+  replicasByDefault: number,
+  extra: Extra,
+  rules: Readonly<Record<string, unknown>> = {},
+) =>
   Type.Object(
     {
       replicas: Type.Integer({
@@ -90,7 +139,7 @@ const RoleSection = <Extra extends TProperties>(role: string, replicasByDefault:
       resources: Type.Optional(preserved(`Requests and limits of the ${role}'s container, as in any pod.`)),
       ...extra,
     },
-    { default: {}, description: `Size of the ${role} Deployment.` },
+    { default: {}, description: `Size of the ${role} Deployment.`, ...rules },
   )
 
 /** crds/truenowclusters.yaml is generated from this by `make generate`. */
@@ -259,16 +308,22 @@ export const TrueNowClusterSpec = Type.Object(
         ],
       },
     ),
-    gateway: RoleSection('gateway', 2, {}),
-    ingester: RoleSection('ingester', 2, {}),
-    query: RoleSection('query', 2, {
-      cacheTtlSeconds: Type.Integer({
-        minimum: 1,
-        maximum: 86_400,
-        default: 60,
-        description: 'Seconds that a result stays in Redis.',
-      }),
-    }),
+    gateway: RoleSection('gateway', 2, autoscaling, scaledAbove),
+    ingester: RoleSection('ingester', 2, autoscaling, scaledAbove),
+    query: RoleSection(
+      'query',
+      2,
+      {
+        ...autoscaling,
+        cacheTtlSeconds: Type.Integer({
+          minimum: 1,
+          maximum: 86_400,
+          default: 60,
+          description: 'Seconds that a result stays in Redis.',
+        }),
+      },
+      scaledAbove,
+    ),
     watermark: RoleSection('watermark', 1, {}),
     controlPlane: RoleSection('control-plane', 1, {}),
     monitoring: Type.Optional(MonitoringSection),

@@ -40,6 +40,17 @@ const role = (replicas: number) =>
     { replicas: fc.integer({ min: 1, max: replicas }), resources: anything },
     { requiredKeys: ['replicas'] },
   )
+const autoscaling = fc.record(
+  {
+    maxReplicas: fc.constant(100),
+    cpuPercent: fc.integer({ min: 1, max: 1_000 }),
+    podMetric: fc.constant({ name: 'truenow_gateway_events_per_second', averageValue: '50k' }),
+  },
+  { requiredKeys: ['maxReplicas'] },
+)
+const elastic = fc
+  .tuple(role(100), fc.option(autoscaling, { nil: undefined }))
+  .map(([section, scaled]) => ({ ...section, autoscaling: scaled }))
 
 const spec = fc
   .record(
@@ -73,9 +84,9 @@ const spec = fc
         },
         { requiredKeys: ['shards', 'replicationFactor', 'memoryPerShard', 'workers', 'storage'] },
       ),
-      gateway: role(100),
-      ingester: role(100),
-      query: role(100).map((section) => ({ ...section, cacheTtlSeconds: 60 })),
+      gateway: elastic,
+      ingester: elastic,
+      query: elastic.map((section) => ({ ...section, cacheTtlSeconds: 60 })),
       watermark: role(100),
       controlPlane: role(100),
       podTemplate: anything,
