@@ -36,10 +36,14 @@ export const WORKERS = Number(process.env.WORKERS ?? 0)
 export const [definition] = VERSIONS as [TableDefinition]
 const { SERVING } = ReplicaState
 
-export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 20_000
+export async function until(
+  holds: () => boolean | Promise<boolean>,
+  what: string,
+  seconds = 20,
+): Promise<void> {
+  const deadline = performance.now() + seconds * 1_000
   while (!(await holds())) {
-    assert.ok(performance.now() < deadline, `not within 20 s: ${what}`)
+    assert.ok(performance.now() < deadline, `not within ${seconds} s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
