@@ -28,7 +28,11 @@ export async function endCluster(
   let kept: readonly string[]
   try {
     const request = { uid: metadata.uid, policy: DeletionPolicy.DELETE }
-    kept = (await context.operands.controlPlane(metadata).deleteCluster(request)).kept
+    const controlPlane = context.operands.controlPlane(metadata)
+    const answer = await context.leaderEpochs.under(metadata, (leaderEpoch) =>
+      controlPlane.deleteCluster({ ...request, leaderEpoch }),
+    )
+    kept = answer.kept
   } catch (error) {
     if (!(error instanceof TrueNowError)) throw error
     // Until the object goes the control plane stays, unless its namespace goes: then it will never answer again.

@@ -30,7 +30,10 @@ export async function endTable(
   let kept: readonly string[]
   try {
     const request = { table: tableIdentity(table), uid: metadata.uid, policy: DeletionPolicy.DELETE }
-    const answer = await context.operands.controlPlane(cluster.metadata).deleteTable(request)
+    const controlPlane = context.operands.controlPlane(cluster.metadata)
+    const answer = await context.leaderEpochs.under(cluster.metadata, (leaderEpoch) =>
+      controlPlane.deleteTable({ ...request, leaderEpoch }),
+    )
     kept = answer.kept
   } catch (error) {
     if (!(error instanceof TrueNowError)) throw error

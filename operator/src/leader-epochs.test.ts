@@ -13,6 +13,7 @@ const CLUSTER = { namespace: 'apps', name: 'demo' }
 
 function scene(term: { createdAt: string; transitions: number } | undefined) {
   const asked: Array<Partial<GrantLeaderRequest>> = []
+  const deposed: string[] = []
   const grantLeader: ControlPlane['grantLeader'] = async (request) => {
     asked.push(request as Partial<GrantLeaderRequest>)
     return create(GrantLeaderResponseSchema, { leaderEpoch: BigInt(asked.length) })
@@ -23,8 +24,9 @@ function scene(term: { createdAt: string; transitions: number } | undefined) {
     operator: 'truenow/operator',
     term: () => term,
     holder: () => 'me',
+    onDeposed: (message) => deposed.push(message),
   })
-  return { asked, epochs }
+  return { asked, deposed, epochs }
 }
 
 test('createLeaderEpochs: asked for once, under the term of the Lease in µs', async () => {
@@ -51,6 +53,24 @@ test('createLeaderEpochs: a refused command forgets the epoch, another failure d
   assert.equal(asked.length, 1)
   assert.equal(await epochs.under(CLUSTER, async (epoch) => epoch), 2n)
 })
+
+const REFUSALS: ReadonlyArray<[name: string, details: Record<string, unknown>, deposed: boolean]> = [
+  ['a later term of our Lease', { operator: 'truenow/operator', holder: 'other', leaderEpoch: 2 }, true],
+  ['another operator', { operator: 'apps/operator', holder: 'other', leaderEpoch: 2 }, false],
+  ['a restored catalog', { operator: 'truenow/operator', holder: 'other', leaderEpoch: 1 }, false],
+  ['our own later grant', { operator: 'truenow/operator', holder: 'me', leaderEpoch: 2 }, false],
+  ['a catalog made anew', { operator: '', holder: '', leaderEpoch: 0 }, false],
+]
+for (const [name, details, expected] of REFUSALS) {
+  test(`createLeaderEpochs: refused for ${name}, this process ${expected ? 'was deposed' : 'asks anew'}`, async () => {
+    const { deposed, epochs } = scene({ createdAt: '2026-01-01T00:00:00Z', transitions: 7 })
+    const refusing = async () => {
+      throw new TrueNowError('TN_LEADER_STALE', 'refused', { details })
+    }
+    await assert.rejects(epochs.under(CLUSTER, refusing))
+    assert.deepEqual(deposed, expected ? ['refused'] : [])
+  })
+}
 
 test('createLeaderEpochs: who does not lead asks nobody and commands nothing', async () => {
   const { asked, epochs } = scene(undefined)

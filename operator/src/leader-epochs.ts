@@ -13,7 +13,8 @@ export type LeaderEpochs = Readonly<{
 
 /**
  * The epochs by which control planes know this leader. A refused command forgets the epoch: a catalog that was made anew
- * grants another, and one that has a newer leader refuses that too.
+ * grants another, and one that has a newer leader refuses that too. Where that newer leader holds our own Lease, this process
+ * was deposed without having noticed.
  */
 export function createLeaderEpochs(
   options: Readonly<{
@@ -22,9 +23,11 @@ export function createLeaderEpochs(
     operator: string
     term: () => LeaseTerm | undefined
     holder: () => string | undefined
+    /** Another process was granted a later term of our own Lease: whatever this one still believes, it leads no more. */
+    onDeposed: (message: string) => void
   }>,
 ): LeaderEpochs {
-  const { operands, operator, term, holder } = options
+  const { operands, operator, term, holder, onDeposed } = options
   const epochs = new Map<string, bigint>()
   const ask = async (cluster: ObjectKey, key: string): Promise<bigint> => {
     const [leading, identity] = [term(), holder()]
@@ -47,7 +50,14 @@ export function createLeaderEpochs(
       try {
         return await command(epochs.get(key) ?? (await ask(cluster, key)))
       } catch (error) {
-        if (error instanceof TrueNowError && error.code === 'TN_LEADER_STALE') epochs.delete(key)
+        if (error instanceof TrueNowError && error.code === 'TN_LEADER_STALE') {
+          const mine = epochs.get(key) ?? 0n
+          epochs.delete(key)
+          // A catalog restored from a backup may name an earlier holder, but never with a greater epoch than we were granted.
+          const { details } = error
+          const isNewer = details.holder !== holder() && Number(details.leaderEpoch) > Number(mine)
+          if (details.operator === operator && isNewer) onDeposed(error.message)
+        }
         throw error
       }
     },

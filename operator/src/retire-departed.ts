@@ -65,20 +65,24 @@ function isForeign({ clusters, identity }: OperatorContext, object: Table | True
 }
 
 async function tellControlPlane(context: OperatorContext, object: Table | TrueNowCluster): Promise<void> {
-  const { clusters, operands } = context
+  const { clusters, operands, leaderEpochs } = context
   const { uid, namespace } = object.metadata
   const policy = DeletionPolicy.RETAIN
   const options = { timeoutMs: ASK_TIMEOUT_MS }
   if (object.kind === 'TrueNowCluster') {
-    await operands.controlPlane(object.metadata).deleteCluster({ uid, policy }, options)
+    const controlPlane = operands.controlPlane(object.metadata)
+    await leaderEpochs.under(object.metadata, (leaderEpoch) =>
+      controlPlane.deleteCluster({ uid, policy, leaderEpoch }, options),
+    )
     return
   }
   const cluster = clusters.get({ namespace, name: object.spec.clusterRef.name })
   // Going clusters retain their tables themselves.
   if (cluster === undefined || cluster.metadata.deletionTimestamp !== undefined) return
-  await operands
-    .controlPlane(cluster.metadata)
-    .deleteTable({ table: tableIdentity(object), uid, policy }, options)
+  const controlPlane = operands.controlPlane(cluster.metadata)
+  await leaderEpochs.under(cluster.metadata, (leaderEpoch) =>
+    controlPlane.deleteTable({ table: tableIdentity(object), uid, policy, leaderEpoch }, options),
+  )
 }
 
 function forgetChildren({ applied }: OperatorContext, { metadata }: TrueNowCluster): void {

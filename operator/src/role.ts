@@ -167,7 +167,19 @@ function createContext(
     applied: new Map(),
     driven: new Map(),
     operands,
-    leaderEpochs: createLeaderEpochs({ operands, operator: identity, term, holder }),
+    leaderEpochs: createLeaderEpochs({
+      operands,
+      operator: identity,
+      term,
+      holder,
+      onDeposed: (message) => {
+        log.warn(
+          { reason: message },
+          'a newer leader was heard; this process ends, so that it commands nothing more',
+        )
+        ports.giveUp()
+      },
+    }),
     record: recorder.record,
     log,
     clock,

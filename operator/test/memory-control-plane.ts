@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf'
+import type { Clock } from '@truenow/chassis/clock.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import {
   DeleteClusterResponseSchema,
@@ -28,7 +29,7 @@ export type ControlPlaneCall = Readonly<{ method: string; uid: string; policy?: 
  * The control plane's decisions about who holds what (workloads/control-plane: decide-put, delete-table, delete-cluster),
  * without PostgreSQL and Kafka. `away` makes it unreachable, `around` sees every write.
  */
-export function createMemoryControlPlane() {
+export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
   const state = {
     clusterUid: '',
     generation: 0,
@@ -49,11 +50,12 @@ export function createMemoryControlPlane() {
     if (scene.away) throw new TrueNowError('TN_PEER_UNAVAILABLE', 'demo-control-plane did not answer')
     return hooks.around(call, work)
   }
-  const moves = createMemoryMoves(answer)
+  const moves = createMemoryMoves(answer, clock.monotonicMs)
   const controlPlane: ControlPlane = {
     ...moves.calls,
-    putCluster: ({ uid = '', generation = 0n, shards = 0, replicationFactor = 0 }) =>
+    putCluster: ({ uid = '', generation = 0n, shards = 0, replicationFactor = 0, leaderEpoch }) =>
       answer({ method: 'putCluster', uid }, () => {
+        moves.require(leaderEpoch)
         if (state.clusterUid !== '' && state.clusterUid !== uid) throw nameTaken(state.clusterUid)
         Object.assign(state, {
           clusterUid: uid,
@@ -64,8 +66,9 @@ export function createMemoryControlPlane() {
         })
         return create(PutClusterResponseSchema, {})
       }),
-    putTable: ({ uid = '', generation = 0n, definitionJson = '' }) =>
+    putTable: ({ uid = '', generation = 0n, definitionJson = '', leaderEpoch }) =>
       answer({ method: 'putTable', uid }, () => {
+        moves.require(leaderEpoch)
         const definition = JSON.parse(definitionJson) as HeldTable['definition']
         const name = `${definition.namespace}.${definition.name}`
         const held = state.tables.get(name)
@@ -87,8 +90,9 @@ export function createMemoryControlPlane() {
         const slotsReady = scene.serving ? definition.slots : 0
         return create(PutTableResponseSchema, { topic, version, slotsReady, slots: definition.slots })
       }),
-    deleteTable: ({ table, uid = '', policy = DeletionPolicy.UNSPECIFIED }) =>
+    deleteTable: ({ table, uid = '', policy = DeletionPolicy.UNSPECIFIED, leaderEpoch }) =>
       answer({ method: 'deleteTable', uid, policy }, () => {
+        moves.require(leaderEpoch)
         const name = `${table?.namespace}.${table?.name}`
         const held = state.tables.get(name)
         if (held === undefined) return create(DeleteTableResponseSchema, {})
@@ -104,8 +108,9 @@ export function createMemoryControlPlane() {
         state.topics.delete(held.topic)
         return create(DeleteTableResponseSchema, {})
       }),
-    deleteCluster: ({ uid = '', policy = DeletionPolicy.UNSPECIFIED }) =>
+    deleteCluster: ({ uid = '', policy = DeletionPolicy.UNSPECIFIED, leaderEpoch }) =>
       answer({ method: 'deleteCluster', uid, policy }, () => {
+        moves.require(leaderEpoch)
         const mine = state.clusterUid === uid
         const free = state.clusterUid === '' && state.tables.size === 0
         if (policy === DeletionPolicy.RETAIN) {

@@ -11,6 +11,8 @@ import type { ControlPlane } from '../src/operands.ts'
 
 type MemoryMove = { table: { namespace: string; name: string }; slot: number; from: number; to: number; bytes: bigint; phase: MovePhase; approved: boolean } // biome-ignore format: one line
 type Moves = Pick<ControlPlane, 'grantLeader' | 'planMoves' | 'approveMoves' | 'advanceMoves' | 'cancelMoves'>
+/** LEADER_CLAIM_SECONDS of control-plane/grant-leader.ts. */
+const LEADER_CLAIM_MS = 60_000
 const ENDED: readonly MovePhase[] = [MovePhase.DONE, MovePhase.CANCELLED, MovePhase.FAILED]
 
 /**
@@ -19,8 +21,20 @@ const ENDED: readonly MovePhase[] = [MovePhase.DONE, MovePhase.CANCELLED, MovePh
  */
 export function createMemoryMoves(
   answer: <Answer>(call: { method: string; uid: string }, work: () => Answer) => Promise<Answer>,
+  nowMs: () => number,
 ) {
-  const state = { leader: undefined as LeaderGrant | undefined, plans: new Map<string, MemoryMove[]>() }
+  const state = {
+    leader: undefined as LeaderGrant | undefined,
+    operator: '',
+    heardMs: 0,
+    plans: new Map<string, MemoryMove[]>(),
+  }
+  const stale = (why: string) => {
+    const { epoch: leaderEpoch = 0, holder = '' } = state.leader ?? {}
+    return new TrueNowError('TN_LEADER_STALE', why, {
+      details: { leaderEpoch, operator: state.operator, holder },
+    })
+  }
   /** What a move of shard `from` means for the placement, once it serves elsewhere. */
   const placed = (table: string, slot: number, shard: number): number => {
     for (const moves of state.plans.values())
@@ -34,9 +48,11 @@ export function createMemoryMoves(
             return move.to
     return shard
   }
+  /** As control-plane/grant-leader.ts: every command of a leader that is not the newest is refused. */
   const require = (epoch: bigint | undefined): void => {
     const why = whyNotHeard(state.leader, Number(epoch ?? 0n))
-    if (why !== undefined) throw new TrueNowError('TN_LEADER_STALE', why)
+    if (why !== undefined) throw stale(why)
+    state.heardMs = nowMs()
   }
   const told = (planId: string): MovesResponse =>
     create(MovesResponseSchema, {
@@ -48,16 +64,23 @@ export function createMemoryMoves(
       })),
     })
   const calls: Moves = {
-    grantLeader: ({ holder = '', leaseCreatedAtUs = 0n, leaseTransitions = 0n }) =>
+    grantLeader: ({ operator = '', holder = '', leaseCreatedAtUs = 0n, leaseTransitions = 0n }) =>
       answer({ method: 'grantLeader', uid: holder }, () => {
         const asking = {
           createdAtUs: Number(leaseCreatedAtUs),
           transitions: Number(leaseTransitions),
           holder,
         }
-        const granted = grantLeader(state.leader, asking)
-        if (typeof granted === 'string') throw new TrueNowError('TN_LEADER_STALE', granted)
+        // Terms of two Leases cannot be compared; another operator is heard when the former has been silent.
+        const other = state.leader !== undefined && state.operator !== operator
+        if (other && nowMs() - state.heardMs < LEADER_CLAIM_MS)
+          throw stale(`operator ${state.operator} commanded just now`)
+        const granted = other
+          ? { ...asking, epoch: (state.leader?.epoch ?? 0) + 1 }
+          : grantLeader(state.leader, asking)
+        if (typeof granted === 'string') throw stale(granted)
         state.leader = granted
+        Object.assign(state, { operator, heardMs: nowMs() })
         return create(GrantLeaderResponseSchema, { leaderEpoch: BigInt(granted.epoch) })
       }),
     planMoves: ({ leaderEpoch, planId = '', moves = [] }) =>
@@ -108,5 +131,5 @@ export function createMemoryMoves(
     [...state.plans].flatMap(([planId, moves]) =>
       moves.some(({ phase }) => !ENDED.includes(phase)) ? [planId] : [],
     )
-  return { state, calls, placed, openPlans }
+  return { state, calls, placed, openPlans, require }
 }

@@ -41,11 +41,16 @@ test('ownership: the annotation hands a cluster over, without a restart, and the
   annotate(scene, GREEN.identity)
   await green.settle()
   assert.equal(scene.cluster()?.status?.operator, GREEN.identity)
+  // The catalog obeys the former holder until that has been silent for a minute, and the condition says so.
+  const reachable = () => scene.cluster()?.status?.conditions?.find(({ type }) => type === 'OperandReachable')
+  assert.equal(reachable()?.reason, 'AnotherOperatorCommands')
   await blue.settle()
   const writes = writesBesideEvents(scene)
   scene.advance(60_000)
   await blue.settle()
   assert.equal(writesBesideEvents(scene), writes)
+  await green.settle()
+  assert.equal(reachable()?.status, 'True')
   assert.deepEqual(scene.children(), before)
 })
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { reconcileCluster } from '../src/reconcile-cluster.ts'
 import { reconcileTable } from '../src/reconcile-table.ts'
-import { clusterSpec, createScene, DEMO, NAMESPACE, type Scene, tableSpec } from './scene.ts'
+import { clusterSpec, createScene, DEMO, NAMESPACE, type Operator, type Scene, tableSpec } from './scene.ts'
 
 const conditionsOf = (
   object:
@@ -504,15 +504,21 @@ test('reconcile: a control plane that is away makes conditions Unknown or False,
   assert.deepEqual(children(), before)
 })
 
+const putLate = (operator: Operator, plane: Scene['plane'], uid: string) =>
+  operator.context.leaderEpochs.under(DEMO, (leaderEpoch) =>
+    plane.operands.controlPlane(DEMO).putTable({
+      uid,
+      generation: 1n,
+      definitionJson: JSON.stringify({ namespace: 'production', name: 'late', slots: 4 }),
+      leaderEpoch,
+    }),
+  )
+
 test('reconcile: a table is found lost only if the API server itself says so', async () => {
   const { operator, scene, plane, kubernetes } = await ready()
   // Another leader declared a table of which this one's cache has not heard.
   const late = scene.createTable('late', tableSpec({ name: 'late' }))
-  await plane.operands.controlPlane(DEMO).putTable({
-    uid: late.metadata.uid,
-    generation: 1n,
-    definitionJson: JSON.stringify({ namespace: 'production', name: 'late', slots: 4 }),
-  })
+  await putLate(operator, plane, late.metadata.uid)
   scene.advance(10_000)
   operator.addAll()
   await operator.work()
@@ -526,11 +532,7 @@ test('reconcile: a name that a Table unknown to the cache holds is not taken fro
   const { operator, scene, plane, kubernetes, table } = await ready()
   const key = { ...DEMO, name: 'late' }
   const late = scene.createTable('late', tableSpec({ name: 'late' }))
-  await plane.operands.controlPlane(DEMO).putTable({
-    uid: late.metadata.uid,
-    generation: 1n,
-    definitionJson: JSON.stringify({ namespace: 'production', name: 'late', slots: 4 }),
-  })
+  await putLate(operator, plane, late.metadata.uid)
   scene.createTable('later', tableSpec({ name: 'late' }))
   operator.sync()
   const { tables } = operator.context

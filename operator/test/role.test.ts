@@ -190,6 +190,26 @@ test('startOperator: a Lease that another took ends the process, and nothing is 
   assert.equal(holderOf(scene), 'somebody')
 })
 
+test('startOperator: whose command meets a newer leader of its Lease ends, though it was never told of the loss', async () => {
+  const scene = createScene()
+  scene.createCluster()
+  const operator = await startInScene(
+    scene,
+    { TRUENOW_OPERATOR_RESYNC_SECONDS: 1 },
+    { giveUp: () => gaveUp.push('gave up') },
+  )
+  const gaveUp: string[] = []
+  try {
+    await until('it commands', () => scene.plane.state.clusterUid !== '')
+    const leader = scene.plane.moves.leader
+    assert.ok(leader !== undefined && gaveUp.length === 0)
+    scene.plane.moves.leader = { ...leader, transitions: 9, holder: 'somebody', epoch: leader.epoch + 1 }
+    await until('it gives up', () => gaveUp.length > 0)
+  } finally {
+    await operator.close()
+  }
+})
+
 test('the rebalancer API: plan, approve and watch to the end, over gRPC and through the operator’s own loop', async () => {
   const scene = createScene()
   const hotTier = { shards: 3, replicationFactor: 2, memoryPerShard: '1Gi', workers: 1, storage: { size: '2Gi' } } // biome-ignore format: one line

@@ -59,7 +59,7 @@ export function createScene() {
   let nowMs = 1_767_225_600_000
   const clock = { nowUs: () => nowMs * 1_000, monotonicMs: () => nowMs }
   const kubernetes = createMemoryKubernetes(clock)
-  const plane = createMemoryControlPlane()
+  const plane = createMemoryControlPlane(clock)
   const scene = { kubeletRuns: true }
   const object = (kind: string, name: string, spec: unknown, metadata: object = {}) =>
     kubernetes.create({
@@ -120,12 +120,14 @@ function createOperator(world: World, options: OperatorOptions) {
     stores.get(kind) as unknown as ReturnType<typeof createObjectStore<Kind>>
   const metrics = createOperatorMetrics(new Registry())
   const operands = operandsWhileLeading(plane.operands, isLeader)
+  const deposed: string[] = []
   const context: OperatorContext = {
     leaderEpochs: createLeaderEpochs({
       operands,
       operator: identity,
       term: () => ({ createdAt: '2026-01-01T00:00:00Z', transitions: term }),
       holder: () => `${identity}-${term}`,
+      onDeposed: (message) => void deposed.push(message),
     }),
     kubernetes: port,
     clusters: seen<TrueNowCluster>('TrueNowCluster'),
@@ -198,7 +200,7 @@ function createOperator(world: World, options: OperatorOptions) {
       `no rest after ${ROUNDS_MAX} rounds: ${[...due.keys()].join(', ')}; ${errors.slice(-3).join('; ')}`,
     )
   }
-  return { context, loop, errors, due, sync, work, settle, addAll: () => loop.addAll() }
+  return { context, loop, errors, deposed, due, sync, work, settle, addAll: () => loop.addAll() }
 }
 
 const isFollowed = (kind: string, { metadata }: MemoryObject): boolean =>

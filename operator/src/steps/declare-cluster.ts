@@ -5,7 +5,11 @@ import type { OperatorContext } from '../operator-context.ts'
 import type { Step } from '../step.ts'
 
 /** Tells the control plane what the cluster shall be, and reads where everything stands. Repeating it renews the claim. */
-export function declareCluster({ operands, log }: OperatorContext): Step<TrueNowCluster, ClusterFacts> {
+export function declareCluster({
+  operands,
+  leaderEpochs,
+  log,
+}: OperatorContext): Step<TrueNowCluster, ClusterFacts> {
   return {
     name: 'declare-cluster',
     condition: 'OperandReachable',
@@ -15,7 +19,7 @@ export function declareCluster({ operands, log }: OperatorContext): Step<TrueNow
       const { hotTier, kafka } = spec
       try {
         if (paused !== true) {
-          await controlPlane.putCluster({
+          const declaration = {
             uid,
             generation: BigInt(generation),
             shards: hotTier.shards,
@@ -24,13 +28,19 @@ export function declareCluster({ operands, log }: OperatorContext): Step<TrueNow
               replicationFactor: kafka.topics?.replicationFactor ?? 3,
               minInsyncReplicas: kafka.topics?.minInsyncReplicas ?? 2,
             },
-          })
+          }
+          await leaderEpochs.under(metadata, (leaderEpoch) =>
+            controlPlane.putCluster({ ...declaration, leaderEpoch }),
+          )
         }
         return { kind: 'done', facts: { placement: await controlPlane.getPlacement({}) } }
       } catch (error) {
         if (!(error instanceof TrueNowError)) throw error
         log.debug({ cluster: name, code: error.code, reason: error.message }, 'control plane refused or away')
         const { message, details } = error
+        // It did answer, and obeys another for now: the operator that this cluster was adopted from, until that has been silent.
+        if (error.code === 'TN_LEADER_STALE')
+          return { kind: 'wait', seconds: 2, reason: 'AnotherOperatorCommands', message }
         if (error.code !== 'TN_TABLE_CONFLICT')
           return { kind: 'wait', seconds: 1, reason: 'ControlPlaneUnavailable', message }
         // It did answer: what the spec claims is not to be had.

@@ -1,7 +1,6 @@
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { DeletionPolicy, type PutTableResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import type { Table } from '../api/v1alpha1/table.ts'
-import type { ControlPlane } from '../operands.ts'
 import type { OperatorContext } from '../operator-context.ts'
 import type { Step, StepResult } from '../step.ts'
 import { tableDeclaration } from '../table-declaration.ts'
@@ -16,9 +15,8 @@ export function declareTable(context: OperatorContext): Step<Table, TableFacts> 
     condition: 'Synced',
     run: async (table, { resting }) => {
       if (resting === true) return { kind: 'done' }
-      const controlPlane = context.operands.controlPlane(clusterKey(table))
       try {
-        return declared(await putTable(context, controlPlane, table))
+        return declared(await putTable(context, table))
       } catch (error) {
         if (!(error instanceof TrueNowError)) throw error
         return refused(error)
@@ -32,25 +30,25 @@ const clusterKey = ({ metadata, spec }: Table) => ({
   name: spec.clusterRef.name,
 })
 
-async function putTable(
-  context: OperatorContext,
-  controlPlane: ControlPlane,
-  table: Table,
-): Promise<PutTableResponse> {
+async function putTable(context: OperatorContext, table: Table): Promise<PutTableResponse> {
+  const cluster = clusterKey(table)
+  const controlPlane = context.operands.controlPlane(cluster)
   const { uid, generation, namespace } = table.metadata
   const definitionJson = JSON.stringify(tableDeclaration(table))
-  const put = () => controlPlane.putTable({ uid, generation: BigInt(generation), definitionJson })
+  const put = () =>
+    context.leaderEpochs.under(cluster, (leaderEpoch) =>
+      controlPlane.putTable({ uid, generation: BigInt(generation), definitionJson, leaderEpoch }),
+    )
   try {
     return await put()
   } catch (error) {
     const holder = nameHolder(error)
     // Whoever holds the name is an object that is gone: it was deleted while nobody could tell the control plane.
     if (holder === undefined || !(await tableIsGone(context, namespace, holder))) throw error
-    await controlPlane.deleteTable({
-      table: tableIdentity(table),
-      uid: holder,
-      policy: DeletionPolicy.RETAIN,
-    })
+    const lost = { table: tableIdentity(table), uid: holder, policy: DeletionPolicy.RETAIN }
+    await context.leaderEpochs.under(cluster, (leaderEpoch) =>
+      controlPlane.deleteTable({ ...lost, leaderEpoch }),
+    )
     return put()
   }
 }

@@ -13,7 +13,7 @@ import { tableIsGone } from '../table-is-gone.ts'
  * table into the catalog had seen its object before.
  */
 export function retireLostTables(context: OperatorContext): Step<TrueNowCluster, ClusterFacts> {
-  const { operands, record } = context
+  const { operands, leaderEpochs, record } = context
   return {
     name: 'retire-lost-tables',
     condition: 'OperandReachable',
@@ -22,10 +22,12 @@ export function retireLostTables(context: OperatorContext): Step<TrueNowCluster,
       for (const { uid, versionsJson, topic } of placement.catalog.tables) {
         if (uid === '' || !(await tableIsGone(context, cluster.metadata.namespace, uid))) continue
         const { namespace, name } = JSON.parse(versionsJson.at(-1) ?? '{}') as TableDefinition
+        const controlPlane = operands.controlPlane(cluster.metadata)
+        const lost = { table: { namespace, name }, uid, policy: DeletionPolicy.RETAIN }
         try {
-          await operands
-            .controlPlane(cluster.metadata)
-            .deleteTable({ table: { namespace, name }, uid, policy: DeletionPolicy.RETAIN })
+          await leaderEpochs.under(cluster.metadata, (leaderEpoch) =>
+            controlPlane.deleteTable({ ...lost, leaderEpoch }),
+          )
         } catch (error) {
           if (!(error instanceof TrueNowError)) throw error
           return { kind: 'wait', seconds: 1, reason: 'ControlPlaneUnavailable', message: error.message }

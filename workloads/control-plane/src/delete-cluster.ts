@@ -9,6 +9,7 @@ import {
 import { endMoves } from './cancel-moves.ts'
 import { isCatalogGone } from './catalog-store.ts'
 import { keptOfTable } from './delete-table.ts'
+import { requireLeaderIfAny } from './grant-leader.ts'
 import { quoteSchema } from './migrate.ts'
 import { readOpenMoves } from './move-rows.ts'
 import type { Parts } from './parts.ts'
@@ -19,12 +20,13 @@ export async function deleteCluster(
   parts: Parts,
   request: DeleteClusterRequest,
 ): Promise<DeleteClusterResponse> {
-  const { uid, policy } = request
+  const { policy } = request
   if (policy === DeletionPolicy.UNSPECIFIED) {
     throw new TrueNowError('TN_REQUEST_INVALID', 'DeleteCluster needs a `policy` (RETAIN or DELETE).')
   }
   try {
-    const kept = policy === DeletionPolicy.DELETE ? await removeAll(parts, uid) : await retainAll(parts, uid)
+    const kept =
+      policy === DeletionPolicy.DELETE ? await removeAll(parts, request) : await retainAll(parts, request)
     return create(DeleteClusterResponseSchema, { kept })
   } catch (error) {
     if (isCatalogGone(error)) return create(DeleteClusterResponseSchema, {})
@@ -34,9 +36,10 @@ export async function deleteCluster(
   }
 }
 
-function retainAll({ store, clock }: Parts, uid: string): Promise<string[]> {
+function retainAll({ store, clock }: Parts, { uid, leaderEpoch }: DeleteClusterRequest): Promise<string[]> {
   return store.change(uid, async (change) => {
     const { query, catalog, touch, audit } = change
+    await requireLeaderIfAny(change, leaderEpoch)
     if (catalog.cluster_uid !== null && catalog.cluster_uid !== uid)
       return [foreignCluster(catalog.cluster_uid)]
     await endMoves(change, await readOpenMoves(query), clock.nowUs(), 'forget')
@@ -55,8 +58,13 @@ function retainAll({ store, clock }: Parts, uid: string): Promise<string[]> {
   })
 }
 
-async function removeAll({ store, kafka }: Parts, uid: string): Promise<string[]> {
-  const rows = await store.change(uid, async ({ query, catalog, touch, audit }) => {
+async function removeAll(
+  { store, kafka }: Parts,
+  { uid, leaderEpoch }: DeleteClusterRequest,
+): Promise<string[]> {
+  const rows = await store.change(uid, async (change) => {
+    const { query, catalog, touch, audit } = change
+    await requireLeaderIfAny(change, leaderEpoch)
     const known = await allTables(query)
     // Nobody holds the catalog: what an earlier cluster retained is not this one's to delete.
     const free = catalog.cluster_uid === null && known.length === 0

@@ -7,6 +7,7 @@ import {
   DeletionPolicy,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { endMoves } from './cancel-moves.ts'
+import { requireLeaderIfAny } from './grant-leader.ts'
 import { readOpenMoves } from './move-rows.ts'
 import type { Parts } from './parts.ts'
 import { readTableRow, type TableRow } from './table-row.ts'
@@ -27,6 +28,7 @@ export async function deleteTable(parts: Parts, request: DeleteTableRequest): Pr
   const subject = `${table.namespace}.${table.name}`
   const found = await store.change(uid, async (change) => {
     const { query, touch, audit } = change
+    await requireLeaderIfAny(change, request.leaderEpoch)
     const row = await readTableRow(query, table.namespace, table.name)
     if (row === undefined || row.uid !== uid || row.state !== 'live') return row
     const state = policy === DeletionPolicy.DELETE ? 'deleting' : 'retained'

@@ -11,6 +11,7 @@ import {
   whyNotHeard,
 } from '@truenow/kernels/sharding/move-protocol.ts'
 import type { Change } from './catalog-store.ts'
+import { migrate } from './migrate.ts'
 import type { Parts } from './parts.ts'
 
 /**
@@ -21,9 +22,12 @@ export const LEADER_CLAIM_SECONDS = 60
 
 type Known = LeaderGrant & Readonly<{ operator: string; silentSeconds: number }>
 
-/** Catalog.GrantLeader: an epoch for whoever leads, greater than every one before. Errors: TN_LEADER_STALE. */
+/**
+ * Catalog.GrantLeader: an epoch for whoever leads, greater than every one before. It comes before the first command, so a
+ * catalog that was deleted under this process is made anew here. Errors: TN_LEADER_STALE.
+ */
 export async function grantLeader(
-  { store }: Parts,
+  { store, follower }: Parts,
   request: GrantLeaderRequest,
 ): Promise<GrantLeaderResponse> {
   const { operator, holder } = request
@@ -34,6 +38,7 @@ export async function grantLeader(
     transitions: Number(request.leaseTransitions),
     holder,
   }
+  if (follower.state() === 'gone') await migrate(store.postgres, store.schema)
   const epoch = await store.change(holder, async (change) => {
     const known = await knownLeader(change)
     const granted =
@@ -63,12 +68,37 @@ export async function requireLeader(change: Change, epoch: bigint): Promise<void
   await change.query('UPDATE $schema.catalog SET leader_heard_at = now()')
 }
 
-function takeOver(known: Known, asking: Omit<LeaderGrant, 'epoch'>): LeaderGrant | string {
-  if (known.silentSeconds >= LEADER_CLAIM_SECONDS) return { ...asking, epoch: known.epoch + 1 }
-  return `operator ${known.operator} commanded ${Math.round(known.silentSeconds)} s ago; another is heard after ${LEADER_CLAIM_SECONDS} s of silence`
+/**
+ * The same for commands that are older than leader epochs: epoch 0, of a caller without a Lease, is obeyed where no leader
+ * was ever granted one, or after LEADER_CLAIM_SECONDS of its silence, so that an operator can be rolled back.
+ */
+export async function requireLeaderIfAny(change: Change, epoch: bigint): Promise<void> {
+  if (epoch === 0n) refuseUnfenced(await knownLeader(change))
+  else await requireLeader(change, epoch)
 }
 
-async function knownLeader({ query }: Change): Promise<Known | undefined> {
+/** For what comes before the transaction and is harmless when repeated: the transaction asks again. */
+export async function refuseStaleLeader({ query }: Pick<Change, 'query'>, epoch: bigint): Promise<void> {
+  const known = await knownLeader({ query })
+  if (epoch === 0n) return refuseUnfenced(known)
+  const why = whyNotHeard(known, Number(epoch))
+  if (why !== undefined) throw stale(known, why)
+}
+
+function refuseUnfenced(known: Known | undefined): void {
+  if (known === undefined || known.silentSeconds >= LEADER_CLAIM_SECONDS) return
+  throw stale(known, `it carries no leader epoch, and ${commanded(known)}`)
+}
+
+const commanded = ({ operator, silentSeconds }: Known) =>
+  `operator ${operator} commanded ${Math.round(silentSeconds)} s ago; another is heard after ${LEADER_CLAIM_SECONDS} s of silence`
+
+function takeOver(known: Known, asking: Omit<LeaderGrant, 'epoch'>): LeaderGrant | string {
+  if (known.silentSeconds >= LEADER_CLAIM_SECONDS) return { ...asking, epoch: known.epoch + 1 }
+  return commanded(known)
+}
+
+async function knownLeader({ query }: Pick<Change, 'query'>): Promise<Known | undefined> {
   const [row] = await query<{
     operator: string
     holder: string
@@ -87,5 +117,6 @@ async function knownLeader({ query }: Change): Promise<Known | undefined> {
 
 function stale(known: Known | undefined, why: string): TrueNowError {
   const message = `The command is refused: ${why}. Whoever leads now asks for an epoch (GrantLeader) and commands under it.`
-  return new TrueNowError('TN_LEADER_STALE', message, { details: { leaderEpoch: known?.epoch ?? 0 } })
+  const { epoch = 0, operator = '', holder = '' } = known ?? {}
+  return new TrueNowError('TN_LEADER_STALE', message, { details: { leaderEpoch: epoch, operator, holder } })
 }

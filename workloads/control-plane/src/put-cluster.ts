@@ -6,6 +6,7 @@ import {
   PutClusterResponseSchema,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import type { Change } from './catalog-store.ts'
+import { requireLeaderIfAny } from './grant-leader.ts'
 import { migrate } from './migrate.ts'
 import type { Parts } from './parts.ts'
 
@@ -28,6 +29,7 @@ export async function putCluster(parts: Parts, request: PutClusterRequest): Prom
 
   const revision = await store.change(uid, async (change) => {
     const { query, catalog, touch, audit } = change
+    await requireLeaderIfAny(change, request.leaderEpoch)
     await refuseForeign(change, uid)
     const generation = Number(request.generation)
     if (catalog.cluster_uid === uid && generation < catalog.cluster_generation) {

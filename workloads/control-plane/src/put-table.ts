@@ -13,6 +13,7 @@ import { TOPIC_NAME_LENGTH_MAX, topicName } from '@truenow/contracts/topics.ts'
 import type { CatalogRow, Change } from './catalog-store.ts'
 import { decidePut, type PutDecision } from './decide-put.ts'
 import { finishDeletion } from './delete-table.ts'
+import { refuseStaleLeader, requireLeaderIfAny } from './grant-leader.ts'
 import type { Parts } from './parts.ts'
 import { placeTable } from './place-table.ts'
 import { silentShards } from './silent-shards.ts'
@@ -38,6 +39,7 @@ export async function putTable(parts: Parts, request: PutTableRequest): Promise<
     const message = `The topic of the table would be '${topic}', ${topic.length} characters, but Kafka allows ${TOPIC_NAME_LENGTH_MAX}; use shorter names.`
     throw new TrueNowError('TN_TABLE_INVALID', message)
   }
+  await refuseStaleLeader(store, request.leaderEpoch)
   const claim = { uid: request.uid, generation: Number(request.generation), declared, topic }
 
   const held = await heldUnderName(parts, declared)
@@ -45,6 +47,7 @@ export async function putTable(parts: Parts, request: PutTableRequest): Promise<
   const settings = await clusterSettings(parts)
   const drift = await checkTopic(kafka, claim, first, settings)
   const done = await store.change(claim.uid, async (change) => {
+    await requireLeaderIfAny(change, request.leaderEpoch)
     const row = await readTableRow(change.query, declared.namespace, declared.name)
     const decision = allowed(row, claim)
     if (row !== undefined) await writeHeld(change, row, claim, decision)

@@ -5,6 +5,7 @@ import type { PostgresPort, Query } from '@truenow/chassis/postgres-port.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import {
   AdvanceMovesRequestSchema,
+  DeleteClusterRequestSchema,
   DeleteTableRequestSchema,
   DeletionPolicy,
   GrantLeaderRequestSchema,
@@ -19,6 +20,7 @@ import {
   WatchMovesRequestSchema,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { ReplicaState, SlotStateSchema } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import { topicName } from '@truenow/contracts/topics.ts'
 import { DRAIN_GRACE_MS } from '../src/advance-moves.ts'
 import { LEADER_CLAIM_SECONDS } from '../src/grant-leader.ts'
 import type { CasePorts } from './catalog.cases.ts'
@@ -42,6 +44,7 @@ const definitionJson = JSON.stringify({
   onMemoryFull: 'Evict',
 })
 const TABLE = { namespace: 'production', name: 'events' }
+const CLUSTER = { uid: 'c', generation: 1n, shards: 3, replicationFactor: 2 }
 const MINUTE_US = 60_000_000
 const SHARDS = 3
 const STATES = Object.fromEntries(Object.entries(ReplicaState).map(([name, number]) => [number, name]))
@@ -72,8 +75,7 @@ export function movesCases(name: string, openPorts: () => Promise<Ports>): void 
       const { parts, service } = await openCatalog(ports, { cluster: name, clock, pollMs: 60_000, postgres })
       const { follower, store } = parts
       closers.push(follower.close)
-      const cluster = { uid: 'c', generation: 1n, shards, replicationFactor: 2 }
-      await service.putCluster(create(PutClusterRequestSchema, cluster))
+      await service.putCluster(create(PutClusterRequestSchema, { ...CLUSTER, shards }))
       await service.putTable(create(PutTableRequestSchema, { uid: 't', generation: 1n, definitionJson }))
       const incarnations = new Map<number, bigint>()
       const processes = new Map<number, string>()
@@ -122,6 +124,7 @@ export function movesCases(name: string, openPorts: () => Promise<Ports>): void 
           replicas: replicas.map(({ shard, state }) => `${shard} ${STATES[state]}`),
         }))
       return {
+        identity: parts.identity,
         service,
         store,
         follower,
@@ -241,6 +244,50 @@ export function movesCases(name: string, openPorts: () => Promise<Ports>): void 
       ])
       assert.ok((await at.grant(0, 'other', 'apps/operator')) > next)
       await assert.rejects(at.plan(next, [move(0)]), stale(/leader epoch/))
+    })
+
+    test('so is everything else that an operator declares or ends; without an epoch only where no leader speaks', async () => {
+      const at = await world()
+      const old = await at.grant(1)
+      const next = await at.grant(2)
+      const commands = (leaderEpoch: bigint) => [
+        () => at.service.putCluster(create(PutClusterRequestSchema, { ...CLUSTER, generation: 2n, leaderEpoch })), // biome-ignore format: one line
+        () => at.service.putTable(create(PutTableRequestSchema, { uid: 'u', generation: 1n, definitionJson: other, leaderEpoch })), // biome-ignore format: one line
+        () => at.service.deleteTable(create(DeleteTableRequestSchema, { table: TABLE, uid: 't', policy: DeletionPolicy.DELETE, leaderEpoch })), // biome-ignore format: one line
+        () => at.service.deleteCluster(create(DeleteClusterRequestSchema, { uid: 'c', policy: DeletionPolicy.DELETE, leaderEpoch })), // biome-ignore format: one line
+      ]
+      const other = JSON.stringify({ ...JSON.parse(definitionJson), name: 'other' })
+      const before = await at.service.getPlacement(undefined)
+      for (const epoch of [old, next + 1n, 0n])
+        for (const command of commands(epoch))
+          await assert.rejects(command(), refused('TN_LEADER_STALE', /refused/))
+      const after = await at.service.getPlacement(undefined)
+      assert.equal(after.catalog?.revision, before.catalog?.revision)
+      assert.equal(
+        await ports.kafka.describeTopic(topicName(at.identity, TABLE.namespace, 'other')),
+        undefined,
+      )
+
+      await at.store.query('UPDATE $schema.catalog SET leader_heard_at = now() - make_interval(secs => $1)', [
+        LEADER_CLAIM_SECONDS,
+      ])
+      for (const epoch of [old, next + 1n])
+        for (const command of commands(epoch))
+          await assert.rejects(command(), refused('TN_LEADER_STALE', /refused/))
+      for (const command of commands(0n)) await command()
+      assert.equal(at.follower.state(), 'gone')
+    })
+
+    test('a catalog that was deleted is made anew for a leader that asks', async () => {
+      const at = await world()
+      const epoch = await at.grant(1)
+      await at.service.deleteCluster(create(DeleteClusterRequestSchema, { uid: 'c', policy: DeletionPolicy.DELETE, leaderEpoch: epoch })) // biome-ignore format: one line
+      const put = (leaderEpoch: bigint) =>
+        at.service.putCluster(create(PutClusterRequestSchema, { ...CLUSTER, leaderEpoch }))
+      const granted = await at.grant(0)
+      await put(granted)
+      assert.equal((await at.service.getPlacement(undefined)).catalog?.tables.length, 0)
+      await assert.rejects(put(epoch + 7n), refused('TN_LEADER_STALE', /leader epoch/))
     })
 
     test('a plan is written whole or not at all, and stands once it was approved', async () => {
@@ -363,9 +410,11 @@ export function movesCases(name: string, openPorts: () => Promise<Ports>): void 
       await at.plan(leader, [move(0), move(1)])
       await at.approve(leader)
       await at.advance(leader, 1)
-      await at.service.deleteTable(create(DeleteTableRequestSchema, { table: TABLE, uid: 't', policy: DeletionPolicy.RETAIN })) // biome-ignore format: one line
+      await at.service.deleteTable(create(DeleteTableRequestSchema, { table: TABLE, uid: 't', policy: DeletionPolicy.RETAIN, leaderEpoch: leader })) // biome-ignore format: one line
       assert.deepEqual(phasesOf(await at.advance(leader)), ['CANCELLED', 'CANCELLED'])
-      await at.service.putTable(create(PutTableRequestSchema, { uid: 't2', generation: 1n, definitionJson }))
+      await at.service.putTable(
+        create(PutTableRequestSchema, { uid: 't2', generation: 1n, definitionJson, leaderEpoch: leader }),
+      )
       assert.ok(at.slots().every(({ replicas }) => replicas.length === 2))
       assert.deepEqual((await at.service.getPlacement(undefined)).openPlans, [])
     })
