@@ -8,7 +8,7 @@ COPY cdk8s/package.json cdk8s/
 COPY e2e/package.json e2e/
 RUN npm ci --ignore-scripts --omit=dev --omit=optional \
  && find workloads operator -name '*.test.ts' -delete -o -name '*.bench.ts' -delete \
- && rm -r workloads/kernels/assembly
+ && rm -r workloads/*/assembly
 
 FROM node:24-slim
 LABEL org.opencontainers.image.title="TrueNow" org.opencontainers.image.licenses="Apache-2.0"

@@ -6,6 +6,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** Each generator is one program that writes its files; with `--check` they must then equal what is committed. */
 const GENERATORS: ReadonlyArray<readonly [what: string, cwd: string, argv: readonly string[]]> = [
   ['messages', 'workloads/contracts', ['buf', 'generate']],
+  ['checksum', 'workloads/contracts', ['asc', '--config', 'asconfig.json']],
   ['kernels', 'workloads/kernels', ['asc', '--config', 'asconfig.json']],
   ['CRDs', '.', ['node', 'operator/src/api/generate-crds.ts']],
   ['chart: CRDs and RBAC', '.', ['node', 'charts/generate-chart.ts']],

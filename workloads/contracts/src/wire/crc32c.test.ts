@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { crc32c } from './crc32c.ts'
+import { crc32c, crc32cByTable } from './crc32c.ts'
 
 /** RFC 3720, appendix B.4, and the check value of the CRC catalogues. */
 const published: ReadonlyArray<[name: string, bytes: Uint8Array, expected: number]> = [
@@ -34,5 +34,29 @@ test('crc32c: agrees with its definition, for any part of any bytes', () => {
       assert.equal(crc32c(bytes, start, end), byDefinition(bytes.subarray(start, end)))
     }),
     { numRuns: 2_000 },
+  )
+})
+
+/** Lengths about what the kernel takes at all, what it clears without the table, and one and two of its pieces. */
+const LENGTHS = [1_023, 1_024, 1_477, 1_478, 1_479, 2_955, 2_956, 262_143, 262_144, 262_145, 263_167, 530_000]
+
+test('crc32c: the kernel and its twin agree, wherever the bytes begin and end, and leave them as they are', () => {
+  const around = fc.tuple(fc.constantFrom(...LENGTHS), fc.integer({ min: 0, max: 40 }))
+  const length = fc.oneof(
+    fc.integer({ min: 1_024, max: 12_000 }),
+    around.map(([at, more]) => at + more),
+  )
+  fc.assert(
+    fc.property(length, fc.nat(20), fc.integer(), (length, start, seed) => {
+      const bytes = new Uint8Array(start + length + 5)
+      for (let at = 0, state = seed | 1; at < bytes.length; at++) {
+        state = Math.imul(state, 0x9e3779b1) ^ (state >>> 15)
+        bytes[at] = state >>> 24
+      }
+      const before = crc32cByTable(bytes)
+      assert.equal(crc32c(bytes, start, start + length), crc32cByTable(bytes, start, start + length))
+      assert.equal(crc32cByTable(bytes), before)
+    }),
+    { numRuns: 400 },
   )
 })
