@@ -20,6 +20,25 @@ const resources = fc.record(
   { requiredKeys: [] },
 )
 const role = fc.record({ replicas: fc.integer({ min: 1, max: 3 }), resources: optional(resources) })
+/** Of one size, because how many pods an autoscaler has chosen is not the spec's to bring back. */
+const autoscaled = fc
+  .record({
+    section: role,
+    metric: fc.option(
+      fc.record(
+        {
+          cpuPercent: fc.integer({ min: 1, max: 1_000 }),
+          podMetric: fc.record({ name: dns, averageValue: fc.constantFrom('10', '1500m', '50k') }),
+        },
+        { requiredKeys: [] },
+      ),
+      { nil: undefined },
+    ),
+  })
+  .map(({ section, metric }) => ({
+    ...section,
+    autoscaling: metric && { ...metric, maxReplicas: section.replicas },
+  }))
 const toleration = fc.record({
   key: dns,
   operator: fc.constant('Exists'),
@@ -72,13 +91,11 @@ const changing = fc.record({
   memoryPerShard: fc.integer({ min: 2, max: 64 }).map((gibibytes) => `${gibibytes}Gi`),
   workers: fc.integer({ min: 1, max: 4 }),
   shardResources: optional(resources),
-  gateway: role,
-  ingester: role,
-  query: fc.record({
-    replicas: fc.integer({ min: 1, max: 3 }),
-    resources: optional(resources),
-    cacheTtlSeconds: fc.integer({ min: 1, max: 86_400 }),
-  }),
+  gateway: autoscaled,
+  ingester: autoscaled,
+  query: fc
+    .tuple(autoscaled, fc.integer({ min: 1, max: 86_400 }))
+    .map(([section, cacheTtlSeconds]) => ({ ...section, cacheTtlSeconds })),
   watermark: role,
   controlPlane: role,
   monitoring: optional(monitoring),
