@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { create } from '@bufbuild/protobuf'
 import { GetPlacementResponseSchema } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import fc from 'fast-check'
+import type { PolicySeen } from './admission-policy.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import type { ClusterFacts } from './cluster-facts.ts'
 import { clusterStatus } from './cluster-status.ts'
@@ -42,12 +43,13 @@ const invalid: Outcome<ClusterFacts> = {
   facts: {},
   stopped: { step: 's', condition: 'SpecValid', kind: 'invalid', reason: 'InvalidSpec', message: 'No.' },
 }
-const statusOf = (cluster: TrueNowCluster, outcome = whole, ready = 2) =>
+const INSTALLED: PolicySeen = { state: 'Installed', unobserved: [] }
+const statusOf = (cluster: TrueNowCluster, outcome = whole, ready = 2, policy = INSTALLED) =>
   clusterStatus(
     cluster,
     outcome,
     { roles: [role('hot-tier', ready), role('query', 2)], shards: undefined, troubles: '' },
-    { operator: 'truenow/operator', now: '2026-01-01T00:00:00Z' },
+    { operator: 'truenow/operator', now: '2026-01-01T00:00:00Z', policy },
   )
 const was = (phase: string, cluster = base): TrueNowCluster => ({ ...cluster, status: { phase } })
 const paused = { ...base, spec: { ...base.spec, paused: true } }
@@ -106,4 +108,11 @@ test('clusterStatus: an image that this pass did not find out stays told', () =>
 test('clusterStatus: the same pass again gives the same status, so that nothing is written', () => {
   const once = statusOf(base)
   assert.deepEqual(statusOf({ ...base, status: once }), once)
+})
+
+test('clusterStatus: tells what the operator may not look at, and nothing where it sees all', () => {
+  const { admissionPolicy, unobserved } = statusOf(base)
+  assert.deepEqual([admissionPolicy, unobserved], ['Installed', undefined])
+  const blind = statusOf(base, whole, 2, { state: 'Unobserved', unobserved: ['a.b/c'] })
+  assert.deepEqual([blind.admissionPolicy, blind.unobserved], ['Unobserved', ['a.b/c']])
 })

@@ -1,3 +1,4 @@
+import type { PolicySeen } from './admission-policy.ts'
 import type { Condition } from './api/condition.ts'
 import type { TrueNowCluster, TrueNowClusterStatus } from './api/v1alpha1/truenow-cluster.ts'
 import type { ClusterFacts } from './cluster-facts.ts'
@@ -14,7 +15,7 @@ export function clusterStatus(
   cluster: TrueNowCluster,
   outcome: Outcome<ClusterFacts>,
   seen: Readonly<{ roles: readonly RoleState[]; shards: Workload | undefined; troubles: string }>,
-  told: Readonly<{ operator: string; now: string }>,
+  told: Readonly<{ operator: string; now: string; policy: PolicySeen }>,
 ): TrueNowClusterStatus {
   const { metadata, spec, status = {} } = cluster
   const judged = [
@@ -38,6 +39,8 @@ export function clusterStatus(
     freshness: freshnessClass(outcome.facts.freshnessUs),
     ...(image === undefined ? {} : { image }),
     operator: told.operator,
+    admissionPolicy: told.policy.state,
+    ...(told.policy.unobserved.length === 0 ? {} : { unobserved: [...told.policy.unobserved] }),
     conditions: mergeConditions(status.conditions ?? [], judged, metadata.generation, told.now),
   }
 }

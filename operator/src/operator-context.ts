@@ -1,5 +1,6 @@
 import type { Clock } from '@truenow/chassis/clock.ts'
 import type { Log } from '@truenow/chassis/log.ts'
+import type { AdmissionPolicy } from './admission-policy.ts'
 import type { Rebalance } from './api/v1alpha1/rebalance.ts'
 import type { Table } from './api/v1alpha1/table.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
@@ -27,6 +28,7 @@ export type OperatorContext = Readonly<{
   /** What this process applied of each child, to see at no cost whether that still stands. */
   applied: Map<string, AppliedChild>
   optionalKinds: OptionalKinds
+  admissionPolicy: AdmissionPolicy
   /** When the moves of each Rebalance, by uid, were last asked to go on, by the monotonic clock; of the last minute. */
   driven: Map<string, number>
   operands: Operands

@@ -53,7 +53,8 @@ export async function reconcileCluster(
     shards: context.child<Workload>('StatefulSet', { namespace, name: `${name}-hot-tier` }),
     troubles: podTroubles(podsOf(context, key)),
   }
-  const told = { operator: context.identity, now: rfc3339(context.clock.nowUs()) }
+  const policy = await context.admissionPolicy.look()
+  const told = { operator: context.identity, now: rfc3339(context.clock.nowUs()), policy }
   const status = clusterStatus(cluster, outcome, seen, told)
   await writeStatus(context, CLUSTERS, cluster, status, outcome.facts.objectVersion)
   return requeueAfter(outcome, status.phase === 'Ready' || status.phase === 'Paused', restMs)

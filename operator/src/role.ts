@@ -4,6 +4,7 @@ import { createHttpServer } from '@truenow/chassis/http-server.ts'
 import type { RoleContext, RunningRole } from '@truenow/chassis/running-role.ts'
 import { createShutdown, type Shutdown } from '@truenow/chassis/shutdown.ts'
 import { Rebalancer } from '@truenow/contracts/gen/truenow/v1/rebalancer_pb.ts'
+import { createAdmissionPolicy } from './admission-policy.ts'
 import type { OperatorConfig } from './config.ts'
 import { createLoop } from './create-loop.ts'
 import { createEventRecorder } from './kubernetes/event-recorder.ts'
@@ -164,6 +165,7 @@ function createContext(
   return {
     ...watched,
     kubernetes: guarded,
+    admissionPolicy: createAdmissionPolicy(kubernetes, clock),
     applied: new Map(),
     driven: new Map(),
     operands,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
 import { createLog } from '@truenow/chassis/log.ts'
 import { Registry } from 'prom-client'
+import { createAdmissionPolicy } from '../src/admission-policy.ts'
 import type { Rebalance } from '../src/api/v1alpha1/rebalance.ts'
 import type { Table, TableSpec } from '../src/api/v1alpha1/table.ts'
 import type { TrueNowCluster, TrueNowClusterSpec } from '../src/api/v1alpha1/truenow-cluster.ts'
@@ -142,6 +143,7 @@ function createOperator(world: World, options: OperatorOptions) {
         return there ? 'followed' : 'absent'
       },
     },
+    admissionPolicy: createAdmissionPolicy(port, clock),
     runbooksUrl: RUNBOOKS_URL,
     driven: new Map(),
     operands,

@@ -1,5 +1,8 @@
 import { GROUP } from './names.ts'
 
+/** As the chart names its ValidatingAdmissionPolicy and that one's binding, whichever release brought them. */
+export const POLICY_NAME = 'truenow-deletion-protection'
+
 export type PolicyRule = Readonly<{
   apiGroups: readonly string[]
   resources: readonly string[]
@@ -43,8 +46,16 @@ export const namespacedRules: readonly PolicyRule[] = [
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ]
 
-/** The same for the whole Kubernetes cluster. */
-export const clusterRules: readonly PolicyRule[] = namespacedRules
+/** The same for the whole Kubernetes cluster, and to see whether the chart's policy is there. */
+export const clusterRules: readonly PolicyRule[] = [
+  ...namespacedRules,
+  {
+    apiGroups: ['admissionregistration.k8s.io'],
+    resources: ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'],
+    resourceNames: [POLICY_NAME],
+    verbs: ['get'],
+  },
+]
 
 /** Name of the operator's own Deployment and Lease, as the chart's templates write it. */
 const OPERATOR_NAME = '{{ include "truenow.fullname" $ }}-operator'

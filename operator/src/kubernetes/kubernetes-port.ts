@@ -1,7 +1,7 @@
 import type { ObjectMeta } from '../api/object-meta.ts'
 import type { KubernetesObject } from '../resources/kubernetes-object.ts'
 
-/** A kind as the API server's paths know it. Every kind we touch is namespaced. */
+/** A kind as the API server's paths know it. What is cluster-wide has the empty namespace; it is only read. */
 export type Resource = Readonly<{ apiVersion: string; kind: string; plural: string }>
 export type ObjectKey = Readonly<{ namespace: string; name: string }>
 export type Stored = Readonly<{ apiVersion: string; kind: string; metadata: ObjectMeta }>

@@ -213,7 +213,7 @@ type Query = Readonly<Record<string, string | number | boolean | undefined>>
 const rootOf = (apiVersion: string): string =>
   apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
 
-/** A name absent: the collection; a namespace absent: of all namespaces. */
+/** A name absent: the collection; a namespace absent: of all namespaces; an empty one: a kind that has none. */
 function path(
   { apiVersion, plural }: Resource,
   { namespace, name }: Readonly<{ namespace?: string | undefined; name?: string }>,
@@ -222,7 +222,7 @@ function path(
 ): string {
   const parts = [
     rootOf(apiVersion),
-    ...(namespace === undefined ? [] : ['namespaces', encodeURIComponent(namespace)]),
+    ...(namespace === undefined || namespace === '' ? [] : ['namespaces', encodeURIComponent(namespace)]),
     plural,
     ...(name === undefined ? [] : [encodeURIComponent(name)]),
     ...(subresource === undefined ? [] : [subresource]),

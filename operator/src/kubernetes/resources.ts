@@ -34,6 +34,19 @@ export const MONITORING_RESOURCES: readonly Resource[] = [
 export const PODS: Resource = resource('v1', 'Pod', 'pods')
 export const VOLUME_CLAIMS: Resource = resource('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims')
 
+/** The chart's guard over deletions; read only, to say in status whether it is there. */
+const ADMISSION = 'admissionregistration.k8s.io/v1'
+export const POLICIES: Resource = resource(
+  ADMISSION,
+  'ValidatingAdmissionPolicy',
+  'validatingadmissionpolicies',
+)
+export const POLICY_BINDINGS: Resource = resource(
+  ADMISSION,
+  'ValidatingAdmissionPolicyBinding',
+  'validatingadmissionpolicybindings',
+)
+
 /** The child kind of this name. Errors: RangeError for a kind that no builder makes. */
 export function childResource(kind: string): Resource {
   const found = [...CHILD_RESOURCES, ...MONITORING_RESOURCES].find((one) => one.kind === kind)

@@ -371,6 +371,15 @@ export const TrueNowClusterStatus = Type.Object(
     }),
     image: Type.String({ description: 'Image that the roles are told to run.' }),
     operator: Type.String({ description: 'Operator that holds this cluster; another one leaves it alone.' }),
+    admissionPolicy: Type.String({
+      description:
+        'The chart’s policy against deletion of what is labelled truenow.io/deletion-protection: Installed, Missing or Unobserved.',
+    }),
+    unobserved: Type.Array(Type.String({ description: 'One object, as <plural>.<group>/<name>.' }), {
+      description:
+        'What this operator could not look at: it has a Role in its namespaces and no rights beyond, or nobody answered.',
+      'x-kubernetes-list-type': 'atomic',
+    }),
     conditions: Type.Array(ConditionSchema, {
       description:
         'SpecValid, Synced, Available, OperandReachable, Ready, UpgradeBlocked; Monitored once it was asked for.',
