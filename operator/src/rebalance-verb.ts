@@ -35,6 +35,10 @@ export function whyNotNow(verb: RebalanceVerb, state: RebalanceState): string | 
   return `${verb} means nothing while the Rebalance is ${state}; it may be asked for in ${ALLOWED[verb].join(', ')}.`
 }
 
+/** By which annotation the verb is asked for. */
+export const annotationOf = (verb: RebalanceVerb): string =>
+  ANNOTATIONS.find(([one]) => one === verb)?.[1] ?? ''
+
 /** Annotations of a merge patch that takes this verb off, and nothing that was asked for since. */
 export const withoutVerb = (verb: RebalanceVerb): Readonly<Record<string, null>> =>
   Object.fromEntries(ANNOTATIONS.flatMap(([one, annotation]) => (one === verb ? [[annotation, null]] : [])))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Connect, kubectlTruenow } from '../src/kubectl/kubectl-truenow.ts'
-import { KubernetesError, type KubernetesPort } from '../src/kubernetes/kubernetes-port.ts'
+import { KubernetesError } from '../src/kubernetes/kubernetes-port.ts'
+import { callKubectl as call } from './call-kubectl.ts'
 import { clusterSpec, createScene, DEMO, type Scene } from './scene.ts'
 
 const LABELS = (role: string) => ({ 'truenow.io/cluster': 'demo', 'app.kubernetes.io/component': role })
@@ -22,25 +22,6 @@ const pod = ({ kubernetes }: Scene, name: string, role: string, status: object) 
     status,
   })
 const READY = { conditions: [{ type: 'Ready', status: 'True' }], containerStatuses: [{ restartCount: 0 }] }
-
-async function call({ kubernetes, clock }: Scene, ...args: readonly string[]) {
-  const said = { out: '', err: '', closed: 0, asked: {} as object }
-  const connect: Connect = async (options) => {
-    said.asked = options
-    const close = async () => void said.closed++
-    return { port: { ...kubernetes.port, close } as KubernetesPort, namespace: DEMO.namespace }
-  }
-  const output = {
-    out: (text: string) => {
-      said.out += `${text}\n`
-    },
-    err: (text: string) => {
-      said.err += `${text}\n`
-    },
-  }
-  const code = await kubectlTruenow(args, connect, output, () => clock.nowUs() / 1_000)
-  return { code, ...said }
-}
 
 test('kubectl truenow status: one screen that says how everything is', async () => {
   const { scene } = await settled()

@@ -325,3 +325,24 @@ test('requests: which kinds a group serves is asked of discovery, which every ac
     ['GET /apis/monitoring.coreos.com/v1', 'GET /apis/none.example/v1'],
   )
 })
+
+test('requests: the log of a pod is text, asked for by its last lines and cut to a size', async (t) => {
+  const { client, asked } = await scene(t, (_, response) => response.end('first\nünd last\n'))
+  const log = await client.podLog(key, { lines: 200, bytesMax: 4_096, previous: true })
+  assert.equal(log, 'first\nünd last\n')
+  assert.equal(`${asked[0]!.path}?${asked[0]!.query}`, '/api/v1/namespaces/n/pods/a/log?tailLines=200&limitBytes=4096&previous=true') // biome-ignore format: one line
+})
+
+test('requests: who is not the operator writes under a name of their own', async (t) => {
+  const { client, asked } = await scene(t, (_, response) => json(response, 200, service), {
+    fieldManager: 'kubectl-truenow',
+  })
+  await client.mergePatch(SERVICES, key, { spec: {} })
+  assert.equal(asked[0]!.query.get('fieldManager'), 'kubectl-truenow')
+})
+
+test('requests: what is cluster-wide is asked for without a namespace', async (t) => {
+  const { client, asked } = await scene(t, (_, response) => json(response, 200, service))
+  await client.get(SERVICES, { namespace: '', name: 'a' })
+  assert.equal(asked[0]!.path, '/api/v1/services/a')
+})

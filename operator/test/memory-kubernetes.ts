@@ -49,6 +49,8 @@ export function createMemoryKubernetes(clock: Clock) {
     calls.push(call)
     return hooks.around(call, work)
   }
+  /** What pods said, by name; of a former run under `<name> --previous`. */
+  const logs = new Map<string, string>()
   /** Plurals by group and version that come and go with their definitions. */
   const served = new Map<string, readonly string[]>()
   const port: KubernetesPort = {
@@ -81,6 +83,8 @@ export function createMemoryKubernetes(clock: Clock) {
       ask('replace', resource.kind, object.metadata.name, () => server.replace(object as never) as never),
     remove: (resource, key, uid) =>
       ask('remove', resource.kind, key.name, () => server.remove(resource.kind, key, uid)),
+    podLog: ({ name }, { previous = false }) =>
+      ask('log', 'Pod', name, () => logs.get(previous ? `${name} --previous` : name) ?? ''),
     watch: (resource, options) => server.watch(resource, options),
     close: async () => {},
   }
@@ -89,6 +93,7 @@ export function createMemoryKubernetes(clock: Clock) {
     calls,
     hooks,
     served,
+    logs,
     writes: () => calls.filter(({ verb }) => WRITES.includes(verb)).length,
     find: (kind: string, key: ObjectKey) => server.find(kind, key),
     list: (kind: string) => server.list(kind),

@@ -3,6 +3,9 @@ import type { Log } from '@truenow/chassis/log.ts'
 import { createKubernetesClient } from './kubernetes-client.ts'
 import { KubernetesError, type KubernetesPort } from './kubernetes-port.ts'
 
+/** What a person changes by the plugin is theirs, not the operator's. */
+export const USER_FIELD_MANAGER = 'kubectl-truenow'
+
 /**
  * The API server of a person's kubeconfig, and the namespace of its context. Errors: KubernetesError with reason NoServer when the
  * file cannot be read or has no such context.
@@ -24,7 +27,8 @@ export async function connectAsUser(
     kubeConfig.setCurrentContext(context)
   }
   const { namespace = 'default' } = kubeConfig.getContextObject(kubeConfig.getCurrentContext()) ?? {}
-  return { port: await createKubernetesClient({ ...parts, kubeConfig }), namespace }
+  const port = await createKubernetesClient({ ...parts, kubeConfig, fieldManager: USER_FIELD_MANAGER })
+  return { port, namespace }
 }
 
 const noServer = (message: string, cause?: unknown) =>

@@ -25,6 +25,7 @@ export async function createKubernetesClient(
     metrics?: KubernetesMetrics
     kubeConfig?: KubeConfig
     random?: () => number
+    fieldManager?: string
   }>,
 ): Promise<KubernetesPort> {
   const { requestTimeoutMs, requestsPerSecondMax, log, clock, metrics, random = Math.random } = options
@@ -43,6 +44,7 @@ export async function createKubernetesClient(
     clock,
     random,
     metrics,
+    ...(options.fieldManager === undefined ? {} : { fieldManager: options.fieldManager }),
     ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
     ...(requestsPerSecondMax === undefined ? {} : { requestsPerSecondMax }),
   })

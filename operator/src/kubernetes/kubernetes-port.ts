@@ -57,7 +57,7 @@ export type KubernetesPort = Readonly<{
     }>,
   ) => Promise<Page<Kind>>
   /**
-   * Server-side apply under FIELD_MANAGER. `force` takes fields over from others: for children that are ours alone.
+   * Server-side apply under the client's field manager. `force` takes fields over from others: for children that are ours alone.
    * `subresource: 'status'` writes the status.
    */
   apply: <Kind extends Stored>(
@@ -86,6 +86,11 @@ export type KubernetesPort = Readonly<{
   ) => Promise<Kind>
   /** Deletes the object of this uid; one that is gone, or another one, is left alone. */
   remove: (resource: Resource, key: ObjectKey, uid: string) => Promise<void>
+  /** The last lines of a pod's only container, cut to `bytesMax`; of its former run with `previous`. For people, not the loop. */
+  podLog: (
+    key: ObjectKey,
+    options: Readonly<{ lines: number; bytesMax: number; previous?: boolean }>,
+  ) => Promise<string>
   /** One watch connection; ends with the server's timeout, a failure or `signal`. Used by the reflector alone. */
   watch: (
     resource: Resource,

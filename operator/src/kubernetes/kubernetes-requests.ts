@@ -32,6 +32,8 @@ export function createKubernetesRequests(
     requestTimeoutMs?: number
     requestsPerSecondMax?: number
     metrics?: KubernetesMetrics | undefined
+    /** @default FIELD_MANAGER, the operator's: whoever else writes says so. */
+    fieldManager?: string
     close?: () => Promise<void>
   }>,
 ): KubernetesPort {
@@ -43,7 +45,7 @@ export function createKubernetesRequests(
   })
   return {
     ...reads(caller),
-    ...writes(caller),
+    ...writes(caller, options.fieldManager ?? FIELD_MANAGER),
     close: async () => {
       caller.close()
       await options.close?.()
@@ -54,7 +56,7 @@ export function createKubernetesRequests(
 function reads({
   call,
   stream,
-}: KubernetesCaller): Pick<KubernetesPort, 'get' | 'served' | 'list' | 'watch'> {
+}: KubernetesCaller): Pick<KubernetesPort, 'get' | 'served' | 'list' | 'podLog' | 'watch'> {
   return {
     get: <Kind extends Stored>(resource: Resource, key: ObjectKey, options = {}) =>
       call({ verb: 'get', method: 'GET', path: path(resource, key), repeatable: true, ...options }).then(
@@ -81,6 +83,14 @@ function reads({
       })
       return pageOf<Kind>(resource, listed)
     },
+    podLog: async (key, { lines, bytesMax, previous = false }) => {
+      const query = { tailLines: lines, limitBytes: bytesMax, previous }
+      const at = path({ apiVersion: 'v1', kind: 'Pod', plural: 'pods' }, key, query, 'log')
+      const chunks: Uint8Array[] = []
+      for await (const chunk of stream({ verb: 'log', method: 'GET', path: at, repeatable: true }))
+        chunks.push(chunk)
+      return Buffer.concat(chunks).toString('utf8')
+    },
     watch: (resource, { namespace, labelSelector, resourceVersion, timeoutS, signal }) => {
       const query = {
         watch: true,
@@ -95,10 +105,10 @@ function reads({
   }
 }
 
-function writes({
-  call,
-}: KubernetesCaller): Omit<KubernetesPort, 'get' | 'served' | 'list' | 'watch' | 'close'> {
-  const fieldManager = FIELD_MANAGER
+function writes(
+  { call }: KubernetesCaller,
+  fieldManager: string,
+): Omit<KubernetesPort, 'get' | 'served' | 'list' | 'podLog' | 'watch' | 'close'> {
   return {
     apply: <Kind extends Stored>(
       resource: Resource,

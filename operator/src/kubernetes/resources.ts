@@ -34,6 +34,9 @@ export const MONITORING_RESOURCES: readonly Resource[] = [
 export const PODS: Resource = resource('v1', 'Pod', 'pods')
 export const VOLUME_CLAIMS: Resource = resource('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims')
 
+/** What is told to people; read by the plugin's report only. */
+export const EVENTS: Resource = resource('events.k8s.io/v1', 'Event', 'events')
+
 /** The chart's guard over deletions; read only, to say in status whether it is there. */
 const ADMISSION = 'admissionregistration.k8s.io/v1'
 export const POLICIES: Resource = resource(

@@ -12,7 +12,7 @@ const usage = `usage: truenow <role>      run one role; settings come from the e
        truenow dev [--port-base <n>] [--no-demo]   all roles but the operator in one process, nothing else needed
        truenow check-health <url>   ask a /health address until it says healthy: 0, or 1 after ten attempts
        truenow release-finalizers <deployment>   stop that operator and let go of its objects; for helm uninstall
-       truenow kubectl status|doctor [cluster]   how clusters are, and what is wrong; also as a kubectl plugin
+       truenow kubectl <command>   status, doctor, report, rebalance, pause, resume, restart; also as a kubectl plugin
        truenow --version
 
 roles: ${roles.join(', ')}`
