@@ -68,6 +68,8 @@ export class TextPool implements Dictionary {
   private places = 0
   private codes = 0
   private sweepAt = SWEEP_MIN
+  /** No text's latest bucket ends before, in seconds: what need not be swept for. */
+  private leastEnd = UINT32_MAX
   private entries = new Uint32Array(0)
   /** Bytes taken of the arena, and of the entries. */
   residentBytes = 0
@@ -158,6 +160,7 @@ export class TextPool implements Dictionary {
   translate(texts: StagedTexts, entries: number, rows: number, rowCount: number, endUs: number): void {
     const { bytes, ends, hashes, records, codes } = texts
     const end = secondsOf(endUs)
+    this.leastEnd = Math.min(this.leastEnd, end)
     const { kernels, table, places, pool } = this
     kernels.translateTexts(
       bytes,
@@ -190,6 +193,7 @@ export class TextPool implements Dictionary {
     this.places = 0
     this.codes = 0
     this.sweepAt = SWEEP_MIN
+    this.leastEnd = UINT32_MAX
     this.decoded.clear()
     this.residentBytes -= this.entries.byteLength
     this.entries = new Uint32Array(0)
@@ -217,15 +221,23 @@ export class TextPool implements Dictionary {
     let oldestEndUs = Number.POSITIVE_INFINITY
     for (const holder of this.holders) oldestEndUs = Math.min(oldestEndUs, holder.oldestEndUs())
     const oldest = secondsOf(oldestEndUs)
+    if (oldest > this.leastEnd) this.forgetBelow(oldest)
+    this.sweepAt = Math.max(SWEEP_MIN, this.word(HELD) * 2) + texts
+  }
+
+  /** Texts of which the latest bucket ends before so many seconds. */
+  private forgetBelow(oldest: number): void {
+    this.leastEnd = oldest
+    const held = this.word(HELD)
     for (const segment of this.segments)
       segment.end = this.kernels.sweepTexts(segment.pointer, segment.end, oldest, this.pool)
+    if (this.word(HELD) === held) return // Nothing moved.
     for (const { pointer, bytes } of this.segments.filter(isEmpty)) this.give(pointer, bytes)
     this.segments = this.segments.filter((segment) => !isEmpty(segment))
     this.open = undefined
     this.enterAll()
     this.decoded.clear()
     this.entries.fill(0) // Codes that are free will mean other texts.
-    this.sweepAt = Math.max(SWEEP_MIN, this.word(HELD) * 2) + texts
   }
 
   /** A table of so many places. */
@@ -245,11 +257,10 @@ export class TextPool implements Dictionary {
 
   private moveRecords(codes: number): void {
     const records = this.take(codes * 4)
-    const { u32 } = this.views()
     const before = this.word(RECORDS)
-    u32.copyWithin(records / 4, before / 4, before / 4 + this.word(GIVEN))
+    this.kernels.copyBytes(before, records, this.word(GIVEN) * 4)
     if (this.codes > 0) this.give(before, this.codes * 4)
-    u32[this.pool / 4 + RECORDS] = records
+    this.views().u32[this.pool / 4 + RECORDS] = records
     this.codes = codes
   }
 

@@ -19,7 +19,7 @@ export const textRecordBytes = (length: number): number => Math.ceil((TEXT_HEADE
 export type TextKernels = Readonly<{
   /** out[entry] = utf8-hash of the entry, u32. */
   hashTexts: (texts: Pointer, ends: Pointer, n: number, out: Pointer) => void
-  /** out[entry] = address of the entry's record, u32; 0 = the pool has no such text. The result means nothing. */
+  /** out[entry] = address of the entry's record, u32; 0 = the pool has no such text. */
   findTexts: (
     texts: Pointer,
     ends: Pointer,
@@ -28,7 +28,7 @@ export type TextKernels = Readonly<{
     table: Pointer,
     mask: number,
     out: Pointer,
-  ) => number
+  ) => void
   /**
    * out[index] = the pool's code of entry codes[rows[index]]. A text that `records` does not name is looked for again and
    * added if need be, then named there; its record holds the greatest `end` it was asked with. The table must have free

@@ -26,15 +26,12 @@ const translating = (views: () => MemoryViews): Omit<TextKernels, Sweeping> => (
   findTexts: (texts, ends, hashes, n, table, mask, out) => {
     const memory = views()
     const { u32 } = memory
-    let seen = 0
     for (let entry = 0; entry < n; entry++) {
       const hash = u32[hashes / 4 + entry]!
-      seen ^= u32[addressOf(u32[table / 4 + ((hash & mask) >>> 0)]!) / 4]!
       const [from, end] = boundsOf(memory, ends, entry)
       const place = findPlace(memory, { table, mask }, hash, texts + from, end - from)
       u32[out / 4 + entry] = addressOf(u32[place]!)
     }
-    return seen
   },
   translateTexts: (texts, ends, hashes, records, codes, rows, n, end, table, mask, pool, out) => {
     const memory = views()
