@@ -21,6 +21,8 @@ const CODE_BYTES_MAX = 4
 /** Id, time and row number. */
 const ROW_BYTES_BESIDE_COLUMNS = 16 + 8 + 4
 const BITMAP_BYTES_A_ROW = 1 / 8
+/** Room behind the last row that is not worth a copy of all before it, as a part of them. */
+const SPARE_PART = 1 / 32
 const NO_CHUNKS: readonly Chunk[] = []
 /** What each column may take to begin at a whole one. */
 const VECTOR_BYTES = 16
@@ -50,8 +52,12 @@ export class RowBucket {
   private open: Chunk | undefined
   readonly texts: TextPools
   private layout: ChunkLayout
+  /** Rows that it will probably hold: room for them is taken at once, for each doubling copies what is there. */
+  private readonly rowsExpected: number
 
-  constructor(startUs: number, endUs: number, arena: Arena, texts: TextPools) {
+  /** `like`: a bucket that will probably have held as many rows. */
+  constructor(startUs: number, endUs: number, arena: Arena, texts: TextPools, like?: RowBucket) {
+    this.rowsExpected = like === undefined ? 0 : Math.ceil(like.rowCount * (1 + SPARE_PART))
     this.startUs = startUs
     this.endUs = endUs
     this.arena = arena
@@ -76,7 +82,10 @@ export class RowBucket {
     let rowBytes = ROW_BYTES_BESIDE_COLUMNS
     for (const type of names.values()) rowBytes += widthMost(type) + BITMAP_BYTES_A_ROW
     let capacity = 0
-    for (let rows = held + rowCount; rows > 0; rows -= CHUNK_ROWS_MAX) capacity += capacityFor(rows)
+    for (let rows = held + rowCount; rows > 0; rows -= CHUNK_ROWS_MAX) {
+      const isNew = capacity > 0 || held === 0
+      capacity += isNew ? Math.max(capacityFor(rows), this.capacityExpected) : capacityFor(rows)
+    }
     const chunks = Math.ceil((held + rowCount) / CHUNK_ROWS_MAX)
     const rounding = (3 + 2 * names.size) * VECTOR_BYTES + UNIT_BYTES
     return Math.ceil(capacity * rowBytes) + chunks * rounding
@@ -199,8 +208,8 @@ export class RowBucket {
   trim(): void {
     const last = this.open
     if (last === undefined) return
-    const capacity = Math.max(CHUNK_ROWS_MIN, Math.ceil(last.rowCount / CHUNK_ROWS_MIN) * CHUNK_ROWS_MIN)
-    if (capacity >= last.capacity) return
+    const capacity = Math.max(CHUNK_ROWS_MIN, wholeRows(last.rowCount))
+    if (last.capacity - capacity <= capacity * SPARE_PART) return
     try {
       this.replaceLast(last, capacity)
     } catch (error) {
@@ -232,6 +241,11 @@ export class RowBucket {
     return this.open === undefined ? this.sealed : [...this.sealed, this.open]
   }
 
+  /** Of the chunk after those that are full. */
+  private get capacityExpected(): number {
+    return Math.min(CHUNK_ROWS_MAX, wholeRows(Math.max(0, this.rowsExpected - this.rowCount)))
+  }
+
   private get isClosed(): boolean {
     return this.sealed.length + (this.open === undefined ? 0 : 1) <= this.closedChunks
   }
@@ -253,7 +267,9 @@ export class RowBucket {
     const last = this.open
     const full = last === undefined || last.rowCount === CHUNK_ROWS_MAX
     if (full || this.isClosed || rowNumber - last.firstRowNumber >= TWO_TO_32) {
-      const chunk = new Chunk(this.arena, this.layout, capacityFor(count), rowNumber)
+      const expected = full ? this.capacityExpected : 0
+      const capacity = Math.max(capacityFor(count), expected)
+      const chunk = new Chunk(this.arena, this.layout, capacity, rowNumber)
       if (last !== undefined) this.sealed = [...this.sealed, last]
       this.open = chunk
       return chunk
@@ -283,6 +299,8 @@ const widthMost = (type: LayoutType): number =>
   type === 'string' ? CODE_BYTES_MAX : type === 'bool' ? 1 : NUMBER_BYTES
 
 type LayoutType = ChunkLayout['columns'][number]['type']
+
+const wholeRows = (rows: number): number => Math.ceil(rows / CHUNK_ROWS_MIN) * CHUNK_ROWS_MIN
 
 /** The smallest power of two of rows, 4 at least, that holds so many; a whole chunk at most. */
 function capacityFor(rows: number): number {

@@ -370,7 +370,7 @@ export class SlotReplica {
     const held = this.buckets.get(startUs, endUs)
     if (held !== undefined) return held
     const key = bucketKey(startUs, endUs)
-    const bucket = new RowBucket(startUs, endUs, this.arena, this.texts)
+    const bucket = this.emptyBucket(startUs, endUs)
     const before = this.evicted.get(key)
     if (before !== undefined) {
       bucket.evictedRows = before.rowCount
@@ -379,6 +379,12 @@ export class SlotReplica {
     }
     this.buckets.add(bucket)
     return bucket
+  }
+
+  /** Made ready for as many rows as the one before it has. */
+  private emptyBucket(startUs: number, endUs: number): RowBucket {
+    const like = this.buckets.get(startUs - (endUs - startUs), startUs)
+    return new RowBucket(startUs, endUs, this.arena, this.texts, like)
   }
 
   private afterRecord(): void {
@@ -431,10 +437,7 @@ export class SlotReplica {
     for (const [index, startUs] of startsUs.entries()) {
       const endUs = startUs + spanUs
       const bucket = this.buckets.get(startUs, endUs)
-      bytes += (bucket ?? new RowBucket(startUs, endUs, this.arena, this.texts)).bytesFor(
-        counts[index]!,
-        definition,
-      )
+      bytes += (bucket ?? this.emptyBucket(startUs, endUs)).bytesFor(counts[index]!, definition)
     }
     this.arena.ensure(bytes)
   }
