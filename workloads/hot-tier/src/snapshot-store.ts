@@ -284,7 +284,7 @@ export class SnapshotStore {
   }
 
   private loadBucket(entry: BucketEntry, { definition, arena, texts, buckets }: SlotReplica): void {
-    const { columns } = decodeColumnBatch(this.readFile(entry))
+    const { columns } = decodeColumnBatch(this.readFile(entry), 0, true)
     const bucket = new RowBucket(entry.startUs, entry.endUs, arena, texts)
     buckets.add(bucket) // First: texts are kept for buckets that are held.
     const numbers = columns.at(-1)?.column

@@ -68,7 +68,10 @@ export function blockTableVersion(value: Uint8Array): number {
   return bytes.readUInt32LE(8)
 }
 
-/** Decodes and verifies a block. Errors: TN_BLOCK_CORRUPT, also when a flipped bit leaves the grammar intact (CRC). */
+/**
+ * Decodes and verifies a block; its columns may be views of `value`, which must not change while they are used.
+ * Errors: TN_BLOCK_CORRUPT, also when a flipped bit leaves the grammar intact (CRC).
+ */
 export function decodeBlock(value: Uint8Array): Block {
   const tableVersion = blockTableVersion(value)
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
@@ -79,6 +82,7 @@ export function decodeBlock(value: Uint8Array): Block {
   const batch: ColumnBatch & { end: number } = decodeColumnBatch(
     bytes.subarray(0, bytes.length - TRAILER_BYTES),
     HEADER_BYTES,
+    true,
   )
   if (batch.rowCount !== rowCount || rowCount < 1 || rowCount > BLOCK_ROWS_MAX) {
     throw corrupt(`its header says ${rowCount} rows, its batch ${batch.rowCount}`)

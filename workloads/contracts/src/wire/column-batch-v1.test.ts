@@ -101,15 +101,17 @@ test('column batch v1: golden bytes, in both directions', () => {
   assert.deepEqual(columnsOf(decodeColumnBatch(golden)), everything)
 })
 
-test('column batch v1: what was encoded comes back, wherever it stands', () => {
+test('column batch v1: what was encoded comes back, wherever it stands, copied or in place', () => {
   fc.assert(
-    fc.property(batch, fc.nat(20), (original, start) => {
+    fc.property(batch, fc.nat(20), fc.boolean(), (original, start, inPlace) => {
       const encoded = encodeColumnBatch(original)
       assert.equal(encoded.length % 8, 0)
       const around = Buffer.alloc(start + encoded.length + 8, 0xaa)
       encoded.copy(around, start)
-      const { end, ...decoded } = decodeColumnBatch(around, start)
+      const { end, ...decoded } = decodeColumnBatch(around, start, inPlace)
       assert.equal(end, start + encoded.length)
+      assert.deepEqual(columnsOf(decoded), original)
+      if (!inPlace) around.fill(0x55)
       assert.deepEqual(columnsOf(decoded), original)
     }),
     { numRuns: 1_000 },

@@ -80,8 +80,16 @@ export function encodeColumnBatch(batch: ColumnBatch): Buffer {
   return target
 }
 
-/** Decodes a batch that starts at `start`. Errors: TN_BLOCK_CORRUPT for whatever breaks the grammar; never a wrong column. */
-export function decodeColumnBatch(source: Uint8Array, start = 0): ColumnBatch & { end: number } {
+/**
+ * Decodes a batch that starts at `start`. With `inPlace`, columns are views of `source` where they stand in it as they are
+ * needed: they keep all of it in memory, and it must not change meanwhile. Codes then may be narrow.
+ * Errors: TN_BLOCK_CORRUPT for whatever breaks the grammar; never a wrong column.
+ */
+export function decodeColumnBatch(
+  source: Uint8Array,
+  start = 0,
+  inPlace = false,
+): ColumnBatch & { end: number } {
   const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength)
   const need = (at: number, count: number) => {
     if (at + count > bytes.length) throw corrupt(`it ends at byte ${bytes.length}, ${at + count} are needed`)
@@ -107,12 +115,12 @@ export function decodeColumnBatch(source: Uint8Array, start = 0): ColumnBatch & 
     if (hasValidity) {
       const count = Math.ceil(rowCount / 8)
       need(at, count)
-      validity = new Uint8Array(bytes.subarray(at, at + count)) // A copy, and no Buffer, whose slice() is a view.
+      validity = bytesOf(bytes.subarray(at, at + count), inPlace)
       at += padded(count, 8)
     }
     need(at, payloadBytes)
     const payload = bytes.subarray(at, at + payloadBytes)
-    const column = decodePayload(type, encoding, payload, rowCount)
+    const column = decodePayload(type, encoding, payload, rowCount, inPlace)
     columns.push({ name, column: validity === undefined ? column : { ...column, validity } })
     at += padded(payloadBytes, 8)
   }
@@ -207,19 +215,43 @@ function encodeStrings(codes: Codes, dictionary: Dictionary, rowCount: number): 
 
 const codeWidth = (entries: number) => (entries <= 256 ? 1 : entries <= 65_536 ? 2 : 4)
 
-function decodePayload(type: WireType, encoding: number, payload: Buffer, rowCount: number): Column {
+/** A copy, or a view where it may be one and stands at a whole word; no Buffer, whose slice() is a view. */
+function bytesOf(part: Buffer, inPlace: boolean): Uint8Array {
+  const { buffer, byteOffset, length } = part
+  return inPlace && byteOffset % 8 === 0 ? new Uint8Array(buffer, byteOffset, length) : new Uint8Array(part)
+}
+
+function doublesOf(part: Buffer, inPlace: boolean): Float64Array {
+  const { buffer, byteOffset, length } = bytesOf(part, inPlace)
+  return new Float64Array(buffer, byteOffset, length / 8)
+}
+
+/** Words, which stand at multiples of 4. */
+function wordsOf(part: Buffer, inPlace: boolean): Uint32Array {
+  const { buffer, byteOffset, length } = part
+  if (inPlace && byteOffset % 4 === 0) return new Uint32Array(buffer, byteOffset, length / 4)
+  return new Uint32Array(new Uint8Array(part).buffer)
+}
+
+function decodePayload(
+  type: WireType,
+  encoding: number,
+  payload: Buffer,
+  rowCount: number,
+  inPlace: boolean,
+): Column {
   const size = (bytes: number) => {
     if (payload.length !== bytes) throw corrupt(`${type} payload has ${payload.length} bytes, not ${bytes}`)
   }
   if (type === 'string') {
     if (encoding !== DICTIONARY) throw corrupt(`string with encoding ${encoding}`)
-    return decodeStrings(payload, rowCount)
+    return decodeStrings(payload, rowCount, inPlace)
   }
   if ((type === 'int64' || type === 'timestamp') && encoding === OFFSETS) {
     size(8 + rowCount * 4)
     const base = readInteger(payload, 0)
     const values = new Float64Array(rowCount)
-    const offsets = new Uint32Array(Uint8Array.from(payload.subarray(8)).buffer)
+    const offsets = wordsOf(payload.subarray(8), true)
     let offsetMax = 0
     for (let row = 0; row < rowCount; row++) {
       const offset = offsets[row]!
@@ -234,19 +266,17 @@ function decodePayload(type: WireType, encoding: number, payload: Buffer, rowCou
   switch (type) {
     case 'float64': {
       size(rowCount * 8)
-      const values = new Float64Array(rowCount)
-      Buffer.from(values.buffer).set(payload)
-      return { type, values }
+      return { type, values: doublesOf(payload, inPlace) }
     }
     case 'bool': {
       size(rowCount)
-      const values = Uint8Array.from(payload)
+      const values = bytesOf(payload, inPlace)
       if (values.some((value) => value > 1)) throw corrupt('a bool that is neither 0 nor 1')
       return { type, values }
     }
     case 'id128':
       size(rowCount * 16)
-      return { type, values: Uint8Array.from(payload) }
+      return { type, values: bytesOf(payload, inPlace) }
     case 'int128': {
       size(rowCount * 16)
       const values = Array.from(
@@ -288,7 +318,7 @@ function readInteger(payload: Buffer, at: number): number {
   return value
 }
 
-function decodeStrings(payload: Buffer, rowCount: number): Column {
+function decodeStrings(payload: Buffer, rowCount: number, inPlace: boolean): Column {
   if (payload.length < 8) throw corrupt('a dictionary without its header')
   const entries = payload.readUInt32LE(0)
   const textBytes = payload.readUInt32LE(4)
@@ -298,27 +328,22 @@ function decodeStrings(payload: Buffer, rowCount: number): Column {
   if (payload.length !== codesAt + rowCount * width) {
     throw corrupt(`string payload has ${payload.length} bytes, not ${codesAt + rowCount * width}`)
   }
-  const ends = new Uint32Array(Uint8Array.from(payload.subarray(8, textAt)).buffer)
-  const dictionary = new Utf8Dictionary(new Uint8Array(payload.subarray(textAt, textAt + textBytes)), ends)
+  const ends = wordsOf(payload.subarray(8, textAt), inPlace)
+  const dictionary = new Utf8Dictionary(bytesOf(payload.subarray(textAt, textAt + textBytes), inPlace), ends)
   const problem = dictionary.problem()
   if (problem !== undefined) throw corrupt(problem)
-  return {
-    type: 'string',
-    codes: decodeCodes(payload.subarray(codesAt), width, rowCount, entries),
-    dictionary,
-  }
+  const codes = narrowCodes(payload.subarray(codesAt), width, inPlace)
+  let codeMax = -1
+  for (let row = 0; row < rowCount; row++) if (codes[row]! > codeMax) codeMax = codes[row]!
+  if (codeMax >= entries) throw corrupt(`code ${codeMax} in a dictionary of ${entries}`)
+  return { type: 'string', codes: inPlace ? codes : Uint32Array.from(codes), dictionary }
 }
 
-/** Copies the codes; where every code is one of the dictionary. */
-function decodeCodes(source: Buffer, width: number, rowCount: number, entries: number): Uint32Array {
-  const bytes = new Uint8Array(source)
-  const narrow =
-    width === 1 ? bytes : width === 2 ? new Uint16Array(bytes.buffer) : new Uint32Array(bytes.buffer)
-  const codes = new Uint32Array(rowCount)
-  for (let row = 0; row < rowCount; row++) {
-    const code = narrow[row]!
-    if (code >= entries) throw corrupt(`code ${code} in a dictionary of ${entries}`)
-    codes[row] = code
-  }
-  return codes
+function narrowCodes(source: Buffer, width: number, inPlace: boolean): Codes {
+  if (width === 4) return wordsOf(source, inPlace)
+  const { buffer, byteOffset, length } =
+    inPlace && source.byteOffset % width === 0 ? source : new Uint8Array(source)
+  return width === 1
+    ? new Uint8Array(buffer, byteOffset, length)
+    : new Uint16Array(buffer, byteOffset, length / 2)
 }

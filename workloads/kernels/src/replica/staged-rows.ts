@@ -103,6 +103,15 @@ class Writer {
     return at
   }
 
+  /** The first `count`, as u32 each. */
+  addWords(values: Uint8Array | Uint16Array | Uint32Array, count: number): number {
+    const at = this.skip(count * 4)
+    new Uint32Array(this.bytes.buffer, at, count).set(
+      values.length > count ? values.subarray(0, count) : values,
+    )
+    return at
+  }
+
   add(values: Float64Array | Uint32Array | Uint8Array, bytes: number): number {
     const at = this.skip(bytes)
     this.bytes.set(new Uint8Array(values.buffer, values.byteOffset, bytes), at)
@@ -132,10 +141,10 @@ function stage(
   rowCount: number,
   writer: Writer,
 ): StagedColumn {
-  const width = widthOf(column)
-  const held =
-    column.type === 'string' ? wide(column.codes) : (column as Extract<Column, { type: 'id128' }>).values
-  const values = writer.add(held, rowCount * width)
+  const values =
+    column.type === 'string'
+      ? writer.addWords(column.codes, rowCount)
+      : writer.add((column as Extract<Column, { type: 'id128' }>).values, rowCount * widthOf(column))
   const validity = column.validity === undefined ? 0 : writer.add(column.validity, Math.ceil(rowCount / 8))
   return {
     type: column.type,
@@ -156,6 +165,3 @@ function stageTexts({ bytes, ends, length }: Utf8Dictionary, rowCount: number, w
     byteCount: bytes.length,
   }
 }
-
-const wide = (codes: Uint8Array | Uint16Array | Uint32Array): Uint32Array =>
-  codes instanceof Uint32Array ? codes : Uint32Array.from(codes)
