@@ -39,10 +39,18 @@ const cases: ReadonlyArray<[what: string, spec: object, said: readonly RegExp[]]
     { hotTier: { ...hotTier, memoryPerShard: 'lots' } },
     [/memoryPerShard is no quantity/],
   ],
-  ['as little memory as allowed', { hotTier: { ...hotTier, memoryPerShard: '256Mi' } }, []],
-  ['too little memory', { hotTier: { ...hotTier, memoryPerShard: '255Mi' } }, [/below 256Mi/]],
-  ['as little memory as its workers need', { hotTier: { ...hotTier, workers: 4 } }, []],
-  ['more workers than memory', { hotTier: { ...hotTier, workers: 5 } }, [/256Mi for each of .*workers/]],
+  ['as little memory as allowed', { hotTier: { ...hotTier, memoryPerShard: '512Mi' } }, []],
+  ['too little memory', { hotTier: { ...hotTier, memoryPerShard: '511Mi' } }, [/below 512Mi/]],
+  [
+    'as little memory as its workers need',
+    { hotTier: { ...hotTier, memoryPerShard: '800Mi', workers: 2 } },
+    [],
+  ],
+  [
+    'more workers than memory',
+    { hotTier: { ...hotTier, memoryPerShard: '799Mi', workers: 2 } },
+    [/288Mi for each of .*workers/],
+  ],
   ['as much memory as allowed', { hotTier: { ...hotTier, memoryPerShard: '128Gi' } }, []],
   ['more memory than a shard can use', { hotTier: { ...hotTier, memoryPerShard: '129Gi' } }, [/above 128Gi/]],
   [

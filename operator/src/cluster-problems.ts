@@ -1,9 +1,10 @@
 import { HOT_TIER_WORKERS_DEFAULT, type TrueNowClusterSpec } from './api/v1alpha1/truenow-cluster.ts'
 import { bytesOfQuantity } from './quantity.ts'
 
-/** What a shard, and each worker of it, needs to run at all: half is for rows, a thread takes about 50 MiB before it holds any. */
-const MEMORY_BYTES_MIN = 256 * 2 ** 20
-/** Half of it is for rows, and a shard takes 64 GiB of them at most (HOT_TIER_MEMORY_GB). */
+/** What a shard needs to run at all, and what each of its workers does: twice what its process keeps for itself and what the least rows take (hot-tier/src/divide-budget.ts). */
+const SHARD_BYTES_MIN = 224 * 2 ** 20
+const WORKER_BYTES_MIN = 288 * 2 ** 20
+/** Half of it is for the process, which takes 64 GiB at most (HOT_TIER_MEMORY_GB). */
 const MEMORY_BYTES_MAX = 128 * 2 ** 30
 
 /**
@@ -20,11 +21,11 @@ export function clusterProblems({ hotTier, kafka, ...roles }: TrueNowClusterSpec
     problems.push('spec.kafka.topics.minInsyncReplicas is above replicationFactor; lower it')
   const memory = bytes(memoryPerShard)
   if (memory === undefined) problems.push('spec.hotTier.memoryPerShard is no quantity of bytes, such as 1Gi')
-  else if (memory < MEMORY_BYTES_MIN)
-    problems.push('spec.hotTier.memoryPerShard is below 256Mi, which a shard needs to run at all; raise it')
-  else if (memory < MEMORY_BYTES_MIN * workers)
+  else if (memory < SHARD_BYTES_MIN + WORKER_BYTES_MIN)
+    problems.push('spec.hotTier.memoryPerShard is below 512Mi, which a shard needs to run at all; raise it')
+  else if (memory < SHARD_BYTES_MIN + WORKER_BYTES_MIN * workers)
     problems.push(
-      'spec.hotTier.memoryPerShard is below 256Mi for each of spec.hotTier.workers; raise it or lower workers',
+      'spec.hotTier.memoryPerShard is below 224Mi and 288Mi for each of spec.hotTier.workers; raise it or lower workers',
     )
   else if (memory > MEMORY_BYTES_MAX)
     problems.push('spec.hotTier.memoryPerShard is above 128Gi, more than a shard can use; lower it')

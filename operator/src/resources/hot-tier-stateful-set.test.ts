@@ -37,9 +37,9 @@ function containerWith(section: Partial<TrueNowCluster['spec']['hotTier']>): Con
   return set.spec.template.spec.containers[0]
 }
 
-test('hotTierStatefulSet: rows may take half of the memory limit, so that a full shard is not killed', () => {
+test('hotTierStatefulSet: the process may take half of the memory limit, so that a full shard is not killed, and live templates stay', () => {
   for (const [memoryPerShard, gigabytes] of [
-    ['256Mi', '0.125'],
+    ['512Mi', '0.250'],
     ['1Gi', '0.500'],
     ['1.5Gi', '0.750'],
     ['4G', '1.863'],

@@ -7,8 +7,11 @@ import { rolePodTemplate } from './role-pod.ts'
 
 const DATA_DIRECTORY = '/data'
 const GRACE_SECONDS = 30
-/** Of a shard's memory, what its rows may take; the rest is for queries, blocks in flight and the runtime. */
-const ROWS_SHARE = 0.5
+/**
+ * Of a shard's memory, what its process may take; the rest is for what the kernel counts beside it (pages of snapshots, sockets) and a
+ * spare. As large as the rows' share was when the process took what it needed beside it: a live cluster's template stays as it is.
+ */
+const PROCESS_SHARE = 0.5
 /** Of a core, asked for each worker where there is more than one: whoever wants several means them to run at once. */
 const CPU_MILLI_A_WORKER = 500
 
@@ -29,7 +32,7 @@ export function hotTierStatefulSet(cluster: TrueNowCluster, image: string): Kube
       { name: 'TRUENOW_SHARD_DOMAIN', value: `${name}-hot-tier.${namespace}.svc` },
       { name: 'TRUENOW_DATA_DIRECTORY', value: DATA_DIRECTORY },
       ...workersEnvironment(workers),
-      { name: 'HOT_TIER_MEMORY_GB', value: ((memoryBytes * ROWS_SHARE) / 2 ** 30).toFixed(3) },
+      { name: 'HOT_TIER_MEMORY_GB', value: ((memoryBytes * PROCESS_SHARE) / 2 ** 30).toFixed(3) },
     ],
     volumeMounts: [{ name: 'data', mountPath: DATA_DIRECTORY }],
     catalogOnVolume: true,

@@ -28,6 +28,8 @@ export async function startBenchWorkers(
         shard: 0,
         dataDirectory: directory,
         residentBytesMax: MEMORY_BYTES,
+        reserveBytes: 0,
+        heapMibMax: { old: 2_048, young: 6 },
         snapshotMs: 24 * 3_600_000,
         copies: { copiesMax: 1, gapWaitMs: 0 },
         pod: '',

@@ -68,6 +68,8 @@ const shard = new Shard({
   shard: 0,
   dataDirectory: directory,
   residentBytesMax: GIB,
+  reserveBytes: 0,
+  heap: { bytes: () => 0 },
   snapshotMs: SNAPSHOT_SECONDS * 1_000,
   follow: {
     ingesters: { current: () => ['here:1'] },

@@ -30,8 +30,12 @@ const SECONDS = Number(process.env.SECONDS ?? 600)
 const MEMORY_GB = Number(process.env.MEMORY_GB ?? 1)
 const BLOCK_ROWS = 2_000
 const LOG_ROWS = 100_000_000
-/** What an idle shard takes: program, modules, the heap of the runtime. `HOT_TIER_MEMORY_GB` is the budget of rows, texts and ids beside it. */
-const PROCESS_MIB = 256
+const WORKERS = Number(process.env.WORKERS ?? 1)
+/** As in the image (Dockerfile). */
+const ENVIRONMENT = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '262144' }
+/** A shard that syncs its snapshots on a busy disk is slow; here only its memory is judged. */
+const PATIENCE = { timeoutMs: 120_000 }
+/** The rule: HOT_TIER_MEMORY_GB is all that the process may take, and it may err by so much. */
 const OVER_BUDGET_MAX = 0.15
 const MIB = 1 << 20
 
@@ -66,6 +70,8 @@ type Sample = Readonly<{
   second: number
   rssMib: number
   residentMib: number
+  takenMib: number
+  heapMib: number
   rows: number
   retainedFromUs: number
   evicted: number
@@ -73,8 +79,17 @@ type Sample = Readonly<{
 
 async function soak(directory: string, told: (sample: Sample) => void) {
   const ingester = await startIngester()
-  const argv = [join(import.meta.dirname, 'soak-shard.ts'), directory, ingester.address, String(MEMORY_GB)]
-  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const argv = [
+    join(import.meta.dirname, 'soak-shard.ts'),
+    directory,
+    ingester.address,
+    String(MEMORY_GB),
+    String(WORKERS),
+  ]
+  const child = spawn(process.execPath, argv, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...ENVIRONMENT },
+  })
   const exited = once(child, 'exit')
   try {
     const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
@@ -82,7 +97,8 @@ async function soak(directory: string, told: (sample: Sample) => void) {
     const client = createGrpcClient(Shard, grpcAddress)
     const startedMs = performance.now()
     const samples: Sample[] = []
-    for (let second = 1; second <= SECONDS; second++) {
+    // A look takes longer than a second where the machine is busy: then there are fewer.
+    for (let second = 1; second <= SECONDS; second = Math.ceil((performance.now() - startedMs) / 1_000)) {
       await sleep(Math.max(0, startedMs + second * 1_000 - performance.now()))
       assert.equal(child.exitCode, null, 'the shard lives')
       const sample = { second, ...(await look(child, client, httpAddress)) }
@@ -102,12 +118,17 @@ async function look(child: ChildProcess, client: Client<typeof Shard>, httpAddre
   const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
   const rssMib = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1_024
   const metrics = await (await fetch(`http://${httpAddress}/metrics`)).text()
-  const metric = (name: string) => Number(new RegExp(`^truenow_hot_tier_${name} (\\d+)`, 'm').exec(metrics)?.[1] ?? 0) // biome-ignore format: one line
+  const metric = (name: string) => {
+    const samples = metrics.matchAll(new RegExp(`^truenow_hot_tier_${name}(?:\\{.*)? (\\d+)$`, 'gm'))
+    return [...samples].reduce((sum, [, value]) => sum + Number(value), 0)
+  }
   const retainedFromUs = await judge(client)
   return {
     rssMib: Math.round(rssMib),
     residentMib: Math.round(metric('resident_bytes') / MIB),
-    rows: metric('rows_total\\{outcome="applied"\\}'),
+    takenMib: Math.round(metric('arena_bytes_taken') / MIB),
+    heapMib: Math.round(metric('heap_bytes') / MIB),
+    rows: metric('rows_total\\{outcome="applied",worker="\\d+"\\}'),
     retainedFromUs,
     evicted: metric('evicted_buckets_total'),
   }
@@ -119,11 +140,11 @@ async function judge(client: Client<typeof Shard>): Promise<number> {
   for (let slot = 0; slot < definition.slots; slot++) {
     const asked = [{ slot, epoch: 1n, incarnation: 1n, shards: [0], atLeastOffset: -1n }]
     const table = { namespace: definition.namespace, name: definition.name }
-    const { slots: state } = await client.getSlots({})
+    const { slots: state } = await client.getSlots({}, PATIENCE)
     const fromUs = Number(state.find((one) => one.slot === slot)?.retainedFromUs ?? 0n)
     const shape = { case: 'aggregate' as const, value: { aggregates: [{ function: AggregateFunction.COUNT, column: '' }] } } // biome-ignore format: one line
     const plan = create(PlanSchema, { tableVersion: 1, startUs: BigInt(fromUs), endUs: BigInt(START_US + 10 * SPAN_US), shape }) // biome-ignore format: one line
-    const answer = await client.executePartial({ table, slots: asked, plan })
+    const answer = await client.executePartial({ table, slots: asked, plan }, PATIENCE)
     const [own] = answer.slots
     const final = finalizePartial(plan, definition, decodeColumnBatch(answer.batch))
     greatest = Math.max(greatest, fromUs)
@@ -172,23 +193,22 @@ async function main(): Promise<void> {
   }
 }
 
-const mostAllowed = (budgetMib: number) => Math.round(budgetMib * (1 + OVER_BUDGET_MAX) + PROCESS_MIB)
+const mostAllowed = (budgetMib: number) => Math.round(budgetMib * (1 + OVER_BUDGET_MAX))
 
 function report(samples: readonly Sample[], budgetMib: number, most: number): string {
   const step = Math.max(1, Math.floor(samples.length / 20))
-  const rows = samples.filter(({ second }) => second % step === 0).map(({ second, rssMib, residentMib, rows, retainedFromUs, evicted }) =>
-    `| ${second} | ${rssMib} | ${residentMib} | ${(rows / 1e6).toFixed(1)} | ${evicted} | ${retainedFromUs < START_US ? 'all' : Math.round((retainedFromUs - START_US) / 1e6)} |`) // biome-ignore format: a table
+  const rows = samples.filter((_, at) => at % step === step - 1).map(({ second, rssMib, residentMib, takenMib, heapMib, rows, retainedFromUs, evicted }) =>
+    `| ${second} | ${rssMib} | ${residentMib} | ${takenMib} | ${heapMib} | ${(rows / 1e6).toFixed(1)} | ${evicted} | ${retainedFromUs < START_US ? 'all' : Math.round((retainedFromUs - START_US) / 1e6)} |`) // biome-ignore format: a table
   return [
     '# More events than memory holds',
     '',
-    `Written by \`make soak-memory\` (\`SECONDS=${SECONDS} MEMORY_GB=${MEMORY_GB}\`), Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, shared with other work.`,
-    `One shard, a process of its own, with a budget of ${budgetMib} MiB, gets blocks as fast as it takes them; an hour of event time holds ${LOG_ROWS / 1e6} M rows. Each second the rows from`,
+    `Written by \`make soak-memory\` (\`SECONDS=${SECONDS} MEMORY_GB=${MEMORY_GB} WORKERS=${WORKERS}\`), Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, shared with other work.`,
+    `One shard, a process of its own, with a budget of ${budgetMib} MiB for all of it and ${WORKERS} worker thread(s), gets blocks as fast as it takes them; an hour of event time holds ${LOG_ROWS / 1e6} M rows. Each second, or less often where a look takes longer, the rows from`,
     '`retained_from_us` on are counted by the shard, slot by slot, and recounted from the log at the positions of its answer: **all were equal**.',
-    `The resident set was **${most} MiB** at most, ${most - budgetMib} above the budget of rows, texts and ids; the rule is the budget and ${OVER_BUDGET_MAX * 100} %, beside the ${PROCESS_MIB} MiB that an idle`,
-    `shard takes: ${mostAllowed(budgetMib)} MiB.${most > mostAllowed(budgetMib) ? ' **It was broken.**' : ''}`,
+    `The resident set was **${most} MiB** at most; the rule is the budget and ${OVER_BUDGET_MAX * 100} %: ${mostAllowed(budgetMib)} MiB.${most > mostAllowed(budgetMib) ? ' **It was broken.**' : ''}`,
     '',
-    '| second | resident set, MiB | rows, texts, ids, MiB | rows applied, M | buckets that left | retained from, s of the log |',
-    '|---|---|---|---|---|---|',
+    '| second | resident set, MiB | rows, texts, ids, MiB | taken by arenas, MiB | live heap of workers, MiB | rows applied, M | buckets that left | retained from, s of the log |',
+    '|---|---|---|---|---|---|---|---|',
     ...rows,
     '',
   ].join('\n')

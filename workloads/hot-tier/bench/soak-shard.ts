@@ -15,9 +15,9 @@ import { definition } from './event-blocks.ts'
 
 /*
  * One shard as a process of its own, as in a pod, that serves every slot of the table and reads blocks by gRPC from the address given. It
- * says where it listens, and goes on until it is stopped. Arguments: directory, address of the ingester, GiB of memory.
+ * says where it listens, and goes on until it is stopped. Arguments: directory, address of the ingester, GiB of memory, worker threads.
  */
-const [directory = '', ingester = '', memoryGb = '1'] = process.argv.slice(2)
+const [directory = '', ingester = '', memoryGb = '1', workers = '1'] = process.argv.slice(2)
 const config = loadConfig(HotTierConfig, {
   TRUENOW_HOST: '127.0.0.1',
   TRUENOW_HTTP_PORT: '0',
@@ -27,6 +27,7 @@ const config = loadConfig(HotTierConfig, {
   TRUENOW_SHARD: '0',
   TRUENOW_DATA_DIRECTORY: directory,
   HOT_TIER_MEMORY_GB: memoryGb,
+  TRUENOW_HOT_TIER_WORKERS: workers,
 })
 const context = {
   log: createLog({ role: 'hot-tier', level: 'ERROR', destination: process.stderr }),

@@ -38,7 +38,13 @@ export const HotTierConfig = Type.Object({
     maximum: 64,
     default: 0.5,
     description:
-      'GiB that the rows of this shard may take; the oldest leave, or the slot stalls, as the table says.',
+      'GiB that the process of this shard may take; beyond what it needs for itself they are for rows, of which the oldest leave, or the slot stalls, as the table says.',
+  }),
+  TRUENOW_HOT_TIER_RESERVE_MB: Type.Integer({
+    minimum: -1,
+    maximum: 65_536,
+    default: -1,
+    description: 'MiB of HOT_TIER_MEMORY_GB that the process keeps for itself; -1 = what was measured.',
   }),
   TRUENOW_HOT_TIER_WORKERS: Type.Integer({
     minimum: 0,

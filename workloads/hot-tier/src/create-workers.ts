@@ -5,6 +5,7 @@ import type { RoleContext } from '@truenow/chassis/running-role.ts'
 import type { Shard as ShardService } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { BlockStream } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
 import type { HotTierConfig } from './config.ts'
+import type { MemoryShares } from './divide-budget.ts'
 import { createLocalWorker } from './local-worker.ts'
 import type { ShardWorker, WorkerEvents, WorkerSettings } from './shard-worker.ts'
 import type { ReplicaStorage } from './snapshot-store.ts'
@@ -29,8 +30,7 @@ export type WorkersParts = Readonly<{
   context: RoleContext
   ports: WorkersPorts
   ordinal: number
-  /** Of the whole shard: each worker gets an equal share. */
-  residentBytesMax: number
+  shares: MemoryShares
   health: Health
   onNews: () => void
   onBytes: (worker: number, residentBytes: number) => void
@@ -39,7 +39,7 @@ export type WorkersParts = Readonly<{
 
 /** As many threads as configured, each with its share of the budget; with none, one worker in this thread. */
 export function createWorkers(parts: WorkersParts): readonly ShardWorker[] {
-  const { config, context, ports, health } = parts
+  const { config, context, ports, health, shares } = parts
   const { log, clock, pod, version } = context
   const threads = config.TRUENOW_HOT_TIER_WORKERS
   const count = Math.max(1, threads)
@@ -49,7 +49,9 @@ export function createWorkers(parts: WorkersParts): readonly ShardWorker[] {
       worker,
       shard: parts.ordinal,
       dataDirectory: config.TRUENOW_DATA_DIRECTORY,
-      residentBytesMax: Math.floor(parts.residentBytesMax / count),
+      residentBytesMax: shares.quotaBytes,
+      reserveBytes: Math.floor(shares.reserveBytes / count),
+      heapMibMax: shares.heapMibMax,
       snapshotMs: config.TRUENOW_SNAPSHOT_SECONDS * 1_000,
       copies: {
         copiesMax: Math.max(1, Math.floor(config.TRUENOW_COPIES_MAX / count)),

@@ -17,6 +17,8 @@ export type FollowParts = Readonly<{
   connect: (address: string) => Client<typeof BlockStream>
   /** Resolves when memory allows another block into this slot; at once for tables that evict. */
   mayApply: (slot: ShardSlot, signal: AbortSignal) => Promise<void>
+  /** Called when a block found no room: something must leave. */
+  onFull: (slot: ShardSlot) => void
   /** Whose turn it is on this thread: blocks and scans take it in turns. */
   turns: Turns
   /** Called after every event, so that a joining replica that caught up is reported soon. */
@@ -151,6 +153,7 @@ async function takeOncePossible(
       if (reason === undefined || signal.aborted) throw error
       const { code, message } = error as TrueNowError
       slot.stalledReason = `${reason}: ${message}`
+      if (code === 'TN_MEMORY_FULL') parts.onFull(slot)
       if (code === 'TN_ID_RUN_UNREADABLE' && attempt >= READ_ATTEMPTS_MAX) {
         parts.startOver(slot, error as TrueNowError)
         return 'started-over'

@@ -8,6 +8,7 @@ import type { BlockStream } from '@truenow/contracts/gen/truenow/v1/subscribe_pb
 import { Registry } from 'prom-client'
 import { debugSlot } from './debug-slot.ts'
 import { executePartial } from './execute-partial.ts'
+import type { LiveHeap } from './live-heap.ts'
 import { createHotTierMetrics } from './metrics.ts'
 import { Shard } from './shard.ts'
 import type { ShardWorker, WorkerCheck, WorkerEvents, WorkerSettings } from './shard-worker.ts'
@@ -25,6 +26,8 @@ export type LocalWorkerPorts = Readonly<{
   writeFile: WriteFile
   /** How runs of ids become durable; absent: by fsync. */
   sync?: Sync
+  /** Of a thread that is the worker's alone; absent: the heap is others' too, and not counted. */
+  heap?: LiveHeap
 }>
 
 const BEAT_MS = 1_000
@@ -47,6 +50,8 @@ export function createLocalWorker(
     shard: ordinal,
     dataDirectory: settings.dataDirectory,
     residentBytesMax: settings.residentBytesMax,
+    reserveBytes: settings.reserveBytes,
+    heap: ports.heap ?? { bytes: () => 0 },
     snapshotMs: settings.snapshotMs,
     follow: { ingesters: ports.ingesters, connect: cachedIn(ingesters, ports.connectIngester) },
     copies: { ...settings.copies, connect: cachedIn(shards, ports.connectShard) },

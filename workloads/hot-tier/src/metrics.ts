@@ -83,7 +83,24 @@ const createMemoryMetrics = (registry: Registry) => ({
   }),
   residentBytesMax: new Gauge({
     name: 'truenow_hot_tier_resident_bytes_max',
-    help: 'The budget for the same.',
+    help: 'What they may take: HOT_TIER_MEMORY_GB without the reserve.',
+    registers: [registry],
+  }),
+  reserveBytes: new Gauge({
+    name: 'truenow_hot_tier_reserve_bytes',
+    help: 'Of HOT_TIER_MEMORY_GB, what the process keeps for itself.',
+    registers: [registry],
+  }),
+  heapBytes: new Gauge({
+    name: 'truenow_hot_tier_heap_bytes',
+    help: 'Bytes of JavaScript’s heap that live, as the last full collection left them.',
+    labelNames: ['worker'] as const,
+    registers: [registry],
+  }),
+  arenaBytesTaken: new Gauge({
+    name: 'truenow_hot_tier_arena_bytes_taken',
+    help: 'Bytes that the arenas of a worker have taken of the machine, handed out or free; they are not given back.',
+    labelNames: ['worker'] as const,
     registers: [registry],
   }),
   arenaBytes: new Gauge({

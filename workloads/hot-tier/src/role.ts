@@ -14,6 +14,7 @@ import { Registry } from 'prom-client'
 import { createByteThrottle } from './byte-throttle.ts'
 import type { HotTierConfig } from './config.ts'
 import { createWorkers, type WorkersPorts } from './create-workers.ts'
+import { divideBudget } from './divide-budget.ts'
 import { exposeWorkerMetrics } from './expose-worker-metrics.ts'
 import { type GiveParts, giveCopy } from './give-copy.ts'
 import { createCopyMetrics } from './metrics.ts'
@@ -34,8 +35,6 @@ export type HotTierPorts = WorkersPorts &
     onWorkerDied?: (why: string) => void
   }>
 
-const GIB = 1 << 30
-
 /** Starts one shard: it follows the slots that the catalog assigns to it and answers partial queries. */
 export async function startHotTier(
   config: HotTierConfig,
@@ -49,7 +48,9 @@ export async function startHotTier(
   mkdirSync(dataDirectory, { recursive: true })
   const health = createHealth({ role: 'hot-tier', version, clock })
   const shutdown = createShutdown(config.TRUENOW_GRACE_SECONDS * 1_000, log)
-  const residentBytesMax = Math.floor(config.HOT_TIER_MEMORY_GB * GIB)
+  const threads = config.TRUENOW_HOT_TIER_WORKERS
+  const shares = divideBudget(config.HOT_TIER_MEMORY_GB, threads, config.TRUENOW_HOT_TIER_RESERVE_MB)
+  const residentBytesMax = shares.quotaBytes * Math.max(1, threads)
   let registration: Registration | undefined
   const giveUp = (why: string, instead?: (why: string) => void) => {
     health.setReady(false, why)
@@ -60,7 +61,7 @@ export async function startHotTier(
     context,
     ports,
     ordinal,
-    residentBytesMax,
+    shares,
     health,
     onNews: () => registration?.reportSoon(),
     onBytes: (worker, bytes) => router.noteBytes(worker, bytes),

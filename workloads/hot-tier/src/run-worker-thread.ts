@@ -10,6 +10,7 @@ import {
   PartialQueryRequestSchema,
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { PartialAnswer } from './execute-partial.ts'
+import { watchLiveHeap } from './live-heap.ts'
 import { createLocalWorker, type LocalWorkerPorts } from './local-worker.ts'
 import type { ShardIdentity, ShardWorker } from './shard-worker.ts'
 import {
@@ -36,7 +37,7 @@ export function runWorkerThread(ports: WorkerThreadPorts): void {
   logWarnings(process, log)
   const worker = createLocalWorker(
     settings,
-    { ...ports, log, clock: systemClock, ingesters: { current: () => addresses } },
+    { ...ports, log, clock: systemClock, ingesters: { current: () => addresses }, heap: watchLiveHeap() },
     {
       onNews: () => post({ kind: 'news' }),
       onCheck: (check, reason) => post({ kind: 'check', check, reason }),

@@ -8,6 +8,7 @@ import type {
 import type { IdLimits } from '@truenow/kernels/replica/id-window.ts'
 import type { MetricObjectWithValues, MetricValue } from 'prom-client'
 import type { DebugSlot } from './debug-slot.ts'
+import type { MemoryShares } from './divide-budget.ts'
 import type { PartialAnswer } from './execute-partial.ts'
 import type { PinnedCopy } from './give-copy.ts'
 
@@ -54,8 +55,11 @@ export type WorkerSettings = Readonly<{
   worker: number
   shard: number
   dataDirectory: string
-  /** Its share of the shard's budget. */
+  /** Its share of the shard's budget, and of what the process keeps for itself. */
   residentBytesMax: number
+  reserveBytes: number
+  /** Limits of its thread's heap, MiB: reached, the thread dies, and with it the process. */
+  heapMibMax: MemoryShares['heapMibMax']
   snapshotMs: number
   /** Copies that it takes from other shards at once, and how long one is waited for before a gap is gone past. */
   copies: Readonly<{ copiesMax: number; gapWaitMs: number }>

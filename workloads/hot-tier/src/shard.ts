@@ -13,9 +13,11 @@ import { TextPools } from '@truenow/kernels/columns/text-pool.ts'
 import type { ReplicaMemory, RollupFigures, SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import { type CopyWanted, copyFromPeers } from './copy-from-peers.ts'
 import { copyPeers } from './copy-peers.ts'
-import { createArenas } from './create-arenas.ts'
+import { createArenas, QUOTA_BYTES_MIN } from './create-arenas.ts'
+import { HEAP_RESERVE_BYTES } from './divide-budget.ts'
 import { type FollowParts, followSlot, SILENCE_MS } from './follow-slot.ts'
 import type { PinnedCopy } from './give-copy.ts'
+import type { LiveHeap } from './live-heap.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import { createPermits, type Permits } from './permits.ts'
 import { pinForCopy } from './pin-for-copy.ts'
@@ -32,7 +34,10 @@ export type ShardParts = Readonly<{
   metrics: HotTierMetrics
   shard: number
   dataDirectory: string
+  /** Its quota of the process's budget, and what of that is not for rows. */
   residentBytesMax: number
+  reserveBytes: number
+  heap: LiveHeap
   snapshotMs: number
   follow: Pick<FollowParts, 'ingesters' | 'connect'>
   copies: Readonly<{
@@ -64,6 +69,8 @@ const COUNTING_MS = 1_000
 /** What folding may do beside blocks, ten times a second: a few milliseconds; and how many slots are asked for work then. */
 const FOLD_ROWS_A_TURN = 8_192
 const FOLD_SLOTS_A_TURN = 64
+/** What ids take now, this often: their sets are made anew twice as large, and until the window is full they become more. */
+const IDS_HEADROOM = 2
 /** An arena this full lets its oldest buckets go, so that blocks and queries find room. */
 const ARENA_FULL_SHARE = 0.9
 
@@ -93,6 +100,7 @@ export class Shard {
     this.turns = new Turns(parts.context.clock.monotonicMs)
     this.memories = createArenas(parts.residentBytesMax).map((arena) => ({ arena, texts: new Map() }))
     parts.metrics.residentBytesMax.set(parts.residentBytesMax)
+    parts.metrics.reserveBytes.set(parts.reserveBytes)
   }
 
   slots(): ShardSlot[] {
@@ -212,6 +220,7 @@ export class Shard {
       context,
       metrics,
       turns: this.turns,
+      onFull: (one: ShardSlot) => void this.wanting.add(one.replica.arena),
       mayApply: (one: ShardSlot, signal: AbortSignal) => this.mayApply(one, signal),
       onTaken: (one: ShardSlot) => this.onTaken(key, one),
       startOver: (one: ShardSlot, error: TrueNowError) => this.startOver(one, error),
@@ -294,8 +303,8 @@ export class Shard {
 
   private async mayApply(slot: ShardSlot, signal: AbortSignal): Promise<void> {
     const stalls = slot.replica.definition.onMemoryFull === 'Stall'
-    while (stalls && this.bytes > this.parts.residentBytesMax && !signal.aborted) {
-      slot.stalledReason = `MemoryFull: the worker's ${this.parts.residentBytesMax} bytes are taken and the table says Stall; raise memoryPerShard, or set onMemoryFull: Evict in another Table`
+    while (stalls && this.bytes > this.bytesMax && !signal.aborted) {
+      slot.stalledReason = `MemoryFull: the worker's ${this.bytesMax} bytes are taken and the table says Stall; raise memoryPerShard, or set onMemoryFull: Evict in another Table`
       await new Promise((resolve) => setTimeout(resolve, HOUSEKEEPING_MS))
     }
     if (slot.stalledReason.startsWith('MemoryFull')) slot.stalledReason = ''
@@ -345,6 +354,12 @@ export class Shard {
     }
   }
 
+  /** What rows, texts and ids may take by now: what the heap's objects take beyond the reserve is theirs no more. */
+  private get bytesMax(): number {
+    const { residentBytesMax, heap } = this.parts
+    return Math.max(0, residentBytesMax - Math.max(0, heap.bytes() - HEAP_RESERVE_BYTES))
+  }
+
   /** Oldest buckets leave first, of whichever slot, until the budget holds. */
   private keepBudget(): void {
     const slots = this.slots()
@@ -354,24 +369,44 @@ export class Shard {
       this.bytes = slots.reduce((sum, { replica }) => sum + replica.residentBytes, texts)
     }
     measure()
-    while (this.bytes > this.parts.residentBytesMax && this.evictOldest(slots)) measure()
+    const { bytesMax } = this
+    while (this.bytes > bytesMax && this.evictOldest(slots)) measure()
     for (const { arena } of this.memories) {
       const own = slots.filter(({ replica }) => replica.arena === arena)
+      this.limitArena(arena, own, bytesMax)
+      const isWanting = this.wanting.delete(arena)
+      if (isWanting && this.evictOldest(own)) measure()
       while (arena.usedBytes > ARENA_FULL_SHARE * arena.bytesMax && this.evictOldest(own)) measure()
     }
-    this.parts.metrics.residentBytes.set(this.bytes)
-    this.parts.metrics.arenaBytes.set(this.memories.reduce((sum, { arena }) => sum + arena.usedBytes, 0))
+    this.tellMemory()
+  }
+  /** Arenas that had no room for a block's rows since the last look, be it that what is free lies in pieces. */
+  private readonly wanting = new Set<Arena>()
+
+  /** An arena never gives back what it has taken: with the ids beside it, it must not take more than its share. */
+  private limitArena(arena: Arena, own: readonly ShardSlot[], bytesMax: number): void {
+    const ids = own.reduce((sum, { replica }) => sum + replica.ids.residentBytes, 0)
+    const share = bytesMax / this.memories.length
+    arena.limit(Math.max(QUOTA_BYTES_MIN, share / 2, share - IDS_HEADROOM * ids))
+  }
+
+  private tellMemory(): void {
+    const { metrics, heap } = this.parts
+    const arenas = this.memories.map(({ arena }) => arena)
+    metrics.residentBytes.set(this.bytes)
+    metrics.arenaBytes.set(arenas.reduce((sum, { usedBytes }) => sum + usedBytes, 0))
+    metrics.arenaBytesTaken.set(arenas.reduce((sum, { buffer }) => sum + buffer.byteLength, 0))
+    metrics.heapBytes.set(heap.bytes())
   }
 
   /** Frees the oldest bucket of these slots; false when none may leave. */
   private evictOldest(slots: readonly ShardSlot[]): boolean {
-    const candidates = slots.filter(
-      ({ replica }) => replica.definition.onMemoryFull === 'Evict' && replica.buckets.size > 1,
-    )
-    const oldestOf = ({ replica }: ShardSlot) =>
-      [...replica.buckets.values()].reduce((oldest, { startUs }) => Math.min(oldest, startUs), Infinity)
-    const [oldest] = candidates.toSorted((a, b) => oldestOf(a) - oldestOf(b))
-    if (oldest === undefined || !oldest.replica.evictOldest()) return false
+    let oldest: SlotReplica | undefined
+    for (const { replica } of slots) {
+      if (replica.definition.onMemoryFull !== 'Evict' || replica.buckets.size < 2) continue
+      if (oldest === undefined || replica.buckets.oldestEndUs < oldest.buckets.oldestEndUs) oldest = replica
+    }
+    if (oldest === undefined || !oldest.evictOldest()) return false
     this.parts.metrics.evictions.inc()
     return true
   }

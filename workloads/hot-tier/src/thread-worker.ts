@@ -32,7 +32,12 @@ const SILENT_LOOKS_MAX = 120
 export function createThreadWorker(parts: ThreadWorkerParts): ShardWorker {
   const { settings, ingesters, log, events } = parts
   const data: WorkerThreadData = { settings, ingesters: ingesters.current(), extra: parts.extra }
-  const thread = new Worker(parts.entry ?? ENTRY, { workerData: data, name: `worker-${settings.worker}` })
+  const { old, young } = settings.heapMibMax
+  const thread = new Worker(parts.entry ?? ENTRY, {
+    workerData: data,
+    name: `worker-${settings.worker}`,
+    resourceLimits: { maxOldGenerationSizeMb: old, maxYoungGenerationSizeMb: young },
+  })
   const calls = new Calls(thread)
   let silentLooks = 0
   let ended = false
@@ -61,7 +66,7 @@ export function createThreadWorker(parts: ThreadWorkerParts): ShardWorker {
   })
   thread.on('error', (err) => {
     log.error({ err, worker: settings.worker }, 'a worker thread failed')
-    died(err instanceof Error ? err.message : String(err))
+    died(isOutOfMemory(err) ? outOfMemory(old) : err instanceof Error ? err.message : String(err))
   })
   thread.on('messageerror', (err) => died(`what it said cannot be read: ${err.message}`))
   thread.on('exit', (code) => died(`it ended with ${code}`))
@@ -84,6 +89,10 @@ export function createThreadWorker(parts: ThreadWorkerParts): ShardWorker {
     },
   }
 }
+
+const isOutOfMemory = (err: unknown) => (err as { code?: string } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY'
+const outOfMemory = (mib: number) =>
+  `its heap reached ${mib} MiB, its part of HOT_TIER_MEMORY_GB; raise memoryPerShard, or give the shard fewer slots`
 
 function take(message: FromWorker, calls: Calls, log: Log, events: WorkerEvents): void {
   if (message.kind === 'answer') calls.settle(message.id, message.value)

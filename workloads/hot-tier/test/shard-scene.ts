@@ -229,6 +229,8 @@ export async function startShardScene(
     environment?: Readonly<Record<string, string>>
     disk?: FaultyDisk
     idLimits?: Partial<IdLimits>
+    /** A worker that dies ends the process, as it does in a pod; absent: the test hears of it. */
+    endsItself?: true
     /** Where the shard's log goes; standard output if absent. */
     logTo?: Readonly<{ write: (line: string) => unknown }>
   }> = {},
@@ -273,7 +275,7 @@ export async function startShardScene(
     connectIngester: (address) => createGrpcClient(BlockStream, address),
     connectShard: (address) => createGrpcClient(Shard, address),
     onRetired: (why) => retired.push(why),
-    onWorkerDied: (why) => died.push(why),
+    ...(options.endsItself ? {} : { onWorkerDied: (why: string) => died.push(why) }),
     ids: {
       ...(idLimits === undefined ? {} : { limits: idLimits }),
       ...(disk === undefined ? {} : { sync: disk.sync }),

@@ -1,4 +1,10 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
@@ -10,6 +16,7 @@ import {
 import { decodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
 import { finalizePartial } from '@truenow/kernels/plan/finalize-partial.ts'
 import { LOG_START_US } from '@truenow/kernels/replica/testing/random-log.ts'
+import { divideBudget } from '../src/divide-budget.ts'
 import { createFaultyDisk } from './faulty-disk.ts'
 import { definition, type SlotLog, startShardScene, until } from './shard-scene.ts'
 
@@ -18,6 +25,9 @@ type Scene = Awaited<ReturnType<typeof startShardScene>>
 type Aggregates = NonNullable<Extract<MessageInitShape<typeof PlanSchema>['shape'], { case?: 'aggregate' }>>['value'] // biome-ignore format: one line
 
 const environment = { TRUENOW_HOT_TIER_WORKERS: '2' }
+/** `HOT_TIER_MEMORY_GB` by default, and what two workers keep of it. */
+const BUDGET_BYTES = 2 ** 29
+const { reserveBytes: RESERVE_BYTES } = divideBudget(0.5, 2, -1)
 const rows = (name: string, count: number) =>
   Array.from({ length: count }, (_, at) => ({
     id: `${name}-${at}`,
@@ -104,6 +114,16 @@ test('workers: one that dies ends the shard, and its slots are never left out of
   }
 })
 
+test('workers: one whose heap is full ends the process, which says what its limit is part of and what to do', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'truenow-hungry-'))
+  const argv = [join(import.meta.dirname, 'hungry-shard.ts'), directory]
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'ignore'] })
+  const [said, [code]] = await Promise.all([text(child.stdout), once(child, 'exit') as Promise<[number]>])
+  rmSync(directory, { recursive: true, force: true })
+  assert.equal(code, 1)
+  assert.match(said, /Worker 0 of this shard is gone: its heap reached \d+ MiB, its part of HOT_TIER_MEMORY_GB; raise memoryPerShard, or give the shard fewer slots/) // biome-ignore format: one line
+})
+
 test('workers: who leaves stops the scans of all workers within 100 ms', async () => {
   const scene = await startShardScene({ environment })
   try {
@@ -158,7 +178,8 @@ test('workers: metrics of all workers stand on the one page', async () => {
       'truenow_hot_tier_apply_seconds_count{worker="1"} 1',
       'truenow_hot_tier_query_seconds_count{worker="0"} 1',
       'truenow_hot_tier_slots{state="serving"} 2',
-      `truenow_hot_tier_resident_bytes_max ${2 ** 29}`,
+      `truenow_hot_tier_resident_bytes_max ${BUDGET_BYTES - RESERVE_BYTES}`,
+      `truenow_hot_tier_reserve_bytes ${RESERVE_BYTES}`,
     ])
       assert.ok(text.split('\n').includes(line), `${line}\nis not in\n${text}`)
   } finally {

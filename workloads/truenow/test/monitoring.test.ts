@@ -49,7 +49,11 @@ describe('monitoring of real roles by a real Prometheus', () => {
   const nextEvents = createDemoEvents(7)
 
   before(async () => {
-    world = await startProcesses({ HOT_TIER_MEMORY_GB: MEMORY_GB, TRUENOW_WATERMARK_STALLED_MS: '2000' })
+    world = await startProcesses({
+      HOT_TIER_MEMORY_GB: MEMORY_GB,
+      TRUENOW_HOT_TIER_RESERVE_MB: '0',
+      TRUENOW_WATERMARK_STALLED_MS: '2000',
+    })
     scene = createScene()
     scene.createCluster(clusterSpec({ monitoring }))
     scene.createTable()

@@ -251,7 +251,8 @@ export const TrueNowClusterSpec = Type.Object(
         memoryPerShard: Type.String({
           pattern: BYTES_PATTERN,
           default: '1Gi',
-          description: 'Memory limit of a shard; about half of it is for rows.',
+          description:
+            'Memory limit of a shard, at least 512Mi; half of it is for its process, and of that what the runtime leaves for rows.',
         }),
         workers: Type.Integer({
           minimum: 1,

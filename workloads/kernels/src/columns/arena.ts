@@ -21,7 +21,7 @@ const PROBES = 8
  */
 export class Arena {
   readonly memory: LinearMemory
-  readonly bytesMax: number
+  bytesMax: number
   /** Bytes handed out. */
   usedBytes = 0
   /** Length of each free run in units, by its first unit, and by the unit after its last. */
@@ -35,6 +35,11 @@ export class Arena {
     this.memory = memory
     this.bytesMax = Math.min(bytesMax, ARENA_BYTES_MAX) - UNIT_BYTES
     this.adopt()
+  }
+
+  /** From here on it grows up to `bytes` and no further; what it has stays its own. */
+  limit(bytes: number): void {
+    this.bytesMax = Math.min(bytes, ARENA_BYTES_MAX) - UNIT_BYTES
   }
 
   get buffer(): ArrayBufferLike {
