@@ -1,5 +1,7 @@
 import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import type { Judgement } from './conditions/judgement.ts'
+import type { PodRole } from './resources/services.ts'
+import type { RestartChoice } from './restarts/choose-restart.ts'
 
 /** What a pass over a cluster found out, step by step. */
 export type ClusterFacts = Readonly<{
@@ -14,6 +16,12 @@ export type ClusterFacts = Readonly<{
   paused?: true
   /** Workloads that were applied and that our cache does not show yet: what it says of them is of before. */
   unseen?: readonly string[]
+  /** Roles whose new image waits for another's, in order, and for whose. */
+  waiting?: Readonly<{ roles: readonly PodRole[]; behind: PodRole }>
+  /** Roles whose pods this operator would make otherwise than they are, though nobody asked for it. */
+  pendingRoles?: readonly PodRole[]
+  /** Which shard restarts next, or why none does. Absent: not looked at in this pass. */
+  restart?: RestartChoice
   /** The condition Monitored as this pass found it; `none`: nothing is asked for and nothing left. Absent: not looked at. */
   monitored?: Judgement | 'none'
   /** The object's version after a write of this very pass. */

@@ -8,6 +8,7 @@ import { mergeConditions } from './conditions/merge-conditions.ts'
 import { freshnessClass } from './freshness-class.ts'
 import { labelSelectorOf, selectorLabels } from './resources/child-metadata.ts'
 import type { Outcome } from './step.ts'
+import { upgradeProgress } from './upgrade-progress.ts'
 import type { RoleState, Workload } from './workloads.ts'
 
 /** The whole status of a TrueNowCluster after a pass. `now` is RFC 3339. Pure. */
@@ -27,6 +28,7 @@ export function clusterStatus(
   const readyShards = seen.roles.find(({ role }) => role === 'hot-tier')?.ready ?? 0
   const desiredShards = spec.hotTier.shards
   const image = outcome.facts.image ?? status.image
+  const upgrade = upgradeProgress(outcome.facts, seen.roles)
   return {
     observedGeneration: metadata.generation,
     phase: phaseOf(cluster, judged),
@@ -38,6 +40,7 @@ export function clusterStatus(
     selector: labelSelectorOf(selectorLabels(cluster, 'hot-tier')),
     freshness: freshnessClass(outcome.facts.freshnessUs),
     ...(image === undefined ? {} : { image }),
+    ...(upgrade === undefined ? {} : { inProgressOperations: { upgrade } }),
     operator: told.operator,
     admissionPolicy: told.policy.state,
     ...(told.policy.unobserved.length === 0 ? {} : { unobserved: [...told.policy.unobserved] }),

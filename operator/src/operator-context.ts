@@ -8,6 +8,7 @@ import type { KubernetesPort, ObjectKey, Stored } from './kubernetes/kubernetes-
 import type { LeaderEpochs } from './leader-epochs.ts'
 import type { Operands } from './operands.ts'
 import type { OptionalKinds } from './optional-kinds.ts'
+import type { RestartMemory } from './restarts/restart-memory.ts'
 
 /** Objects of one kind as last seen, over all namespaces that are watched. */
 export type Seen<Kind> = Readonly<{ get: (key: ObjectKey) => Kind | undefined; all: () => readonly Kind[] }>
@@ -27,6 +28,8 @@ export type OperatorContext = Readonly<{
   childrenOfKind: <Kind extends Stored>(kind: string) => readonly Kind[]
   /** What this process applied of each child, to see at no cost whether that still stands. */
   applied: Map<string, AppliedChild>
+  /** Restarts of shards, by uid of their cluster, of which the caches may not have heard yet. */
+  restarts: Map<string, RestartMemory>
   optionalKinds: OptionalKinds
   admissionPolicy: AdmissionPolicy
   /** When the moves of each Rebalance, by uid, were last asked to go on, by the monotonic clock; of the last minute. */

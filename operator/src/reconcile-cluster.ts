@@ -16,8 +16,10 @@ import { declareCluster } from './steps/declare-cluster.ts'
 import { endOrphanedMoves } from './steps/end-orphaned-moves.ts'
 import { ensureChildren } from './steps/ensure-children.ts'
 import { ensureMonitoring } from './steps/ensure-monitoring.ts'
+import { fixBrokenRevision } from './steps/fix-broken-revision.ts'
 import { keepFinalizer } from './steps/keep-finalizer.ts'
 import { readFreshness } from './steps/read-freshness.ts'
+import { restartShards } from './steps/restart-shards.ts'
 import { retireLostTables } from './steps/retire-lost-tables.ts'
 import { observeWorkloads, type Pod, podTroubles, type Workload } from './workloads.ts'
 import { writeStatus } from './write-status.ts'
@@ -29,9 +31,11 @@ const stepsOf = (context: OperatorContext) => [
   keepFinalizer(context.kubernetes, CLUSTERS),
   chooseImage(context),
   ensureChildren(context),
+  fixBrokenRevision(context),
   ensureMonitoring(context),
   declareCluster(context),
   endOrphanedMoves(context),
+  restartShards(context),
   retireLostTables(context),
   readFreshness(context),
 ]

@@ -85,7 +85,8 @@ async function tellControlPlane(context: OperatorContext, object: Table | TrueNo
   )
 }
 
-function forgetChildren({ applied }: OperatorContext, { metadata }: TrueNowCluster): void {
+function forgetChildren({ applied, restarts }: OperatorContext, { metadata }: TrueNowCluster): void {
+  restarts.delete(metadata.uid)
   for (const key of applied.keys()) if (key.startsWith(`${metadata.uid}/`)) applied.delete(key)
 }
 

@@ -168,6 +168,7 @@ function createContext(
     admissionPolicy: createAdmissionPolicy(kubernetes, clock),
     applied: new Map(),
     driven: new Map(),
+    restarts: new Map(),
     operands,
     leaderEpochs: createLeaderEpochs({
       operands,

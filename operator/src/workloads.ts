@@ -21,14 +21,21 @@ export type Workload = Stored &
 /** What we read of a Pod. */
 export type Pod = Stored &
   Readonly<{
+    spec?: Readonly<{ nodeName?: string }>
     status?: Readonly<{
       phase?: string
       conditions?: ReadonlyArray<Readonly<{ type: string; status: string; message?: string }>>
       containerStatuses?: ReadonlyArray<
-        Readonly<{ state?: Readonly<{ waiting?: Readonly<{ reason?: string; message?: string }> }> }>
+        Readonly<{
+          restartCount?: number
+          state?: Readonly<{ waiting?: Readonly<{ reason?: string; message?: string }> }>
+        }>
       >
     }>
   }>
+
+export const isReady = ({ status }: Pod): boolean =>
+  status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true
 
 export type RoleState = Readonly<{
   role: string

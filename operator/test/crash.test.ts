@@ -7,7 +7,7 @@ import { clusterSpec, createScene, DEMO, type Scene, tableSpec } from './scene.t
  * one then finishes. Whatever the write was, the end is the same.
  */
 const WRITES = ['apply', 'mergePatch', 'create', 'replace', 'remove']
-type Story = Readonly<{ name: string; begin: (scene: Scene) => Promise<void> }>
+type Story = Readonly<{ name: string; rounds?: number; begin: (scene: Scene) => Promise<void> }>
 
 const create = (scene: Scene) => {
   scene.createCluster(clusterSpec({ deletionPolicy: 'Delete' }))
@@ -39,7 +39,28 @@ const STORIES: readonly Story[] = [
       scene.kubernetes.delete('Table', { ...DEMO, name: 'events' })
     },
   },
+  {
+    name: 'restart every shard under a new image',
+    rounds: 4,
+    begin: async (scene) => {
+      scene.createCluster(clusterSpec())
+      scene.createTable('kept', tableSpec({ slots: 1 }))
+      scene.plane.scene.reporting = true
+      await scene.operator().settle()
+      scene.editSpec('TrueNowCluster', 'demo', (spec) => void Object.assign(spec, { image: 'truenow:2' }))
+    },
+  },
 ]
+
+/** Seconds until all rests; `rounds` of them where restarts go on only as shards report. */
+async function rollOut(scene: Scene, operator: ReturnType<Scene['operator']>, rounds = 0): Promise<void> {
+  await operator.settle()
+  for (let round = 0; round < rounds; round++) {
+    scene.advance(1_000)
+    operator.addAll()
+    await operator.settle()
+  }
+}
 
 /** Lets `last` writes happen; then nothing that this operator asks is answered any more. Answers how many were counted. */
 function dieAfter(scene: Scene, last: number, answered: boolean): { writes: number; dead: boolean } {
@@ -74,7 +95,9 @@ function endOf(scene: Scene) {
     .map((object) =>
       JSON.parse(
         JSON.stringify(object, (key, value) =>
-          ['resourceVersion', 'lastTransitionTime', 'generation'].includes(key) ? undefined : value,
+          ['resourceVersion', 'lastTransitionTime', 'generation', 'creationTimestamp'].includes(key)
+            ? undefined
+            : value,
         ),
       ),
     )
@@ -86,27 +109,27 @@ function endOf(scene: Scene) {
   }
 }
 
-async function finish(scene: Scene): Promise<void> {
+async function finish(scene: Scene, rounds?: number): Promise<void> {
   const operator = scene.operator()
   for (let round = 0; round < 2; round++) {
-    await operator.settle()
+    await rollOut(scene, operator, rounds)
     scene.advance(10_000)
     operator.addAll()
   }
   await operator.settle()
 }
 
-for (const { name, begin } of STORIES) {
+for (const { name, begin, rounds } of STORIES) {
   test(`crash after every write, before and after its answer: ${name}`, async () => {
     const whole = createScene()
     await begin(whole)
     const { writes: counted } = await (async () => {
       const count = dieAfter(whole, Number.POSITIVE_INFINITY, true)
-      await whole.operator().settle()
+      await rollOut(whole, whole.operator(), rounds)
       live(whole)
       return count
     })()
-    await finish(whole)
+    await finish(whole, rounds)
     const expected = endOf(whole)
     assert.ok(counted > 5, `only ${counted} writes`)
     for (let last = 1; last <= counted; last++) {
@@ -114,10 +137,10 @@ for (const { name, begin } of STORIES) {
         const scene = createScene()
         await begin(scene)
         const count = dieAfter(scene, last, answered)
-        await scene.operator().settle()
+        await rollOut(scene, scene.operator(), rounds)
         assert.equal(count.writes, last)
         live(scene)
-        await finish(scene)
+        await finish(scene, rounds)
         assert.deepEqual(
           endOf(scene),
           expected,

@@ -72,8 +72,8 @@ const ills: readonly Ill[] = [
   ],
   [
     'shards of an older template',
-    (scene) => judge(scene, 'UpgradeBlocked', 'True', 'RestartIsManual'),
-    /UpgradeBlocked is True \(RestartIsManual\)/,
+    (scene) => judge(scene, 'UpgradeBlocked', 'True', 'no_move_touches_shard'),
+    /UpgradeBlocked is True \(no_move_touches_shard\)/,
     /kubectl -n apps describe tnc demo/,
   ],
   [

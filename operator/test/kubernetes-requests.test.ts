@@ -238,8 +238,9 @@ test('requests: delete has the uid as its precondition; gone and another one are
     await client.remove(SERVICES, key, 'u-1')
     assert.deepEqual(JSON.parse(asked[0]!.body).preconditions, { uid: 'u-1' })
   }
-  const { client } = await scene(t, answers.changed!)
-  await assert.rejects(client.remove(SERVICES, key, 'u-1'), { status: 409 })
+  const { client, asked } = await scene(t, answers.changed!)
+  await assert.rejects(client.remove(SERVICES, key, 'u-1', '7'), { status: 409 })
+  assert.deepEqual(JSON.parse(asked[0]!.body).preconditions, { uid: 'u-1', resourceVersion: '7' })
 })
 
 const watching = (client: ReturnType<typeof clientOf>, signal = new AbortController().signal) =>

@@ -39,7 +39,15 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
     topics: new Set<string>(),
     schema: true,
   }
-  const scene = { away: false, serving: true, freshnessUs: 500_000n as bigint | undefined }
+  const scene = {
+    away: false,
+    serving: true,
+    freshnessUs: 500_000n as bigint | undefined,
+    /** Shards tell what they hold; those of `behind` have not read the log's end. */
+    reporting: false,
+    behind: new Set<number>(),
+  }
+  let reports = 0
   const calls: ControlPlaneCall[] = []
   const hooks: { around: <Answer>(call: ControlPlaneCall, work: () => Answer) => Answer | Promise<Answer> } =
     {
@@ -131,8 +139,11 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
       }),
     getPlacement: async () => {
       if (scene.away) throw new TrueNowError('TN_PEER_UNAVAILABLE', 'demo-control-plane did not answer')
+      const catalog = catalogOf(state, scene.serving, moves.placed)
+      reports += 1
       return create(GetPlacementResponseSchema, {
-        catalog: catalogOf(state, scene.serving, moves.placed),
+        catalog,
+        loads: scene.reporting ? loadsOf(catalog, reports, scene.behind) : [],
         openPlans: moves.openPlans(),
       })
     },
@@ -159,6 +170,32 @@ const nameTaken = (uid: string) =>
   new TrueNowError('TN_TABLE_CONFLICT', `NameTaken: it belongs to another object (uid ${uid}).`, {
     details: { reason: 'NameTaken', uid },
   })
+
+/** A report of each shard, later than any before. */
+function loadsOf(
+  { tables, shards }: ReturnType<typeof catalogOf>,
+  reportedAtUs: number,
+  behind: ReadonlySet<number>,
+) {
+  return shards.map(({ shard }) => ({
+    shard,
+    incarnation: 1n,
+    reportedAtUs: BigInt(reportedAtUs),
+    slots: tables.flatMap(({ versionsJson, slots }) => {
+      const { namespace, name } = JSON.parse(versionsJson[0] ?? '{}') as { namespace: string; name: string }
+      return slots
+        .filter(({ replicas }) => replicas.some((replica) => replica.shard === shard))
+        .map(({ slot, epoch }) => ({
+          table: { namespace, name },
+          slot,
+          epoch,
+          cursor: { offset: behind.has(shard) ? 10n : 99n },
+          endOffset: 100n,
+          progressedAtUs: 1n,
+        }))
+    }),
+  }))
+}
 
 function catalogOf(
   {

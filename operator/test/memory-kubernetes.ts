@@ -30,7 +30,15 @@ type Happened = Readonly<{ version: number; type: WatchEvent['type']; object: Me
 
 export const WRITES = ['apply', 'mergePatch', 'create', 'replace', 'remove']
 /** Kinds whose spec the API server does not number. */
-const UNNUMBERED = ['Service', 'ServiceAccount', 'PersistentVolumeClaim', 'ConfigMap', 'Event', 'Lease']
+const UNNUMBERED = [
+  'Service',
+  'ServiceAccount',
+  'PersistentVolumeClaim',
+  'ConfigMap',
+  'Event',
+  'Lease',
+  'Pod',
+]
 
 /**
  * An API server in memory, as far as the operator can tell: server-side apply with one owner for each field (lists are one
@@ -81,8 +89,12 @@ export function createMemoryKubernetes(clock: Clock) {
       ask('create', resource.kind, object.metadata.name, () => server.create(object as never) as never),
     replace: (resource, object) =>
       ask('replace', resource.kind, object.metadata.name, () => server.replace(object as never) as never),
-    remove: (resource, key, uid) =>
-      ask('remove', resource.kind, key.name, () => server.remove(resource.kind, key, uid)),
+    remove: (resource, key, uid, resourceVersion) =>
+      ask('remove', resource.kind, key.name, () => {
+        const object = server.find(resource.kind, key)
+        if (object?.metadata.uid === uid) precondition(object, { resourceVersion })
+        server.remove(resource.kind, key, uid)
+      }),
     podLog: ({ name }, { previous = false }) =>
       ask('log', 'Pod', name, () => logs.get(previous ? `${name} --previous` : name) ?? ''),
     watch: (resource, options) => server.watch(resource, options),

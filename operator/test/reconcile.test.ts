@@ -333,11 +333,10 @@ test('reconcile: every child that is deleted by hand comes back, with one Event 
 test('reconcile: what others add beside our fields stays, and costs nothing', async () => {
   const { operator, kubernetes, events } = await ready()
   const key = { ...DEMO, name: 'demo-query' }
-  kubernetes.edit(
-    'Deployment',
-    key,
-    (draft) => void Object.assign(draft.metadata as object, { annotations: { team: 'blue' } }),
-  )
+  kubernetes.edit('Deployment', key, ({ metadata }) => {
+    const { annotations } = metadata as { annotations?: object }
+    Object.assign(metadata as object, { annotations: { ...annotations, team: 'blue' } })
+  })
   const writes = kubernetes.writes()
   await operator.settle()
   assert.equal(kubernetes.writes(), writes)

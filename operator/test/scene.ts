@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { createLog } from '@truenow/chassis/log.ts'
 import { Registry } from 'prom-client'
@@ -61,7 +62,7 @@ export function createScene() {
   const clock = { nowUs: () => nowMs * 1_000, monotonicMs: () => nowMs }
   const kubernetes = createMemoryKubernetes(clock)
   const plane = createMemoryControlPlane(clock)
-  const scene = { kubeletRuns: true }
+  const scene: KubeletScene = { kubeletRuns: true, pod: () => 'ready' }
   const object = (kind: string, name: string, spec: unknown, metadata: object = {}) =>
     kubernetes.create({
       apiVersion: 'truenow.io/v1alpha1',
@@ -84,13 +85,13 @@ export function createScene() {
       kubernetes.edit(kind, { ...DEMO, name }, (draft) => change(draft.spec as Record<string, never>)),
     cluster: () => kubernetes.find('TrueNowCluster', DEMO) as unknown as TrueNowCluster | undefined,
     table: (name = 'events') => kubernetes.find('Table', { ...DEMO, name }) as unknown as Table | undefined,
-    runKubelet: () => runKubelet(kubernetes),
+    runKubelet: () => runKubelet(kubernetes, scene),
     children: () => kubernetes.dump().filter(({ kind }) => CHILD_RESOURCES.some((one) => one.kind === kind)),
     events: () =>
       kubernetes.list('Event').map(({ reason, note }) => ({ reason: String(reason), note: String(note) })),
     operator: (options: OperatorOptions = {}) =>
       createOperator(
-        { clock, kubernetes, plane, kubelet: () => scene.kubeletRuns && runKubelet(kubernetes) },
+        { clock, kubernetes, plane, kubelet: () => scene.kubeletRuns && runKubelet(kubernetes, scene) },
         options,
       ),
   }
@@ -146,6 +147,7 @@ function createOperator(world: World, options: OperatorOptions) {
     admissionPolicy: createAdmissionPolicy(port, clock),
     runbooksUrl: RUNBOOKS_URL,
     driven: new Map(),
+    restarts: new Map(),
     operands,
     record: createEventRecorder(port, {
       reportingInstance: 'operator-0',
@@ -211,25 +213,85 @@ const isFollowed = (kind: string, { metadata }: MemoryObject): boolean =>
   kind === 'Rebalance' ||
   'truenow.io/cluster' in (metadata.labels ?? {})
 
-/** What controllers and the kubelet do with workloads: pods become ready at once, and a set's volumes are made. */
-function runKubelet(kubernetes: ReturnType<typeof createMemoryKubernetes>): void {
-  for (const kind of ['Deployment', 'StatefulSet']) {
-    for (const workload of kubernetes.list(kind)) {
-      const { replicas, selector } = workload.spec as {
-        replicas: number
-        selector: { matchLabels: Record<string, string> }
-      }
-      const status = {
-        observedGeneration: workload.metadata.generation,
-        replicas,
-        readyReplicas: replicas,
-        updatedReplicas: replicas,
-      }
-      if (!isDeepStrictEqual(workload.status, status))
-        kubernetes.edit(kind, workload.metadata, (draft) => void Object.assign(draft, { status }), 'kubelet')
-      if (kind === 'StatefulSet') makeVolumes(kubernetes, workload, replicas, selector.matchLabels)
-    }
+type KubeletScene = {
+  kubeletRuns: boolean
+  /** How the pod of a shard fares, by its name and the image that it runs. */
+  pod: (name: string, image: string) => 'ready' | 'starting' | 'looping'
+}
+
+/** What controllers and the kubelet do with workloads: pods become ready at once unless told otherwise, and a set's volumes are made. */
+function runKubelet(kubernetes: ReturnType<typeof createMemoryKubernetes>, scene: KubeletScene): void {
+  for (const workload of kubernetes.list('Deployment')) {
+    const { replicas } = workload.spec as { replicas: number }
+    const counts = { replicas, readyReplicas: replicas, updatedReplicas: replicas }
+    writeStatus(kubernetes, workload, { observedGeneration: workload.metadata.generation, ...counts })
   }
+  for (const set of kubernetes.list('StatefulSet')) runSet(kubernetes, set, scene)
+}
+
+/** OnDelete: a pod keeps its revision until somebody deletes it; a new one is of the newest. */
+function runSet(
+  kubernetes: ReturnType<typeof createMemoryKubernetes>,
+  set: MemoryObject,
+  scene: KubeletScene,
+): void {
+  const { namespace, name, uid, generation } = set.metadata
+  const { replicas, selector, template } = set.spec as {
+    replicas: number
+    selector: { matchLabels: Record<string, string> }
+    template: { spec: { containers: { image: string }[] } }
+  }
+  makeVolumes(kubernetes, set, replicas, selector.matchLabels)
+  const revision = createHash('sha256').update(JSON.stringify(template)).digest('hex').slice(0, 8)
+  const image = template.spec.containers[0]?.image ?? ''
+  for (let ordinal = 0; ordinal < replicas; ordinal++) {
+    const key = { namespace, name: `${name}-${ordinal}` }
+    if (kubernetes.find('Pod', key) !== undefined) continue
+    kubernetes.create({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        ...key,
+        labels: { ...selector.matchLabels, 'controller-revision-hash': revision },
+        ownerReferences: [{ uid }],
+      },
+      spec: { nodeName: 'node-0', containers: [{ name: 'hot-tier', image }] },
+    })
+  }
+  const pods = kubernetes.list('Pod').filter(({ metadata }) => metadata.name.startsWith(`${name}-`))
+  for (const pod of pods) {
+    const { containers } = pod.spec as { containers: { image: string }[] }
+    writeStatus(kubernetes, pod, podStatus(scene.pod(pod.metadata.name, containers[0]?.image ?? '')))
+  }
+  const now = kubernetes.list('Pod').filter(({ metadata }) => metadata.name.startsWith(`${name}-`))
+  const isReady = ({ status }: MemoryObject) => JSON.stringify(status).includes('"status":"True"')
+  writeStatus(kubernetes, set, {
+    observedGeneration: generation,
+    replicas: now.length,
+    readyReplicas: now.filter(isReady).length,
+    updatedReplicas: now.filter(({ metadata }) => metadata.labels?.['controller-revision-hash'] === revision)
+      .length,
+    updateRevision: revision,
+  })
+}
+
+function podStatus(fares: ReturnType<KubeletScene['pod']>): Record<string, unknown> {
+  const ready = fares === 'ready' ? 'True' : 'False'
+  const state = fares === 'looping' ? { waiting: { reason: 'CrashLoopBackOff' } } : {}
+  return {
+    phase: 'Running',
+    conditions: [{ type: 'Ready', status: ready }],
+    containerStatuses: [{ restartCount: 0, state }],
+  }
+}
+
+function writeStatus(
+  kubernetes: ReturnType<typeof createMemoryKubernetes>,
+  { kind, metadata, status: before }: MemoryObject,
+  status: Record<string, unknown>,
+): void {
+  if (isDeepStrictEqual(before, status)) return
+  kubernetes.edit(kind, metadata, (draft) => void Object.assign(draft, { status }), 'kubelet')
 }
 
 function makeVolumes(

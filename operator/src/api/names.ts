@@ -12,3 +12,7 @@ export const STOP_ANNOTATION = 'truenow.io/stop'
 export const REFRESH_ANNOTATION = 'truenow.io/refresh'
 /** Lets another operator take a claimed cluster over. */
 export const ADOPT_ANNOTATION = 'truenow.io/adopt'
+/** On a TrueNowCluster: a new value, such as the time, restarts its shards one after the other. */
+export const RESTART_ANNOTATION = 'truenow.io/restart'
+/** On a workload: the pod template that was last released, and what of the spec it was made of. */
+export const POD_TEMPLATE_ANNOTATION = 'truenow.io/pod-template'

@@ -31,22 +31,22 @@ test('rbac: no star, no secrets, nothing that would let the operator grant itsel
   }
 })
 
-test('rbac: objects of users are never deleted, and only a Rebalance is created, by its API; pods only looked at', () => {
+test('rbac: objects of users are never deleted, and only a Rebalance is created, by its API; pods are never made or changed', () => {
   for (const { plural } of [CLUSTERS, REBALANCES, TABLES]) {
     const verbs = may(all, plural)
     assert.ok(!verbs.includes('delete') && !verbs.includes('update'), plural)
     assert.equal(verbs.includes('create'), plural === REBALANCES.plural, plural)
   }
-  assert.deepEqual(new Set(may(all, PODS.plural)), new Set(['list', 'watch']))
+  assert.deepEqual(new Set(may(all, PODS.plural)), new Set(['list', 'watch', 'delete']))
 })
 
-test('rbac: deleted are volumes, disruption budgets, autoscalers and what watches a cluster, and nothing else', () => {
+test('rbac: deleted are volumes, pods of shards, disruption budgets, autoscalers and what watches a cluster, and nothing else', () => {
   const deleted = new Set(
     all.filter(({ verbs }) => verbs.includes('delete')).flatMap(({ resources }) => [...resources]),
   )
   const monitoring = MONITORING_RESOURCES.map(({ plural }) => plural)
   const spared = ['poddisruptionbudgets', 'horizontalpodautoscalers']
-  assert.deepEqual(deleted, new Set([VOLUME_CLAIMS.plural, ...spared, ...monitoring]))
+  assert.deepEqual(deleted, new Set([VOLUME_CLAIMS.plural, PODS.plural, ...spared, ...monitoring]))
 })
 
 test('rbac: every child can be followed, made and changed', () => {

@@ -39,8 +39,8 @@ export const namespacedRules: readonly PolicyRule[] = [
     verbs: [...CHILD, 'delete'],
   },
   { apiGroups: [''], resources: ['configmaps'], verbs: [...CHILD, 'delete'] },
-  // To say in status why a pod is not ready.
-  { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
+  // To say in status why a pod is not ready; a shard restarts by the deletion of its pod.
+  { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch', 'delete'] },
   // Only under deletionPolicy Delete, after the cluster's data is gone.
   { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['get', 'list', 'delete'] },
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },

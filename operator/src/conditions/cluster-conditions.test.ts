@@ -10,7 +10,6 @@ import type { RoleState, Workload } from '../workloads.ts'
 import { clusterAvailable } from './cluster-available.ts'
 import { clusterConditions } from './cluster-conditions.ts'
 import { clusterSynced } from './cluster-synced.ts'
-import { upgradeBlocked } from './upgrade-blocked.ts'
 
 const { SERVING, JOINING, LEAVING } = ReplicaState
 const placementOf = (
@@ -145,36 +144,12 @@ test('clusterReady: never True beside another condition that is not', () => {
   )
 })
 
-test('clusterSynced: shards of an older template are no rollout: the operator restarts none', () => {
-  assert.equal(clusterSynced(whole, roles({ 'hot-tier': { updated: 0 } })).status, 'True')
-})
-
-const shardSet = (status: Workload['status']): Workload => ({
-  apiVersion: 'apps/v1',
-  kind: 'StatefulSet',
-  metadata: { name: 'demo-hot-tier', namespace: 'apps', uid: 'u', generation: 1 },
-  spec: { replicas: 2, template: { spec: { containers: [{ image: 'truenow:1' }] } } },
-  ...(status === undefined ? {} : { status }),
-})
-const upgrades: ReadonlyArray<[what: string, updated: number, status: Workload['status'], expected: string]> =
-  [
-    ['all of one revision', 2, { replicas: 2, currentRevision: 'a', updateRevision: 'a' }, 'False'],
-    ['one shard is of before', 1, { replicas: 2, currentRevision: 'a', updateRevision: 'b' }, 'True'],
-    [
-      'all were restarted by hand, and nobody moved currentRevision',
-      2,
-      { replicas: 2, currentRevision: 'a', updateRevision: 'b' },
-      'False',
-    ],
-    ['no status yet', 0, undefined, 'False'],
-  ]
-for (const [what, updated, status, expected] of upgrades) {
-  test(`upgradeBlocked: ${what}`, () => {
-    const [shards] = roles({ 'control-plane': { role: 'hot-tier', updated } })
-    assert.equal(upgradeBlocked(shards, shardSet(status)).status, expected)
-  })
-}
-
-test('upgradeBlocked: nothing waits where there is no set', () => {
-  assert.equal(upgradeBlocked(undefined, undefined).status, 'False')
+test('clusterSynced: neither while shards run an older template, nor while roles wait for a new image', () => {
+  const old = clusterSynced(whole, roles({ 'hot-tier': { updated: 1 } }))
+  assert.deepEqual([old.status, old.reason], ['False', 'RollingOut'])
+  assert.match(old.message, /hot-tier 1\/2/)
+  const facts: ClusterFacts = { ...whole.facts, waiting: { roles: ['ingester', 'gateway'], behind: 'query' } }
+  const waits = clusterSynced({ facts }, roles())
+  assert.deepEqual([waits.status, waits.reason], ['False', 'RollingOut'])
+  assert.match(waits.message, /waits for query: ingester, gateway/)
 })

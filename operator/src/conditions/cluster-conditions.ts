@@ -23,6 +23,7 @@ export function clusterConditions(
     }),
     clusterAvailable(placement),
     upgradeBlocked(
+      outcome,
       seen.roles.find(({ role }) => role === 'hot-tier'),
       seen.shards,
     ),

@@ -4,7 +4,7 @@ import type { RoleState } from '../workloads.ts'
 import type { Judgement } from './judgement.ts'
 import { stoppedCondition } from './stopped-condition.ts'
 
-/** Does Kubernetes hold what the spec says: every object applied, every Deployment at its newest template. Pure. */
+/** Does Kubernetes hold what the spec says: every object applied, every pod of its newest template. Pure. */
 export function clusterSynced(outcome: Outcome<ClusterFacts>, roles: readonly RoleState[]): Judgement {
   const type = 'Synced'
   if (outcome.facts.paused === true) {
@@ -17,8 +17,12 @@ export function clusterSynced(outcome: Outcome<ClusterFacts>, roles: readonly Ro
   const { unseen = [] } = outcome.facts
   if (unseen.length > 0)
     return { type, status: 'False', reason: 'Applying', message: `Just applied: ${unseen.join(', ')}.` }
-  const rolling = roles.filter(({ role, desired, updated }) => role !== 'hot-tier' && updated < desired)
-  if (rolling.length === 0) return judged
+  const rolling = roles.filter(({ desired, updated }) => updated < desired)
+  const { waiting } = outcome.facts
+  if (rolling.length === 0 && waiting === undefined) return judged
   const what = rolling.map(({ role, updated, desired }) => `${role} ${updated}/${desired}`).join(', ')
-  return { type, status: 'False', reason: 'RollingOut', message: `Pods of the newest template: ${what}.` }
+  const said = what === '' ? [] : [`Pods of the newest template: ${what}.`]
+  const next =
+    waiting === undefined ? [] : [`The new image waits for ${waiting.behind}: ${waiting.roles.join(', ')}.`]
+  return { type, status: 'False', reason: 'RollingOut', message: [...said, ...next].join(' ') }
 }

@@ -156,7 +156,7 @@ function writes(
         repeatable: true, // Its precondition turns a second one into Conflict.
         ...options,
       }) as Promise<Kind>,
-    remove: (resource, key, uid) => remove(call, resource, key, uid),
+    remove: (resource, key, uid, resourceVersion) => remove(call, resource, key, { uid, resourceVersion }),
   }
 }
 
@@ -165,13 +165,13 @@ async function remove(
   call: KubernetesCaller['call'],
   resource: Resource,
   key: ObjectKey,
-  uid: string,
+  { uid, resourceVersion }: Readonly<{ uid: string; resourceVersion: string | undefined }>,
 ): Promise<void> {
   const at = path(resource, key)
   const body = {
     apiVersion: 'v1',
     kind: 'DeleteOptions',
-    preconditions: { uid },
+    preconditions: { uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
     propagationPolicy: 'Background',
   }
   try {

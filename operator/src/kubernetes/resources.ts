@@ -30,7 +30,7 @@ export const MONITORING_RESOURCES: readonly Resource[] = [
   resource('monitoring.coreos.com/v1', 'PrometheusRule', 'prometheusrules'),
   resource('v1', 'ConfigMap', 'configmaps'),
 ]
-/** Pods are read only, to say why one is not ready. */
+/** Pods are read to say why one is not ready; those of shards are deleted to restart them. */
 export const PODS: Resource = resource('v1', 'Pod', 'pods')
 export const VOLUME_CLAIMS: Resource = resource('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims')
 

@@ -3,7 +3,7 @@ import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import { childMetadata, selectorLabels } from './child-metadata.ts'
 import type { KubernetesObject } from './kubernetes-object.ts'
 
-type PodRole = Exclude<Role, 'operator'>
+export type PodRole = Exclude<Role, 'operator'>
 /** Roles whose pods are told apart by who calls them: their Service has no address of its own. */
 const HEADLESS: readonly PodRole[] = ['hot-tier', 'ingester']
 export const POD_ROLES: readonly PodRole[] = [

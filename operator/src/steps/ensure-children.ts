@@ -8,13 +8,16 @@ import { childrenOf } from '../resources/all-children.ts'
 import { keepScale } from '../resources/keep-scale.ts'
 import type { KubernetesObject } from '../resources/kubernetes-object.ts'
 import type { Step } from '../step.ts'
+import { releaseTemplates } from '../templates/release-templates.ts'
+import { standingWorkload } from '../templates/standing-workload.ts'
 import type { Workload } from '../workloads.ts'
 import { removeSpare } from './remove-spare.ts'
 
 /**
- * Every object the cluster consists of, by server-side apply of a pure function of spec and image, in order. One that still
- * stands as this process applied it costs no request. One that was edited or deleted by hand is put back, with an Event. One
- * of that name that is not ours is never taken over.
+ * Every object the cluster consists of, by server-side apply of a pure function of spec and image, in order; pod templates as
+ * `releaseTemplates` lets them through, numbers of pods as an autoscaler has them. One that still stands as this process
+ * applied it costs no request. One that was edited or deleted by hand is put back, with an Event. One of that name that is
+ * not ours is never taken over.
  */
 export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, ClusterFacts> {
   const { child } = context
@@ -24,9 +27,14 @@ export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, C
     run: async (cluster, { image, paused }) => {
       if (paused === true || image === undefined) return { kind: 'done' }
       const { namespace } = cluster.metadata
-      const standing = (kind: string, name: string) =>
-        child<Workload>(kind, { namespace, name })?.spec.replicas
-      const wanted = keepScale(childrenOf(cluster, image), standing)
+      const released = releaseTemplates(cluster, image, childrenOf(cluster, image), (role) =>
+        standingWorkload(context, cluster, role),
+      )
+      const { waiting, pendingRoles } = released
+      const wanted = keepScale(
+        released.children,
+        (kind, name) => child<Workload>(kind, { namespace, name })?.spec.replicas,
+      )
       const unseen: string[] = []
       for (const desired of wanted) {
         const { kind, metadata } = desired
@@ -36,7 +44,7 @@ export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, C
         return { kind: 'wait', seconds: 10, reason: 'NameTaken', message: takenMessage(desired) }
       }
       for (const kind of KINDS_TO_SPARE) await removeSpare(context, cluster, childResource(kind), wanted)
-      return { kind: 'done', facts: { unseen } }
+      return { kind: 'done', facts: { unseen, pendingRoles, ...(waiting === undefined ? {} : { waiting }) } }
     },
   }
 }

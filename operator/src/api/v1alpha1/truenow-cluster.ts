@@ -173,6 +173,13 @@ export const TrueNowClusterSpec = Type.Object(
       default: false,
       description: 'True: the operator changes nothing, but goes on telling status.',
     }),
+    upgradePolicy: Type.Optional(
+      Type.String({
+        enum: ['OnSpecChange', 'Always'],
+        description:
+          'When pods take over what a new operator would make otherwise. OnSpecChange: with the next change of the spec that concerns them. Always: at once, role after role. Default: OnSpecChange.',
+      }),
+    ),
     deletionPolicy: Type.String({
       enum: ['Retain', 'Delete'],
       default: 'Retain',
@@ -371,6 +378,30 @@ export const TrueNowClusterStatus = Type.Object(
       description: 'How far the slowest table is behind, by class: <1s, <10s, <1m, Stale or Unknown.',
     }),
     image: Type.String({ description: 'Image that the roles are told to run.' }),
+    inProgressOperations: Type.Object(
+      {
+        upgrade: Type.Optional(
+          Type.Object(
+            {
+              role: Type.String({
+                description: 'Role whose pods are being brought to their newest template.',
+              }),
+              pod: Type.Optional(
+                Type.String({ description: 'Pod that restarts now, or that would be the next to.' }),
+              ),
+              predicate: Type.Optional(
+                Type.String({
+                  description: 'The first of the conditions of a restart that does not hold yet.',
+                }),
+              ),
+              message: Type.String({ description: 'How far it is, and what it waits for.' }),
+            },
+            { description: 'New templates on their way to the pods.' },
+          ),
+        ),
+      },
+      { description: 'What the operator is in the midst of; empty where it rests.' },
+    ),
     operator: Type.String({ description: 'Operator that holds this cluster; another one leaves it alone.' }),
     admissionPolicy: Type.String({
       description:
