@@ -18,7 +18,8 @@ const childrenOf = (scene: Scene) =>
     .filter(({ kind, apiVersion }) => apiVersion !== 'truenow.io/v1alpha1' && !NOT_OURS.includes(kind))
     .map(({ status: _, metadata: { resourceVersion: _r, generation: _g, uid: _u, creationTimestamp: _c, ...metadata }, ...rest }) => ({ ...rest, metadata })) // biome-ignore format: one line
     .toSorted((left, right) => keyOf(left).localeCompare(keyOf(right)))
-const NOT_OURS = ['Event', 'PersistentVolumeClaim', 'Lease']
+/** Pods follow their workloads, each when it may restart. */
+const NOT_OURS = ['Event', 'Pod', 'PersistentVolumeClaim', 'Lease']
 const keyOf = ({ kind, metadata }: Readonly<{ kind: string; metadata: { name: string } }>) =>
   `${kind}/${metadata.name}`
 /** The versions of a table go on; what it is does not. */
