@@ -50,7 +50,7 @@ export async function startOperator(
   const parts: Parts = { config, context, ports, kubernetes, metrics, health, shutdown }
   const operator = startLoop(parts)
 
-  const grpc = createGrpcServer({ role: 'operator', log, registry, health })
+  const grpc = createGrpcServer({ role: 'operator', log, registry, health, tls: context.tls })
   const rebalancer = createRebalancerService(operator)
   grpc.add(Rebalancer, rebalancer)
   const grpcPort = await grpc.listen(config.TRUENOW_HOST, config.TRUENOW_GRPC_PORT)

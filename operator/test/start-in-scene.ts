@@ -15,6 +15,7 @@ const config: OperatorConfig = {
   TRUENOW_GRACE_SECONDS: 5,
   TRUENOW_KUBERNETES_NAMESPACE: 'truenow',
   TRUENOW_CLUSTER: 'truenow',
+  TRUENOW_TLS_DIRECTORY: '',
   TRUENOW_OPERATOR_NAMESPACE: 'truenow',
   TRUENOW_OPERATOR_LEASE: 'operator',
   TRUENOW_OPERATOR_IMAGE: 'truenow:1',

@@ -1,25 +1,14 @@
 import { ROLE_PORTS, type Role } from '@truenow/contracts/ports.ts'
+import { ROLE_CALLS } from '@truenow/contracts/role-calls.ts'
 import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import { childMetadata, selectorLabels } from './child-metadata.ts'
 import type { KubernetesObject } from './kubernetes-object.ts'
 
 type PodRole = Exclude<Role, 'operator'>
-/** Who may call whom by gRPC inside a cluster; everything else is denied both ways. */
-export const CALLS: ReadonlyArray<readonly [from: PodRole, to: PodRole]> = [
-  ['gateway', 'control-plane'],
-  ['ingester', 'control-plane'],
-  ['hot-tier', 'control-plane'],
-  ['query', 'control-plane'],
-  ['watermark', 'control-plane'],
-  ['hot-tier', 'ingester'],
-  ['watermark', 'ingester'],
-  ['query', 'hot-tier'],
-  ['watermark', 'hot-tier'],
-  ['hot-tier', 'hot-tier'],
-]
-/** Roles that anybody in the Kubernetes cluster may call, and those that the operator calls. */
+/** Pairs of roles with pods; the operator, whose pods are elsewhere, is let in beside them. */
+export const CALLS = ROLE_CALLS.filter((pair): pair is readonly [PodRole, PodRole] => pair[0] !== 'operator')
+/** Roles that anybody in the Kubernetes cluster may call. */
 const OPEN: readonly PodRole[] = ['gateway', 'query', 'watermark']
-const OPERATED: readonly PodRole[] = ['control-plane', 'watermark']
 /** Roles that talk to systems outside: Kafka, PostgreSQL, Redis. Where these are is the user's; the ports are open. */
 const OUTSIDE: readonly PodRole[] = ['gateway', 'ingester', 'control-plane', 'query']
 const DNS_PORTS = [
@@ -28,6 +17,8 @@ const DNS_PORTS = [
   { protocol: 'UDP', port: 5_353 },
   { protocol: 'TCP', port: 5_353 },
 ]
+
+const isOperated = (role: PodRole) => ROLE_CALLS.some(([from, to]) => from === 'operator' && to === role)
 
 /** One policy a role: default deny both ways, then exactly its pairs, DNS, and what its outside systems need. */
 export function roleNetworkPolicy(cluster: TrueNowCluster, role: PodRole): KubernetesObject {
@@ -52,7 +43,7 @@ export function roleNetworkPolicy(cluster: TrueNowCluster, role: PodRole): Kuber
       policyTypes: ['Ingress', 'Egress'],
       ingress: [
         ...(callers.length > 0 ? [{ from: callers, ports: [tcp(grpc)] }] : []),
-        ...(OPERATED.includes(role) ? [{ from: [operator], ports: [tcp(grpc)] }] : []),
+        ...(isOperated(role) ? [{ from: [operator], ports: [tcp(grpc)] }] : []),
         ...(OPEN.includes(role)
           ? [{ from: [{ namespaceSelector: {} }], ports: [tcp(http), tcp(grpc)] }]
           : []),

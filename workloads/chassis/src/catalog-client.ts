@@ -41,7 +41,7 @@ export function createCatalogClient(
 ): CatalogClient {
   const { context, cacheFile, watcher } = options
   const { log, clock } = context
-  const client = createGrpcClient(Catalog, options.address)
+  const client = createGrpcClient(Catalog, options.address, context.tls)
   const listeners = new Set<(view: CatalogView) => void>()
   const ending = new AbortController()
   let watching = false

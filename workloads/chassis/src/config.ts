@@ -33,6 +33,11 @@ export const commonConfig = (role: Role) => ({
     default: 'truenow',
     description: 'Name of the TrueNowCluster: part of topic, schema and key names.',
   }),
+  TRUENOW_TLS_DIRECTORY: Type.String({
+    default: '',
+    description:
+      'Directory of tls.crt, tls.key, ca.crt and phase (a mounted <cluster>-<role>-tls), read again every second; default: plain text.',
+  }),
 })
 
 const port = (byDefault: number, description: string) =>

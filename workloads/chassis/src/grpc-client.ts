@@ -11,12 +11,14 @@ import {
   type ClientReadableStream,
   type ClientUnaryCall,
   connectivityState,
-  credentials,
   Client as GrpcJsClient,
   type ServiceError,
   status,
 } from '@grpc/grpc-js'
 import { ERROR_CODES, type ErrorCode, TrueNowError } from '@truenow/contracts/errors.ts'
+import { ROLE_OF_SERVICE } from '@truenow/contracts/role-calls.ts'
+import { channelCredentials } from './channel-credentials.ts'
+import type { TlsCredentials } from './tls-credentials.ts'
 
 export type CallOptions = Readonly<{
   signal?: AbortSignal
@@ -50,6 +52,8 @@ const MESSAGE_BYTES_MAX = 64 << 20
 const FLOW_CONTROL_BYTES = 1 << 20
 const UNARY_TIMEOUT_MS = 10_000
 const CONNECT_TIMEOUT_MS = 3_000
+/** Streams without an end are cut so long after newer certificates came, at most: what they carried goes on over a new connection. */
+const STREAM_GRACE_MS = 30_000
 
 /**
  * Connects to one peer, lazily, and again after a failure (100 ms to 2 s apart, its name resolved anew, so that a
@@ -58,12 +62,15 @@ const CONNECT_TIMEOUT_MS = 3_000
  * time, also when the peer vanished without a word (noticed within 5 s). Aborting `signal` cancels the call on the
  * server as well: a unary call then rejects with the abort's reason if that is a TrueNowError, else with
  * TN_PEER_UNAVAILABLE; a stream just ends.
+ * With `tls` it follows its certificates and its phase: a change makes a new connection for the calls from then on, those
+ * under way with a deadline end on the old one, and streams without one fail with TN_PEER_UNAVAILABLE within 30 s.
  */
 export function createGrpcClient<Service extends DescService>(
   service: Service,
   address: string,
+  tls?: TlsCredentials,
 ): Client<Service> {
-  const connection = createConnection(address)
+  const connection = createConnection(service, address, tls)
   const calls: Record<string, unknown> = { close: connection.close }
   for (const method of service.methods) {
     const target = { connection, address, method, path: `/${service.typeName}/${method.name}` }
@@ -73,51 +80,108 @@ export function createGrpcClient<Service extends DescService>(
 }
 
 type Connection = Readonly<{
-  client: () => GrpcJsClient
-  /** Gives the connection up if it is still being made CONNECT_TIMEOUT_MS from now; answers how to call that off. */
-  watch: () => () => void
+  /**
+   * One call on the connection of now, given up if that is still being made CONNECT_TIMEOUT_MS from now. `cut` is called when
+   * it should be made anew elsewhere; without it the connection waits for the end of the call.
+   */
+  begin: (cut?: () => void) => Begun
   close: () => void
 }>
+type Begun = Readonly<{
+  client: GrpcJsClient
+  /** The server took the call: it is connected. */
+  connected: () => void
+  end: () => void
+}>
+type Line = {
+  readonly client: GrpcJsClient
+  /** Of each stream without an end, and when that happens. */
+  readonly cuts: Map<() => void, NodeJS.Timeout | undefined>
+  calls: number
+  retired: boolean
+}
 
 /**
  * grpc-js waits for a SYN into nowhere, or for a peer that accepts and stays silent, as long as the kernel does. It
  * cannot close what it is still opening: a frozen peer keeps one unused socket an attempt, at most its backlog (511).
  */
-function createConnection(address: string): Connection {
-  const open = () =>
-    new GrpcJsClient(address, credentials.createInsecure(), {
-      'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
-      'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
-      'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 2_000,
-      'grpc.dns_min_time_between_resolutions_ms': 500, // Default 30 s: a pod that came back elsewhere stays lost.
-      'grpc.service_config_disable_resolution': 1, // A TXT query a name, for settings that nobody publishes.
-      'grpc.enable_http_proxy': 0, // Our peers are inside the cluster, whatever http_proxy says.
-      'grpc.keepalive_time_ms': 3_000,
-      'grpc.keepalive_timeout_ms': 2_000,
-      'grpc.use_local_subchannel_pool': 1,
-      'grpc-node.flow_control_window': FLOW_CONTROL_BYTES,
-    })
-  let client = open()
+function createConnection(
+  service: DescService,
+  address: string,
+  tls: TlsCredentials | undefined,
+): Connection {
+  const open = (): Line => {
+    const { credentials, options } = channelCredentials(tls?.current(), ROLE_OF_SERVICE[service.typeName])
+    const client = new GrpcJsClient(address, credentials, { ...CHANNEL_OPTIONS, ...options })
+    return { client, cuts: new Map(), calls: 0, retired: false }
+  }
+  let line = open()
   let closed = false
+  const closeIfIdle = (one: Line) => {
+    if (one.retired && one.calls === 0) one.client.close()
+  }
+  const stop = tls?.onChange(() => {
+    const old = line
+    line = open()
+    retire(old)
+    closeIfIdle(old)
+  })
   return {
-    client: () => client,
-    watch: () => {
-      const watched = client
-      const state = () => watched.getChannel().getConnectivityState(false)
-      if (closed || state() === connectivityState.READY) return () => {}
-      const timer = setTimeout(() => {
-        if (closed || client !== watched || state() !== connectivityState.CONNECTING) return
-        client = open()
-        watched.close() // The calls that wait on it fail now.
-      }, CONNECT_TIMEOUT_MS)
-      return () => clearTimeout(timer)
+    begin: (cut) => {
+      const taken = line
+      taken.calls += 1
+      if (cut !== undefined) taken.cuts.set(cut, undefined)
+      const state = () => taken.client.getChannel().getConnectivityState(false)
+      const giveUp = () => {
+        if (closed || taken.retired || state() !== connectivityState.CONNECTING) return
+        taken.retired = true
+        line = open()
+        taken.client.close() // The calls that wait on it fail now.
+      }
+      const isReady = closed || state() === connectivityState.READY
+      const timer = isReady ? undefined : setTimeout(giveUp, CONNECT_TIMEOUT_MS)
+      const connected = () => clearTimeout(timer)
+      return {
+        client: taken.client,
+        connected,
+        end: () => {
+          connected()
+          taken.calls -= 1
+          if (cut !== undefined) {
+            clearTimeout(taken.cuts.get(cut))
+            taken.cuts.delete(cut)
+          }
+          closeIfIdle(taken)
+        },
+      }
     },
     close: () => {
       closed = true
-      client.close()
+      stop?.()
+      line.client.close()
     },
   }
+}
+
+/** Lets a connection go whose certificates are no longer the newest; not all streams at once, lest all come back at once. */
+function retire(old: Line): void {
+  old.retired = true
+  for (const cut of old.cuts.keys())
+    old.cuts.set(cut, setTimeout(cut, STREAM_GRACE_MS * (0.5 + Math.random() / 2)))
+}
+
+const CHANNEL_OPTIONS = {
+  'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+  'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+  'grpc.dns_min_time_between_resolutions_ms': 500, // Default 30 s: a pod that came back elsewhere stays lost.
+  'grpc.service_config_disable_resolution': 1, // A TXT query a name, for settings that nobody publishes.
+  'grpc.enable_http_proxy': 0, // Our peers are inside the cluster, whatever http_proxy says.
+  'grpc.keepalive_time_ms': 3_000,
+  'grpc.keepalive_timeout_ms': 2_000,
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc-node.flow_control_window': FLOW_CONTROL_BYTES,
 }
 
 type Target = Readonly<{ connection: Connection; address: string; method: DescMethod; path: string }>
@@ -128,7 +192,7 @@ function unary({ connection, address, method, path }: Target) {
     new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(givenUp(signal, address, method.name))
       const settle = (error: ServiceError | Error | null, answer?: unknown) => {
-        unwatch()
+        begun?.end()
         signal?.removeEventListener('abort', cancel)
         if (error === null) return resolve(answer)
         reject(
@@ -138,11 +202,12 @@ function unary({ connection, address, method, path }: Target) {
         )
       }
       let call: ClientUnaryCall | undefined
+      let begun: Begun | undefined
       const cancel = () => call?.cancel()
-      const unwatch = connection.watch()
       signal?.addEventListener('abort', cancel, { once: true })
       try {
-        call = connection.client().makeUnaryRequest(
+        begun = connection.begin()
+        call = begun.client.makeUnaryRequest(
           path,
           (message: MessageShape<DescMethod['input']>) => Buffer.from(toBinary(method.input, message)),
           (bytes: Buffer) => fromBinary(method.output, bytes),
@@ -160,12 +225,12 @@ function stream({ connection, address, method, path }: Target) {
   return async function* (request: Request, { signal, timeoutMs, onOpen }: CallOptions = {}) {
     const isAborted = () => signal?.aborted === true
     if (isAborted()) return
-    const unwatch = connection.watch()
     let call: ClientReadableStream<unknown> | undefined
     const cancel = () => call?.cancel()
+    const begun = connection.begin(timeoutMs === undefined ? cancel : undefined)
     signal?.addEventListener('abort', cancel, { once: true })
     try {
-      call = connection.client().makeServerStreamRequest(
+      call = begun.client.makeServerStreamRequest(
         path,
         (message: MessageShape<DescMethod['input']>) => Buffer.from(toBinary(method.input, message)),
         (bytes: Buffer) => fromBinary(method.output, bytes),
@@ -173,14 +238,14 @@ function stream({ connection, address, method, path }: Target) {
         timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs },
       )
       call.on('metadata', () => {
-        unwatch()
+        begun.connected()
         onOpen?.()
       })
       for await (const message of call) yield message
     } catch (error) {
       if (!isAborted()) throw asTrueNowError(error as ServiceError, address, method.name)
     } finally {
-      unwatch()
+      begun.end()
       signal?.removeEventListener('abort', cancel)
       call?.on('error', () => {}) // A cancelled call still reports that it was; nobody waits for it any more.
       call?.cancel()

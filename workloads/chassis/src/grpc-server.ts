@@ -24,10 +24,13 @@ import {
   HealthCheckResponse_ServingStatus,
   Health as HealthService,
 } from '@truenow/contracts/gen/grpc_health_v1_pb.ts'
+import { OPEN_TO_CLIENTS } from '@truenow/contracts/role-calls.ts'
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { Health } from './health.ts'
 import type { Log } from './log.ts'
 import { metricPrefix } from './metric-prefix.ts'
+import type { TlsCredentials } from './tls-credentials.ts'
+import { createTlsListener, type TlsListener } from './tls-listener.ts'
 
 export type CallContext = Readonly<{ signal: AbortSignal; peer: string }>
 /** One handler a method: unary ones answer a promise, server-streaming ones an async iterable. */
@@ -68,9 +71,16 @@ type AnyHandler = (request: unknown, context: CallContext) => unknown
 /**
  * A gRPC server for protobuf-es services, with grpc.health.v1. Errors cross as `tn-code` and `tn-details-bin` trailers.
  * A stream that `close` cuts short ends with TN_SHUTTING_DOWN: a clean end would pass for a whole answer.
+ * With `tls` its port takes plain text and certificates as their phase has it (tls-listener.ts).
  */
 export function createGrpcServer(
-  options: Readonly<{ role: string; log: Log; registry: Registry; health: Health }>,
+  options: Readonly<{
+    role: string
+    log: Log
+    registry: Registry
+    health: Health
+    tls?: TlsCredentials | undefined
+  }>,
 ): GrpcServer {
   const server = new Server({
     'grpc.max_receive_message_length': GRPC_MESSAGE_BYTES_MAX,
@@ -102,9 +112,12 @@ export function createGrpcServer(
     server.addService(definition, implementation)
   }
   add(HealthService, healthHandlers(options.health))
+  const { tls } = options
+  const listener = tls === undefined ? undefined : listenerOf(server, tls, options, metrics)
   return {
     add,
     listen: (host, port) =>
+      listener?.listen(host, port) ??
       new Promise((resolve, reject) => {
         server.bindAsync(hostAndPort(host, port), ServerCredentials.createInsecure(), (error, bound) => {
           if (error === null) resolve(bound)
@@ -113,6 +126,7 @@ export function createGrpcServer(
       }),
     close: async () => {
       streams.ending = true
+      listener?.close()
       for (const stop of streams.open) stop.abort()
       await new Promise<void>((resolve) => {
         // Not left to tryShutdown alone: where a connection breaks at this very moment, it never answers (measured).
@@ -127,6 +141,25 @@ export function createGrpcServer(
       })
     },
   }
+}
+
+/** grpc-js cannot take both kinds on one port, nor exchange certificates: it gets connections from which TLS has been taken off. */
+function listenerOf(
+  server: Server,
+  tls: TlsCredentials,
+  { role, log }: Readonly<{ role: string; log: Log }>,
+  metrics: ReturnType<typeof createMetrics>,
+): TlsListener {
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+  return createTlsListener({
+    tls,
+    callers: OPEN_TO_CLIENTS.some((one) => one === role) ? 'anyone' : 'roles',
+    onConnection: (socket) => injector.injectConnection(socket),
+    onRefused: (reason, peer) => {
+      metrics.refused.inc({ reason })
+      log.debug({ reason, peer }, 'a connection was refused')
+    },
+  })
 }
 
 const hostAndPort = (host: string, port: number) => (isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`)
@@ -286,6 +319,12 @@ function asFailure(error: unknown, method: DescMethod, log: Log): Failure {
 const bigintAsText = (_key: string, value: unknown) => (typeof value === 'bigint' ? String(value) : value)
 
 const createMetrics = (role: string, registry: Registry) => ({
+  refused: new Counter({
+    name: `${metricPrefix(role)}_grpc_refused_connections_total`,
+    help: 'Connections refused for want of a certificate that may call: plain-text, handshake, certificate, role, silent.',
+    labelNames: ['reason'] as const,
+    registers: [registry],
+  }),
   requests: new Counter({
     name: `${metricPrefix(role)}_grpc_requests_total`,
     help: 'gRPC calls by method and outcome (OK or an error code).',

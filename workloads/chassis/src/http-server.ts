@@ -19,6 +19,7 @@ import { metricPrefix } from './metric-prefix.ts'
 import { createProcessMetrics } from './process-metrics.ts'
 import { boundRequestLifetime } from './request-lifetime.ts'
 import type { RoleContext } from './running-role.ts'
+import { createCertificateMetrics, createTlsReport } from './tls-report.ts'
 
 export type HttpApp = FastifyInstance<
   RawServerDefault,
@@ -90,6 +91,7 @@ export function createHttpServer(
   measure(plain, role, context)
   createProcessMetrics(context.registry)
   serveHealth(plain, health, context)
+  serveTlsReport(plain, context)
   return {
     app: app as unknown as HttpApp,
     listen: async (host, port) => {
@@ -110,6 +112,7 @@ const OPERATIONAL_ROUTES: ReadonlySet<string | undefined> = new Set([
   '/livez',
   '/readyz',
   '/metrics',
+  '/tls',
 ])
 
 /** From then on requests that come over open connections get TN_SHUTTING_DOWN; probes and scrapes are answered. */
@@ -145,6 +148,14 @@ function serveHealth(app: FastifyInstance, health: Health, context: RoleContext)
     reply.header('content-type', context.registry.contentType)
     return context.registry.metrics()
   })
+}
+
+/** With certificates only; a process without any has no such page, which tells the operator the same. */
+function serveTlsReport(app: FastifyInstance, { tls, clock, registry }: RoleContext): void {
+  if (tls === undefined) return
+  const report = createTlsReport(tls, clock)
+  createCertificateMetrics(registry, tls, clock)
+  app.get('/tls', (_request, reply) => reply.send(report()))
 }
 
 function measure(app: FastifyInstance, role: string, context: RoleContext): void {

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client'
 import type { Clock } from './clock.ts'
 import type { Log } from './log.ts'
+import type { TlsCredentials } from './tls-credentials.ts'
 
 /** What every role gets from whoever starts it (main.ts, the dev command, a test). */
 export type RoleContext = Readonly<{
@@ -11,6 +12,8 @@ export type RoleContext = Readonly<{
   /** `pod` name: hostname in Kubernetes, a made-up one elsewhere. */
   pod: string
   version: string
+  /** Of the role itself, for the calls it makes and takes. Absent: all is plain text. */
+  tls?: TlsCredentials
 }>
 
 /** A started role. `close` drains and ends it; calling it twice is harmless. Addresses are `host:port`. */

@@ -60,7 +60,7 @@ export async function startControlPlane(
     await Promise.all(work)
   })
   const service = createCatalogService(parts)
-  const grpc = createGrpcServer({ role: 'control-plane', log, registry, health })
+  const grpc = createGrpcServer({ role: 'control-plane', log, registry, health, tls: context.tls })
   grpc.add(Catalog, service)
   const http = createHttpServer({ role: 'control-plane', context, health })
   const httpPort = await http.listen(config.TRUENOW_HOST, config.TRUENOW_HTTP_PORT)

@@ -25,6 +25,7 @@ const config: ControlPlaneConfig = {
   TRUENOW_GRACE_SECONDS: 5,
   TRUENOW_KUBERNETES_NAMESPACE: 'test',
   TRUENOW_CLUSTER: 'role',
+  TRUENOW_TLS_DIRECTORY: '',
   TRUENOW_KAFKA_BROKERS: 'in-memory',
   TRUENOW_POSTGRES_URL_FILE: 'in-memory',
 }

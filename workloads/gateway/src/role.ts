@@ -45,7 +45,7 @@ export async function startGateway(
   const stopListening = catalog.onChange(() => void probe())
   shutdown.onClose('rows', ingest.close)
 
-  const grpc = createGrpcServer({ role: 'gateway', log, registry, health })
+  const grpc = createGrpcServer({ role: 'gateway', log, registry, health, tls: context.tls })
   grpc.add(Ingest, {
     ingest: async ({ table, events }) => {
       const read = (schema: Parameters<typeof readMessages>[1]) => readMessages(events, schema, clock.nowUs())

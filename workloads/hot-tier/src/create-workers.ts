@@ -49,6 +49,7 @@ export function createWorkers(parts: WorkersParts): readonly ShardWorker[] {
       worker,
       shard: parts.ordinal,
       dataDirectory: config.TRUENOW_DATA_DIRECTORY,
+      tlsDirectory: config.TRUENOW_TLS_DIRECTORY,
       residentBytesMax: shares.quotaBytes,
       reserveBytes: Math.floor(shares.reserveBytes / count),
       heapMibMax: shares.heapMibMax,

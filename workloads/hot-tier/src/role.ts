@@ -77,7 +77,7 @@ export async function startHotTier(
   shutdown.onClose('shard', () => router.close())
 
   const giving = givingOf(router, config, clock, own)
-  const grpc = createGrpcServer({ role: 'hot-tier', log, registry, health })
+  const grpc = createGrpcServer({ role: 'hot-tier', log, registry, health, tls: context.tls })
   serveShard(grpc, { router, giving, ordinal, dataDirectory, residentBytesMax })
   const grpcPort = await grpc.listen(config.TRUENOW_HOST, config.TRUENOW_GRPC_PORT)
   shutdown.onClose('grpc', grpc.close)

@@ -55,6 +55,8 @@ export type WorkerSettings = Readonly<{
   worker: number
   shard: number
   dataDirectory: string
+  /** Of certificates, which each thread follows for itself; empty: plain text. */
+  tlsDirectory?: string
   /** Its share of the shard's budget, and of what the process keeps for itself. */
   residentBytesMax: number
   reserveBytes: number

@@ -56,7 +56,7 @@ export async function startIngester(
   })
 
   const parts = { ...ports, context, metrics, tails }
-  const grpc = createGrpcServer({ role: 'ingester', log, registry, health })
+  const grpc = createGrpcServer({ role: 'ingester', log, registry, health, tls: context.tls })
   grpc.add(BlockStream, {
     subscribe: (request, { signal }) => subscribe(parts, request, signal),
     getProgress: async () => ({ slots: Array.from(tails.all(), progressOf) }),

@@ -62,7 +62,7 @@ export async function startQuery(
   )
   shutdown.onClose('watch of catalog and cache', watch(ports, health, metrics))
 
-  const grpc = createGrpcServer({ role: 'query', log, registry, health })
+  const grpc = createGrpcServer({ role: 'query', log, registry, health, tls: context.tls })
   grpc.add(Query, {
     query: async ({ json }, { signal }) => ({ json: (await ask(parseJson(json), signal)).text }),
   })

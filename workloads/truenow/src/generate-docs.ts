@@ -5,6 +5,7 @@ import { createGrpcServer } from '@truenow/chassis/grpc-server.ts'
 import { createHealth } from '@truenow/chassis/health.ts'
 import { createHttpServer } from '@truenow/chassis/http-server.ts'
 import { createLog } from '@truenow/chassis/log.ts'
+import { createTlsCredentials } from '@truenow/chassis/tls-credentials.ts'
 import type { Role } from '@truenow/contracts/ports.ts'
 import { ControlPlaneConfig } from '@truenow/control-plane/config.ts'
 import { createControlPlaneMetrics } from '@truenow/control-plane/metrics.ts'
@@ -44,7 +45,8 @@ const roles = Object.keys(ROLES) as Role[]
 async function chassisRegistry(role: Role): Promise<Registry> {
   const registry = new Registry()
   const log = createLog({ role })
-  const context = { log, clock: systemClock, registry, pod: '', version: '' }
+  const tls = createTlsCredentials()
+  const context = { log, clock: systemClock, registry, pod: '', version: '', tls }
   const health = createHealth({ role, version: '', clock: systemClock })
   const http = createHttpServer({ role, context, health })
   const grpc = createGrpcServer({ role, log, registry, health })

@@ -14,7 +14,11 @@ export type Outside = Readonly<{
 
 /** Makes the context of a role once its own settings (log level, pod name) are known. */
 export type MakeContext = (
-  config: Readonly<{ TRUENOW_LOG_LEVEL: RoleLogLevel; TRUENOW_POD_NAME: string }>,
+  config: Readonly<{
+    TRUENOW_LOG_LEVEL: RoleLogLevel
+    TRUENOW_POD_NAME: string
+    TRUENOW_TLS_DIRECTORY: string
+  }>,
 ) => RoleContext
 export type RoleLogLevel = 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'
 

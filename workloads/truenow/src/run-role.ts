@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { systemClock } from '@truenow/chassis/clock.ts'
 import type { Environment } from '@truenow/chassis/config.ts'
+import { type FollowedTls, followTlsDirectory } from '@truenow/chassis/follow-tls-directory.ts'
 import { createLog } from '@truenow/chassis/log.ts'
 import { logWarnings } from '@truenow/chassis/log-warnings.ts'
 import type { RoleContext } from '@truenow/chassis/running-role.ts'
@@ -13,6 +14,7 @@ import { loadOpener } from './roles/load-opener.ts'
 export async function runRole(role: Role, environment: Environment, version: string): Promise<number> {
   const openRole = await loadOpener(role)
   let context: RoleContext | undefined
+  let tls: FollowedTls | undefined
   const running = await openRole(
     environment,
     (config) => {
@@ -20,6 +22,11 @@ export async function runRole(role: Role, environment: Environment, version: str
       const log = createLog({ role, pod, level: config.TRUENOW_LOG_LEVEL })
       logWarnings(process, log)
       context = { log, clock: systemClock, registry: new Registry(), pod, version }
+      if (config.TRUENOW_TLS_DIRECTORY === '') return context
+      tls = followTlsDirectory(config.TRUENOW_TLS_DIRECTORY, (err) =>
+        log.warn({ err }, 'the new certificates are not taken; going on with the last ones'),
+      )
+      context = { ...context, tls }
       return context
     },
     outsideReal,
@@ -32,6 +39,7 @@ export async function runRole(role: Role, environment: Environment, version: str
   })
   log.info({ signal }, 'stopping')
   await running.close()
+  tls?.close()
   log.info({}, 'stopped')
   return 0
 }

@@ -39,11 +39,15 @@ export type Processes = World &
     kill: (name: string) => Promise<void>
   }>
 
+type Settings = Readonly<Record<string, string>>
+
 /**
  * Every role as its own process, as in a pod: real Kafka, PostgreSQL and Redis, real signals. `settings` are added to the
- * environment of every role. A stopped shard is killed.
+ * environment of every role, or of the one that they are asked for. A stopped shard is killed.
  */
-export async function startProcesses(settings: Readonly<Record<string, string>> = {}): Promise<Processes> {
+export async function startProcesses(
+  settings: Settings | ((role: Role) => Settings) = {},
+): Promise<Processes> {
   const [kafka, postgres, redis] = await Promise.all([startKafka(), startPostgres(), startRedis()])
   const directory = await mkdtemp(join(tmpdir(), 'truenow-test-'))
   const file = async (name: string, text: string) => {
@@ -74,7 +78,7 @@ export async function startProcesses(settings: Readonly<Record<string, string>> 
       TRUENOW_CATALOG_FILE: join(directory, name, 'catalog'),
       TRUENOW_KAFKA_BROKERS: kafka.brokers.join(','),
       ...own,
-      ...settings,
+      ...(typeof settings === 'function' ? settings(role) : settings),
     }
     const child = spawn(process.execPath, [main, role], {
       env: environment,

@@ -52,7 +52,7 @@ export async function startWatermark(
     await poll.close()
   })
 
-  const grpc = createGrpcServer({ role: 'watermark', log, registry, health })
+  const grpc = createGrpcServer({ role: 'watermark', log, registry, health, tls: context.tls })
   grpc.add(Watermark, {
     getFreshness: async ({ table }) => ({
       tables: judgeNow(table === undefined ? undefined : table).map(freshnessMessage),

@@ -14,13 +14,13 @@ export const openRole: OpenRole = async (environment, makeContext) => {
   const context = makeContext(config)
   const catalog = followCatalog('hot-tier', config, context)
   const ingesterAddresses = createPeerAddresses(config.TRUENOW_INGESTERS, { context })
-  const controlPlane = createGrpcClient(Catalog, config.TRUENOW_CONTROL_PLANE)
+  const controlPlane = createGrpcClient(Catalog, config.TRUENOW_CONTROL_PLANE, context.tls)
   const role = await startHotTier(config, context, {
     catalog,
     controlPlane,
     ingesterAddresses,
-    connectIngester: (address) => createGrpcClient(BlockStream, address),
-    connectShard: (address) => createGrpcClient(Shard, address),
+    connectIngester: (address) => createGrpcClient(BlockStream, address, context.tls),
+    connectShard: (address) => createGrpcClient(Shard, address, context.tls),
   })
   return closingAfter(role, catalog, ingesterAddresses, controlPlane)
 }

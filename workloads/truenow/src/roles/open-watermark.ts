@@ -16,8 +16,8 @@ export const openRole: OpenRole = async (environment, makeContext) => {
   const role = await startWatermark(config, context, {
     catalog,
     ingesterAddresses,
-    connectShard: (address) => createGrpcClient(Shard, address),
-    connectIngester: (address) => createGrpcClient(BlockStream, address),
+    connectShard: (address) => createGrpcClient(Shard, address, context.tls),
+    connectIngester: (address) => createGrpcClient(BlockStream, address, context.tls),
   })
   return closingAfter(role, catalog, ingesterAddresses)
 }
