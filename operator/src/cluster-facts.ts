@@ -24,6 +24,10 @@ export type ClusterFacts = Readonly<{
   restart?: RestartChoice
   /** The condition Monitored as this pass found it; `none`: nothing is asked for and nothing left. Absent: not looked at. */
   monitored?: Judgement | 'none'
+  /** The condition Secured as this pass found it; `none`: the cluster goes without certificates. Absent: not looked at. */
+  secured?: Judgement | 'none'
+  /** Pods get certificates; also while a cluster is still led away from them. */
+  mounting?: boolean
   /** The object's version after a write of this very pass. */
   objectVersion?: string
 }>

@@ -21,7 +21,8 @@ export function clusterStatus(
   const { metadata, spec, status = {} } = cluster
   const judged = [
     ...clusterConditions(outcome, seen),
-    ...monitored(outcome.facts.monitored, status.conditions),
+    ...asFound('Monitored', outcome.facts.monitored, status.conditions),
+    ...asFound('Secured', outcome.facts.secured, status.conditions),
   ]
   const ready = seen.roles.reduce((sum, role) => sum + Math.min(role.ready, role.desired), 0)
   const desired = seen.roles.reduce((sum, role) => sum + role.desired, 0)
@@ -49,12 +50,13 @@ export function clusterStatus(
 }
 
 /** A pass that did not come so far leaves it as it was: while it stands there is something to look after. */
-function monitored(
-  found: ClusterFacts['monitored'],
+function asFound(
+  type: string,
+  found: Judgement | 'none' | undefined,
   before: readonly Condition[] = [],
 ): readonly Judgement[] {
   if (found === 'none') return []
-  return found === undefined ? before.filter(({ type }) => type === 'Monitored') : [found]
+  return found === undefined ? before.filter((one) => one.type === type) : [found]
 }
 
 function phaseOf({ metadata, spec, status }: TrueNowCluster, judged: readonly Judgement[]): string {

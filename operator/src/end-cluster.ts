@@ -2,6 +2,7 @@ import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { DeletionPolicy } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { FINALIZER } from './api/names.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
+import { loadOwnCertificate } from './certificates/load-own-certificate.ts'
 import { heldByAnother } from './held-by-another.ts'
 import { CLUSTERS, VOLUME_CLAIMS } from './kubernetes/resources.ts'
 import type { OperatorContext } from './operator-context.ts'
@@ -25,6 +26,7 @@ export async function endCluster(
   if (heldByAnother(cluster, context.identity)) return undefined
   // Once it is gone, retireDeparted frees the name and says what stays.
   if (cluster.spec.deletionPolicy !== 'Delete') return releaseFinalizer(context.kubernetes, CLUSTERS, cluster)
+  await loadOwnCertificate(context, cluster)
   let kept: readonly string[]
   try {
     const request = { uid: metadata.uid, policy: DeletionPolicy.DELETE }

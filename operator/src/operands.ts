@@ -1,4 +1,5 @@
 import { type Client, createGrpcClient } from '@truenow/chassis/grpc-client.ts'
+import { createTlsCredentials, type TlsCredentials } from '@truenow/chassis/tls-credentials.ts'
 import { Catalog } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { Watermark } from '@truenow/contracts/gen/truenow/v1/watermark_pb.ts'
 import { ROLE_PORTS } from '@truenow/contracts/ports.ts'
@@ -23,6 +24,8 @@ export type WatermarkService = Pick<Client<typeof Watermark>, 'getFreshness' | '
 export type Operands = Readonly<{
   controlPlane: (cluster: ObjectKey) => ControlPlane
   watermark: (cluster: ObjectKey) => WatermarkService
+  /** By what these connections are made; empty until the operator has read its certificate of that cluster. */
+  credentials: (cluster: ObjectKey) => ReturnType<typeof createTlsCredentials>
   /** Closes the connections to a cluster that is gone. */
   forget: (cluster: ObjectKey) => void
   close: () => Promise<void>
@@ -31,15 +34,16 @@ export type Operands = Readonly<{
 /** Connections to control plane and watermark of each cluster, made when first asked for. At most two a cluster. */
 export function createOperands(
   connect: Readonly<{
-    controlPlane: (address: string) => ControlPlane
-    watermark: (address: string) => WatermarkService
+    controlPlane: (address: string, tls: TlsCredentials) => ControlPlane
+    watermark: (address: string, tls: TlsCredentials) => WatermarkService
   }> = {
-    controlPlane: (address) => createGrpcClient(Catalog, address),
-    watermark: (address) => createGrpcClient(Watermark, address),
+    controlPlane: (address, tls) => createGrpcClient(Catalog, address, tls),
+    watermark: (address, tls) => createGrpcClient(Watermark, address, tls),
   },
 ): Operands {
   const controlPlanes = new Map<string, ControlPlane>()
   const watermarks = new Map<string, WatermarkService>()
+  const held = new Map<string, ReturnType<typeof createTlsCredentials>>()
   const keyOf = ({ namespace, name }: ObjectKey) => `${namespace}/${name}`
   const address = ({ namespace, name }: ObjectKey, role: 'control-plane' | 'watermark') =>
     `${name}-${role}.${namespace}.svc:${ROLE_PORTS[role].grpc}`
@@ -49,16 +53,22 @@ export function createOperands(
     open.set(key, known)
     return known
   }
+  const credentials = (cluster: ObjectKey) => ask(held, cluster, createTlsCredentials)
   return {
     controlPlane: (cluster) =>
-      ask(controlPlanes, cluster, () => connect.controlPlane(address(cluster, 'control-plane'))),
-    watermark: (cluster) => ask(watermarks, cluster, () => connect.watermark(address(cluster, 'watermark'))),
+      ask(controlPlanes, cluster, () =>
+        connect.controlPlane(address(cluster, 'control-plane'), credentials(cluster)),
+      ),
+    watermark: (cluster) =>
+      ask(watermarks, cluster, () => connect.watermark(address(cluster, 'watermark'), credentials(cluster))),
+    credentials,
     forget: (cluster) => {
       const key = keyOf(cluster)
       controlPlanes.get(key)?.close()
       watermarks.get(key)?.close()
       controlPlanes.delete(key)
       watermarks.delete(key)
+      held.delete(key)
     },
     close: async () => {
       for (const one of [...controlPlanes.values(), ...watermarks.values()]) one.close()

@@ -4,11 +4,13 @@ import type { AdmissionPolicy } from './admission-policy.ts'
 import type { Rebalance } from './api/v1alpha1/rebalance.ts'
 import type { Table } from './api/v1alpha1/table.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
+import type { AskPodTls } from './certificates/ask-pod-tls.ts'
 import type { KubernetesPort, ObjectKey, Stored } from './kubernetes/kubernetes-port.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import type { Operands } from './operands.ts'
 import type { OptionalKinds } from './optional-kinds.ts'
 import type { RestartMemory } from './restarts/restart-memory.ts'
+import type { LookedAtCertificates } from './steps/ensure-certificates.ts'
 
 /** Objects of one kind as last seen, over all namespaces that are watched. */
 export type Seen<Kind> = Readonly<{ get: (key: ObjectKey) => Kind | undefined; all: () => readonly Kind[] }>
@@ -30,6 +32,9 @@ export type OperatorContext = Readonly<{
   applied: Map<string, AppliedChild>
   /** Restarts of shards, by uid of their cluster, of which the caches may not have heard yet. */
   restarts: Map<string, RestartMemory>
+  /** What was found of the certificates of a cluster, by uid, and until when that may be believed. */
+  certificates: Map<string, LookedAtCertificates>
+  askPodTls: AskPodTls
   optionalKinds: OptionalKinds
   admissionPolicy: AdmissionPolicy
   /** When the moves of each Rebalance, by uid, were last asked to go on, by the monotonic clock; of the last minute. */

@@ -14,6 +14,7 @@ import { chooseImage } from './steps/choose-image.ts'
 import { claimCluster } from './steps/claim-cluster.ts'
 import { declareCluster } from './steps/declare-cluster.ts'
 import { endOrphanedMoves } from './steps/end-orphaned-moves.ts'
+import { ensureCertificates } from './steps/ensure-certificates.ts'
 import { ensureChildren } from './steps/ensure-children.ts'
 import { ensureMonitoring } from './steps/ensure-monitoring.ts'
 import { fixBrokenRevision } from './steps/fix-broken-revision.ts'
@@ -30,6 +31,7 @@ const stepsOf = (context: OperatorContext) => [
   checkClusterSpec,
   keepFinalizer(context.kubernetes, CLUSTERS),
   chooseImage(context),
+  ensureCertificates(context),
   ensureChildren(context),
   fixBrokenRevision(context),
   ensureMonitoring(context),
@@ -61,7 +63,10 @@ export async function reconcileCluster(
   const told = { operator: context.identity, now: rfc3339(context.clock.nowUs()), policy }
   const status = clusterStatus(cluster, outcome, seen, told)
   await writeStatus(context, CLUSTERS, cluster, status, outcome.facts.objectVersion)
-  return requeueAfter(outcome, status.phase === 'Ready' || status.phase === 'Paused', restMs)
+  const { secured } = outcome.facts
+  const changing = typeof secured === 'object' && secured.status !== 'True'
+  const rests = !changing && (status.phase === 'Ready' || status.phase === 'Paused')
+  return requeueAfter(outcome, rests, restMs)
 }
 
 const podsOf = ({ childrenOfKind }: OperatorContext, { namespace, name }: ObjectKey): Pod[] =>

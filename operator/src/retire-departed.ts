@@ -85,8 +85,12 @@ async function tellControlPlane(context: OperatorContext, object: Table | TrueNo
   )
 }
 
-function forgetChildren({ applied, restarts }: OperatorContext, { metadata }: TrueNowCluster): void {
+function forgetChildren(
+  { applied, restarts, certificates }: OperatorContext,
+  { metadata }: TrueNowCluster,
+): void {
   restarts.delete(metadata.uid)
+  certificates.delete(metadata.uid)
   for (const key of applied.keys()) if (key.startsWith(`${metadata.uid}/`)) applied.delete(key)
 }
 

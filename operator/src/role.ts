@@ -5,6 +5,7 @@ import type { RoleContext, RunningRole } from '@truenow/chassis/running-role.ts'
 import { createShutdown, type Shutdown } from '@truenow/chassis/shutdown.ts'
 import { Rebalancer } from '@truenow/contracts/gen/truenow/v1/rebalancer_pb.ts'
 import { createAdmissionPolicy } from './admission-policy.ts'
+import type { AskPodTls } from './certificates/ask-pod-tls.ts'
 import type { OperatorConfig } from './config.ts'
 import { createLoop } from './create-loop.ts'
 import { createEventRecorder } from './kubernetes/event-recorder.ts'
@@ -26,6 +27,7 @@ export type OperatorPorts = Readonly<{
   connectKubernetes: (metrics: KubernetesMetrics) => Promise<KubernetesPort>
   operands: Operands
   random: () => number
+  askPodTls: AskPodTls
   /** Ends the process: a leader that lost its Lease must not write once more, and a deaf watch is best begun anew. */
   giveUp: () => void
 }>
@@ -167,6 +169,8 @@ function createContext(
     kubernetes: guarded,
     admissionPolicy: createAdmissionPolicy(kubernetes, clock),
     applied: new Map(),
+    certificates: new Map(),
+    askPodTls: ports.askPodTls,
     driven: new Map(),
     restarts: new Map(),
     operands,

@@ -7,7 +7,12 @@ export type Workload = Stored &
   Readonly<{
     spec: Readonly<{
       replicas?: number
-      template: Readonly<{ spec: Readonly<{ containers: ReadonlyArray<Readonly<{ image: string }>> }> }>
+      template: Readonly<{
+        spec: Readonly<{
+          containers: ReadonlyArray<Readonly<{ image: string }>>
+          volumes?: ReadonlyArray<Readonly<{ name: string }>>
+        }>
+      }>
     }>
     status?: Readonly<{
       observedGeneration?: number
@@ -24,6 +29,7 @@ export type Pod = Stored &
     spec?: Readonly<{ nodeName?: string }>
     status?: Readonly<{
       phase?: string
+      podIP?: string
       conditions?: ReadonlyArray<Readonly<{ type: string; status: string; message?: string }>>
       containerStatuses?: ReadonlyArray<
         Readonly<{

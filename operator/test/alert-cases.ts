@@ -402,6 +402,22 @@ export const clusterAlertCases: Readonly<Record<keyof typeof clusterAlerts, Aler
     ],
     well: [['truenow_query_cache_up', { pod: 'q-0', system: 'redis' }, '1x120']],
   },
+  TrueNowCertificateExpiring: {
+    sick: [
+      {
+        series: [
+          ['truenow_certificate_expiry_seconds', { job: 'query', pod: 'q-0' }, '1209700-15x60'],
+          ['truenow_certificate_expiry_seconds', { job: 'query', pod: 'q-1' }, '5184000-15x60'],
+        ],
+        firesAtSeconds: 405,
+        labels: { job: 'query', pod: 'q-0' },
+        summary: 'The certificate of query pod q-0 ends soon',
+        description:
+          'It ends in 13d 23h 54m 55s and should have been renewed long ago; afterwards no other role takes its calls.',
+      },
+    ],
+    well: [['truenow_certificate_expiry_seconds', { job: 'query', pod: 'q-0' }, '1300000-15x120']],
+  },
   TrueNowCatalogNotFollowed: {
     sick: [
       {

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import type { Clock } from '@truenow/chassis/clock.ts'
+import { createTlsCredentials } from '@truenow/chassis/tls-credentials.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import {
   DeleteClusterResponseSchema,
@@ -150,6 +151,7 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
     close: () => {},
   }
   const operands: Operands = {
+    credentials: createTlsCredentials, // Of one operator: createOperator of scene.ts keeps them.
     controlPlane: () => controlPlane,
     watermark: () => ({
       getFreshness: async () => {

@@ -38,6 +38,7 @@ const UNNUMBERED = [
   'Event',
   'Lease',
   'Pod',
+  'Secret',
 ]
 
 /**

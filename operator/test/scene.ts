@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { createLog } from '@truenow/chassis/log.ts'
+import { createTlsCredentials } from '@truenow/chassis/tls-credentials.ts'
 import { Registry } from 'prom-client'
 import { createAdmissionPolicy } from '../src/admission-policy.ts'
 import type { Rebalance } from '../src/api/v1alpha1/rebalance.ts'
@@ -62,7 +63,12 @@ export function createScene() {
   const clock = { nowUs: () => nowMs * 1_000, monotonicMs: () => nowMs }
   const kubernetes = createMemoryKubernetes(clock)
   const plane = createMemoryControlPlane(clock)
-  const scene: KubeletScene = { kubeletRuns: true, pod: () => 'ready' }
+  const askPodTls: OperatorContext['askPodTls'] = async () => undefined
+  const scene: KubeletScene & { askPodTls: OperatorContext['askPodTls'] } = {
+    kubeletRuns: true,
+    pod: () => 'ready',
+    askPodTls,
+  }
   const object = (kind: string, name: string, spec: unknown, metadata: object = {}) =>
     kubernetes.create({
       apiVersion: 'truenow.io/v1alpha1',
@@ -91,7 +97,13 @@ export function createScene() {
       kubernetes.list('Event').map(({ reason, note }) => ({ reason: String(reason), note: String(note) })),
     operator: (options: OperatorOptions = {}) =>
       createOperator(
-        { clock, kubernetes, plane, kubelet: () => scene.kubeletRuns && runKubelet(kubernetes, scene) },
+        {
+          clock,
+          kubernetes,
+          plane,
+          kubelet: () => scene.kubeletRuns && runKubelet(kubernetes, scene),
+          askPodTls: (address) => scene.askPodTls(address),
+        },
         options,
       ),
   }
@@ -110,6 +122,7 @@ type World = Readonly<{
   kubernetes: ReturnType<typeof createMemoryKubernetes>
   plane: ReturnType<typeof createMemoryControlPlane>
   kubelet: () => void
+  askPodTls: OperatorContext['askPodTls']
 }>
 
 function createOperator(world: World, options: OperatorOptions) {
@@ -121,7 +134,8 @@ function createOperator(world: World, options: OperatorOptions) {
   const seen = <Kind extends Stored>(kind: string) =>
     stores.get(kind) as unknown as ReturnType<typeof createObjectStore<Kind>>
   const metrics = createOperatorMetrics(new Registry())
-  const operands = operandsWhileLeading(plane.operands, isLeader)
+  const credentials = createTlsCredentials()
+  const operands = operandsWhileLeading({ ...plane.operands, credentials: () => credentials }, isLeader)
   const deposed: string[] = []
   const context: OperatorContext = {
     leaderEpochs: createLeaderEpochs({
@@ -138,6 +152,8 @@ function createOperator(world: World, options: OperatorOptions) {
     child: <Kind extends Stored>(kind: string, key: ObjectKey) => seen<Kind>(kind).get(key),
     childrenOfKind: <Kind extends Stored>(kind: string) => seen<Kind>(kind).all(),
     applied: new Map(),
+    certificates: new Map(),
+    askPodTls: world.askPodTls,
     optionalKinds: {
       follow: async ({ apiVersion, plural }) => {
         const there = !apiVersion.includes('/') || (await port.served(apiVersion)).includes(plural)
@@ -261,7 +277,10 @@ function runSet(
   const pods = kubernetes.list('Pod').filter(({ metadata }) => metadata.name.startsWith(`${name}-`))
   for (const pod of pods) {
     const { containers } = pod.spec as { containers: { image: string }[] }
-    writeStatus(kubernetes, pod, podStatus(scene.pod(pod.metadata.name, containers[0]?.image ?? '')))
+    writeStatus(kubernetes, pod, {
+      ...podStatus(scene.pod(pod.metadata.name, containers[0]?.image ?? '')),
+      podIP: `10.1.0.${pod.metadata.name.split('-').at(-1)}`,
+    })
   }
   const now = kubernetes.list('Pod').filter(({ metadata }) => metadata.name.startsWith(`${name}-`))
   const isReady = ({ status }: MemoryObject) => JSON.stringify(status).includes('"status":"True"')

@@ -45,6 +45,7 @@ export function startInScene(
       connectKubernetes: async () => kubernetes.port,
       operands: plane.operands,
       random: () => 0.5,
+      askPodTls: async () => 'plain',
       giveUp,
     },
   )

@@ -10,6 +10,9 @@ export const FINALIZER = 'truenow.io/data'
 export const APPROVE_ANNOTATION = 'truenow.io/approve'
 export const STOP_ANNOTATION = 'truenow.io/stop'
 export const REFRESH_ANNOTATION = 'truenow.io/refresh'
+/** Any value that was not there before asks, once, for newer certificates of every role, or for another authority. */
+export const RENEW_LEAVES_ANNOTATION = 'truenow.io/renew-certificates'
+export const RENEW_AUTHORITY_ANNOTATION = 'truenow.io/renew-authority'
 /** Lets another operator take a claimed cluster over. */
 export const ADOPT_ANNOTATION = 'truenow.io/adopt'
 /** On a TrueNowCluster: a new value, such as the time, restarts its shards one after the other. */

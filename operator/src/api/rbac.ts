@@ -13,7 +13,7 @@ export type PolicyRule = Readonly<{
 /** Followed by label, so that a hand edit is seen; server-side apply is a patch, and a create where nothing is there yet. */
 const CHILD = ['list', 'watch', 'create', 'patch']
 
-/** What the operator may do in every namespace it acts in. No secrets: pods mount them, and the kubelet reads them. */
+/** What the operator may do in every namespace it acts in. */
 export const namespacedRules: readonly PolicyRule[] = [
   { apiGroups: [GROUP], resources: ['truenowclusters', 'tables'], verbs: ['list', 'watch', 'patch'] },
   // Made and annotated by the rebalancer API; what was asked by annotation is taken off again.
@@ -43,6 +43,8 @@ export const namespacedRules: readonly PolicyRule[] = [
   { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch', 'delete'] },
   // Only under deletionPolicy Delete, after the cluster's data is gone.
   { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['get', 'list', 'delete'] },
+  // Those with the certificates of spec.tls, by name: none is listed or watched. Others are mounted by pods and read by the kubelet.
+  { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'create', 'patch'] },
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ]
 

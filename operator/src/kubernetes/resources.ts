@@ -32,6 +32,8 @@ export const MONITORING_RESOURCES: readonly Resource[] = [
 ]
 /** Pods are read to say why one is not ready; those of shards are deleted to restart them. */
 export const PODS: Resource = resource('v1', 'Pod', 'pods')
+/** Those with the certificates of a cluster, read and written by name alone. */
+export const SECRETS: Resource = resource('v1', 'Secret', 'secrets')
 export const VOLUME_CLAIMS: Resource = resource('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims')
 
 /** What is told to people; read by the plugin's report only. */

@@ -2,10 +2,12 @@ import type { Alert } from './alert.ts'
 import { podAlerts } from './pod-alerts.ts'
 
 /** Routes of people and Prometheus; a probe that says 503 is no refused user. */
-const USERS_ROUTES = 'route!~"/(health|livez|readyz|metrics)"'
+const USERS_ROUTES = 'route!~"/(health|livez|readyz|metrics|tls)"'
 /** Share of refused or partial answers that a retry of a client no longer hides. */
 const SHARE_MAX = 0.01
 const CATALOG_AGE_SECONDS_MAX = 60
+/** The operator renews them thirty days before their end. */
+const CERTIFICATE_SECONDS_MIN = 14 * 86_400
 /** Every role that follows the catalog, as its metrics begin. */
 const FOLLOWERS = ['gateway', 'ingester', 'hot_tier', 'query', 'watermark']
 
@@ -194,6 +196,15 @@ const causes = {
     summary: '{{ $labels.job }} pod {{ $labels.pod }} does not hear of changes',
     description:
       'It has not followed the catalog for {{ $value | humanizeDuration }}: it works on with tables and placement as they were.',
+  },
+  TrueNowCertificateExpiring: {
+    severity: 'critical',
+    forSeconds: 300,
+    expression: ({ series, by }) =>
+      `min ${by('job', 'pod')} (${series('truenow_certificate_expiry_seconds')}) < ${CERTIFICATE_SECONDS_MIN}`,
+    summary: 'The certificate of {{ $labels.job }} pod {{ $labels.pod }} ends soon',
+    description:
+      'It ends in {{ $value | humanizeDuration }} and should have been renewed long ago; afterwards no other role takes its calls.',
   },
 } as const satisfies Record<string, Alert>
 

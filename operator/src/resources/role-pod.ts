@@ -1,6 +1,7 @@
 import { ROLE_PORTS, type Role } from '@truenow/contracts/ports.ts'
 import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import { childLabels, selectorLabels } from './child-metadata.ts'
+import { leafSecretName } from './leaf-secret-name.ts'
 
 export type EnvironmentEntry = Readonly<{ name: string; value?: string; valueFrom?: unknown }>
 export type RolePod = Readonly<{
@@ -15,6 +16,11 @@ export type RolePod = Readonly<{
 }>
 
 const CATALOG_DIRECTORY = '/var/lib/truenow'
+export const CERTIFICATES_VOLUME = 'tls'
+const CERTIFICATES_DIRECTORY = '/run/secrets/truenow/tls'
+
+/** Whether the pods of this cluster get certificates; in `Off` they are as they were before there were any. */
+export const hasCertificates = ({ spec }: TrueNowCluster): boolean => (spec.tls?.mode ?? 'Off') !== 'Off'
 
 /** The pod template of one role: Pod Security *restricted*, no token, probes on its own HTTP port. */
 export function rolePodTemplate(cluster: TrueNowCluster, image: string, pod: RolePod) {
@@ -50,11 +56,17 @@ export function rolePodTemplate(cluster: TrueNowCluster, image: string, pod: Rol
       volumes: [
         { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
         ...(ownDirectory ? [{ name: 'catalog', emptyDir: { sizeLimit: '64Mi' } }] : []),
+        ...(hasCertificates(cluster) ? [certificatesVolume(cluster, role)] : []),
         ...(pod.volumes ?? []),
       ],
     },
   }
 }
+
+const certificatesVolume = ({ metadata }: TrueNowCluster, role: Role) => ({
+  name: CERTIFICATES_VOLUME,
+  secret: { secretName: leafSecretName(metadata.name, role), defaultMode: 0o440 },
+})
 
 function container(cluster: TrueNowCluster, image: string, pod: RolePod) {
   const { role } = pod
@@ -70,6 +82,7 @@ function container(cluster: TrueNowCluster, image: string, pod: RolePod) {
       { name: 'TRUENOW_KUBERNETES_NAMESPACE', value: cluster.metadata.namespace },
       { name: 'TRUENOW_CLUSTER', value: cluster.metadata.name },
       { name: 'TRUENOW_GRACE_SECONDS', value: String(pod.graceSeconds) },
+      ...(hasCertificates(cluster) ? [{ name: 'TRUENOW_TLS_DIRECTORY', value: CERTIFICATES_DIRECTORY }] : []),
       ...pod.environment,
     ],
     ports: [
@@ -89,6 +102,9 @@ function container(cluster: TrueNowCluster, image: string, pod: RolePod) {
     volumeMounts: [
       { name: 'tmp', mountPath: '/tmp' },
       ...(pod.catalogOnVolume === true ? [] : [{ name: 'catalog', mountPath: CATALOG_DIRECTORY }]),
+      ...(hasCertificates(cluster)
+        ? [{ name: CERTIFICATES_VOLUME, mountPath: CERTIFICATES_DIRECTORY, readOnly: true }]
+        : []),
       ...(pod.volumeMounts ?? []),
     ],
   }

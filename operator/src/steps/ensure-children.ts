@@ -7,6 +7,7 @@ import { ownedFields } from '../owned-fields.ts'
 import { childrenOf } from '../resources/all-children.ts'
 import { keepScale } from '../resources/keep-scale.ts'
 import type { KubernetesObject } from '../resources/kubernetes-object.ts'
+import { hasCertificates } from '../resources/role-pod.ts'
 import type { Step } from '../step.ts'
 import { releaseTemplates } from '../templates/release-templates.ts'
 import { standingWorkload } from '../templates/standing-workload.ts'
@@ -24,10 +25,11 @@ export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, C
   return {
     name: 'ensure-children',
     condition: 'Synced',
-    run: async (cluster, { image, paused }) => {
+    run: async (cluster, { image, paused, mounting }) => {
       if (paused === true || image === undefined) return { kind: 'done' }
       const { namespace } = cluster.metadata
-      const released = releaseTemplates(cluster, image, childrenOf(cluster, image), (role) =>
+      const mounted = mounting === true ? withCertificates(cluster) : cluster
+      const released = releaseTemplates(mounted, image, childrenOf(mounted, image), (role) =>
         standingWorkload(context, cluster, role),
       )
       const { waiting, pendingRoles } = released
@@ -47,6 +49,12 @@ export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, C
       return { kind: 'done', facts: { unseen, pendingRoles, ...(waiting === undefined ? {} : { waiting }) } }
     },
   }
+}
+
+/** A cluster that turned certificates off keeps them in its pods until every pod can do without. */
+function withCertificates(cluster: TrueNowCluster): TrueNowCluster {
+  const { spec } = cluster
+  return hasCertificates(cluster) ? cluster : { ...cluster, spec: { ...spec, tls: { mode: 'Prefer' } } }
 }
 
 /** What to do about a name that another's object has. */

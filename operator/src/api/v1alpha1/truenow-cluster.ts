@@ -70,6 +70,21 @@ const MonitoringSection = Type.Object(
   },
   { description: 'Objects for Prometheus and Grafana that the operator keeps; none where it is unset.' },
 )
+/** How the roles of a cluster speak to each other. */
+const TlsSection = Type.Object(
+  {
+    mode: Type.String({
+      enum: ['Off', 'Prefer', 'Require'],
+      default: 'Off',
+      description:
+        'Require: calls between roles need a certificate of the cluster. Prefer: they have one, and plain text is taken too. Off: plain text. May be changed at any time.',
+    }),
+  },
+  {
+    description:
+      'Certificates between roles, which the operator issues, renews and keeps in Secrets; the users’ ports stay plain.',
+  },
+)
 /** A URL is a secret that the operator never reads, and the network policies must name a port. */
 const Port = (what: string, byDefault: number) =>
   Type.Integer({
@@ -335,6 +350,7 @@ export const TrueNowClusterSpec = Type.Object(
     watermark: RoleSection('watermark', 1, {}),
     controlPlane: RoleSection('control-plane', 1, {}),
     monitoring: Type.Optional(MonitoringSection),
+    tls: Type.Optional(TlsSection),
     rebalance: Type.Optional(
       Type.Object(
         {
@@ -414,7 +430,7 @@ export const TrueNowClusterStatus = Type.Object(
     }),
     conditions: Type.Array(ConditionSchema, {
       description:
-        'SpecValid, Synced, Available, OperandReachable, Ready, UpgradeBlocked; Monitored once it was asked for.',
+        'SpecValid, Synced, Available, OperandReachable, Ready, UpgradeBlocked; Monitored and Secured once they were asked for.',
       'x-kubernetes-list-type': 'map',
       'x-kubernetes-list-map-keys': ['type'],
     }),

@@ -1,4 +1,5 @@
 import { loadConfig } from '@truenow/chassis/config.ts'
+import { askPodTls } from '@truenow/operator/certificates/ask-pod-tls.ts'
 import { OperatorConfig } from '@truenow/operator/config.ts'
 import { createKubernetesClient } from '@truenow/operator/kubernetes/kubernetes-client.ts'
 import { createOperands } from '@truenow/operator/operands.ts'
@@ -13,6 +14,7 @@ export const openRole: OpenRole = async (environment, makeContext) => {
     connectKubernetes: (metrics) => createKubernetesClient({ log, clock, metrics }),
     operands: createOperands(),
     random: Math.random,
+    askPodTls,
     giveUp: () => process.exit(1),
   })
 }

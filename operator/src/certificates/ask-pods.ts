@@ -1,0 +1,43 @@
+import { ROLE_PORTS } from '@truenow/contracts/ports.ts'
+import { CLUSTER_LABEL } from '../api/names.ts'
+import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
+import type { OperatorContext } from '../operator-context.ts'
+import { POD_ROLES } from '../resources/services.ts'
+import { observeWorkloads, type Pod, type Workload } from '../workloads.ts'
+import type { PodAnswer } from './unsettled-pods.ts'
+
+/** Pods that are asked at once. */
+const ASKED_AT_ONCE = 16
+
+/**
+ * Asks every pod of a cluster. A role of which fewer pods are to be seen than it should have counts as one that does not answer: an
+ * old cache, or a pod that is only being made, proves nothing.
+ */
+export async function askPods(
+  { child, childrenOfKind, askPodTls }: OperatorContext,
+  cluster: TrueNowCluster,
+): Promise<Array<Readonly<{ name: string; answer: PodAnswer }>>> {
+  const { namespace, name } = cluster.metadata
+  const pods = childrenOfKind<Pod>('Pod').filter(
+    ({ metadata }) => metadata.namespace === namespace && metadata.labels?.[CLUSTER_LABEL] === name,
+  )
+  const roleOf = ({ metadata }: Pod) => metadata.labels?.['app.kubernetes.io/component']
+  const asked: Array<Readonly<{ name: string; answer: PodAnswer }>> = []
+  const ask = async (pod: Pod) => {
+    const role = POD_ROLES.find((one) => one === roleOf(pod))
+    const address = pod.status?.podIP
+    if (role === undefined) return
+    const answer =
+      address === undefined ? undefined : await askPodTls(`${hostOf(address)}:${ROLE_PORTS[role].http}`)
+    asked.push({ name: pod.metadata.name, answer })
+  }
+  for (let at = 0; at < pods.length; at += ASKED_AT_ONCE)
+    await Promise.all(pods.slice(at, at + ASKED_AT_ONCE).map(ask))
+  for (const { role, desired } of observeWorkloads(cluster, (kind, key) => child<Workload>(kind, key))) {
+    const seen = pods.filter((pod) => roleOf(pod) === role).length
+    if (seen < desired) asked.push({ name: `one of the ${desired} pods of ${role}`, answer: undefined })
+  }
+  return asked.toSorted((left, right) => left.name.localeCompare(right.name))
+}
+
+const hostOf = (address: string): string => (address.includes(':') ? `[${address}]` : address)
