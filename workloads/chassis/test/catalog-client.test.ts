@@ -79,6 +79,7 @@ async function controlPlane(port = 0) {
     approveMoves: never,
     advanceMoves: never,
     cancelMoves: never,
+    retireShards: never,
     watchMoves: () => assert.fail('only Watch is asked for'),
   })
   const bound = await server.listen('127.0.0.1', port)

@@ -2,14 +2,16 @@ import type { AdvanceMovesRequest, MovesResponse } from '@truenow/contracts/gen/
 import {
   commitMove,
   drainMove,
+  dropReplica,
   finishMove,
   type MoveStep,
+  NOBODY,
   type PlacedSlot,
   startMove,
 } from '@truenow/kernels/sharding/move-protocol.ts'
 import type { Change } from './catalog-store.ts'
 import { requireLeader } from './grant-leader.ts'
-import { whyNotCommitted, whyNotStarted } from './move-conditions.ts'
+import { whyNotCommitted, whyNotDropped, whyNotStarted } from './move-conditions.ts'
 import { type MoveRow, readOpenMoves, writeMove } from './move-rows.ts'
 import { movesMessage } from './moves-message.ts'
 import type { Parts } from './parts.ts'
@@ -75,6 +77,7 @@ function stepOf(scene: Scene, move: MoveRow, slot: PlacedSlot): MoveStep {
     case 'Planned': {
       if (!move.approved) return waits('waits for approval')
       if (scene.room.moves === 0) return waits('waits for its turn')
+      if (move.to === NOBODY) return dropOf(scene, move, slot)
       const why = whyNotStarted(move, slot, to, nowUs)
       if (why !== undefined || to === undefined) return waits(why ?? `shard ${move.to} is not known`)
       scene.room.moves -= 1
@@ -98,6 +101,14 @@ function stepOf(scene: Scene, move: MoveRow, slot: PlacedSlot): MoveStep {
     default: // Bootstrapping goes on by the report of `to` itself (report-shard.ts).
       return waits(progressOf(move, to))
   }
+}
+
+function dropOf(scene: Scene, move: MoveRow, slot: PlacedSlot): MoveStep {
+  const { change, sayings, nowUs, nextEpoch } = scene
+  const why = whyNotDropped(move, slot, sayings, nowUs)
+  if (why !== undefined) return { kind: 'waits', reason: why }
+  scene.room.moves -= 1
+  return dropReplica(slot, move, change.catalog.replication_factor, nextEpoch)
 }
 
 /** What `from` said of the slot; undefined when that is too long ago to say anything. */
@@ -138,11 +149,13 @@ async function take(
   }
   const { tableId } = move
   await writePlacedSlots(query, [{ tableId, slot: move.slot, before: slot, after: step.slot }])
-  const epoch = step.move.phase === 'Serving' ? step.slot.epoch : move.epoch
+  const epoch = step.slot.epoch === slot.epoch ? move.epoch : step.slot.epoch
   const after = { ...move, ...step.move, epoch, message: step.message }
   await writeMove(query, move, after, nowUs)
   touch()
-  const where = `${move.namespace}.${move.name}/${move.slot} ${move.from} → ${move.to}`
+  const where = `${move.namespace}.${move.name}/${move.slot} ${nameOf(move.from)} → ${nameOf(move.to)}`
   audit('advance-move', `${move.planId}/${move.number}`, `${after.phase}: ${where}`)
   return after
 }
+
+const nameOf = (shard: number): string => (shard === NOBODY ? 'nobody' : String(shard))

@@ -18,6 +18,7 @@ import { putCluster } from './put-cluster.ts'
 import { putTable } from './put-table.ts'
 import { registerShard } from './register-shard.ts'
 import { createReportShard } from './report-shard.ts'
+import { retireShards } from './retire-shards.ts'
 import { createCatalogWatch } from './watch-catalog.ts'
 import { createMovesWatch } from './watch-moves.ts'
 
@@ -60,6 +61,7 @@ export function createCatalogService(parts: Parts) {
     approveMoves: unary('ApproveMoves', approveMoves),
     advanceMoves: unary('AdvanceMoves', advanceMoves),
     cancelMoves: unary('CancelMoves', cancelMoves),
+    retireShards: unary('RetireShards', retireShards),
     watchMoves: (request: WatchMovesRequest, call: Call): AsyncIterable<MovesResponse> =>
       watchMoves(request, call),
   }

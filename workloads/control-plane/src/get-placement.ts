@@ -27,6 +27,8 @@ export function getPlacement({ store, clock }: Parts): Promise<GetPlacementRespo
         slots,
         memoryBytes,
         memoryBytesMax,
+        catalogRevision,
+        processId,
         incarnation: of,
       } = fromBinary(ReportShardRequestSchema, report)
       // What an incarnation before this one said is no load of this one.
@@ -40,6 +42,8 @@ export function getPlacement({ store, clock }: Parts): Promise<GetPlacementRespo
           memoryBytes,
           memoryBytesMax,
           slots,
+          catalogRevision,
+          processId,
         },
       ]
     })

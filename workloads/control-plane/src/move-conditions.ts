@@ -29,6 +29,21 @@ export function whyNotStarted(
   return undefined
 }
 
+/** To take a replica away: whoever answers instead is there right now. */
+export function whyNotDropped(
+  move: MoveRow,
+  { replicas }: PlacedSlot,
+  sayings: ReadonlyMap<number, ShardSaying>,
+  nowUs: number,
+): string | undefined {
+  for (const { shard, state } of replicas) {
+    if (shard === move.from || state !== 'serving') continue
+    const silent = whySilent(shard, sayings.get(shard), nowUs)
+    if (silent !== undefined) return `${silent}, and would be one of those that answer`
+  }
+  return undefined
+}
+
 /** To change over: the new holder is there right now, near the log's end, and agrees with a serving one. */
 export function whyNotCommitted(
   move: MoveRow,

@@ -14,6 +14,8 @@ export type MoveRow = SlotKey &
     /** Epoch under which `to` began to serve; 0 = it has not. */
     epoch: number
     bytes: number
+    /** Why it was planned: Balance, RemoveShards or Repair. */
+    reason: string
     message: string
     plannedAtUs: number
     startedAtUs: number
@@ -95,6 +97,7 @@ type Row = {
   proof_process_id: string | null
   epoch: number
   bytes: number
+  reason: string
   message: string
   planned_at_us: number
   started_at_us: number
@@ -123,6 +126,7 @@ async function select(query: Query, sql: string, parameters: readonly unknown[])
         : { incarnation: row.proof_incarnation, processId: row.proof_process_id ?? '' },
     epoch: row.epoch,
     bytes: row.bytes,
+    reason: row.reason,
     message: row.message,
     plannedAtUs: row.planned_at_us,
     startedAtUs: row.started_at_us,

@@ -5,14 +5,17 @@ import type {
   PlanMovesRequest,
   PlannedMove,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
-import { whyNotPlanned } from '@truenow/kernels/sharding/move-protocol.ts'
+import { NOBODY, whyNotPlanned } from '@truenow/kernels/sharding/move-protocol.ts'
+import { endMoves } from './cancel-moves.ts'
 import type { Change } from './catalog-store.ts'
 import { requireLeader } from './grant-leader.ts'
-import { readOpenMovesOf } from './move-rows.ts'
+import { readOpenMoves, readOpenMovesOf } from './move-rows.ts'
 import { movesMessage } from './moves-message.ts'
 import type { Parts } from './parts.ts'
 import { readPlacedSlots, type SlotKey, slotKeyOf } from './placed-slots.ts'
 
+/** Why a plan is made whose moves come before those of a Balance: shards shall go, or replicas are missing. */
+export const URGENT_REASONS: readonly string[] = ['RemoveShards', 'Repair']
 /** Moves of one plan. */
 export const PLANNED_MOVES_MAX = 1_000
 
@@ -40,6 +43,7 @@ export async function planMoves(
     ])
     if (begun !== undefined) return movesMessage(query, planId)
     await query('DELETE FROM $schema.move WHERE plan_id = $1', [planId])
+    if (URGENT_REASONS.includes(reason)) await makeWay(change, moves, clock.nowUs())
     const checked = await checkMoves(change, moves)
     await query(
       `INSERT INTO $schema.move (plan_id, number, table_id, slot, from_shard, to_shard, phase, bytes, reason, asked_by, message, planned_at_us)
@@ -91,6 +95,16 @@ export async function approveMoves(
   return answer
 }
 
+/** Undoes the moves of a Balance that these slots have and that do not serve yet. */
+async function makeWay(change: Change, moves: readonly PlannedMove[], nowUs: number): Promise<void> {
+  const wanted = new Set(moves.map(({ table, slot }) => `${table?.namespace}.${table?.name}/${slot}`))
+  const inTheWay = (await readOpenMoves(change.query)).filter(
+    ({ namespace, name, slot, reason }) =>
+      wanted.has(`${namespace}.${name}/${slot}`) && !URGENT_REASONS.includes(reason),
+  )
+  await endMoves(change, inTheWay, nowUs, 'cancel')
+}
+
 async function checkMoves({ query, catalog }: Change, moves: readonly PlannedMove[]): Promise<Checked[]> {
   const tables = await query<{ table_id: number; namespace: string; name: string }>(
     "SELECT table_id, namespace, name FROM $schema.table_entry WHERE state = 'live'",
@@ -112,7 +126,8 @@ async function checkMoves({ query, catalog }: Change, moves: readonly PlannedMov
     if (holders === undefined) throw refused(planned, number, 'there is no such slot')
     if (busy !== undefined) throw refused(planned, number, busy)
     if (seen.has(at)) throw refused(planned, number, 'the plan moves the slot twice')
-    if (!holders.includes(planned.from))
+    if (planned.from === NOBODY && planned.to === NOBODY) throw refused(planned, number, 'it names no shard')
+    if (planned.from !== NOBODY && !holders.includes(planned.from))
       throw refused(planned, number, `shard ${planned.from} does not hold it`)
     if (holders.includes(planned.to)) throw refused(planned, number, `shard ${planned.to} holds it already`)
     if (planned.to >= catalog.shards)

@@ -5,9 +5,12 @@ import {
   type PutClusterResponse,
   PutClusterResponseSchema,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { NOBODY } from '@truenow/kernels/sharding/move-protocol.ts'
+import { endMoves } from './cancel-moves.ts'
 import type { Change } from './catalog-store.ts'
 import { requireLeaderIfAny } from './grant-leader.ts'
 import { migrate } from './migrate.ts'
+import { readOpenMoves } from './move-rows.ts'
 import type { Parts } from './parts.ts'
 
 export const SHARDS_MAX = 256
@@ -18,9 +21,12 @@ export const REPLICATION_FACTOR_MAX = 16
  */
 export const CLUSTER_CLAIM_SECONDS = 60
 
-/** Catalog.PutCluster: declares shards, replication and the topics' settings. */
+/**
+ * Catalog.PutCluster: declares shards, replication and the topics' settings. Shards from `shards` on are leaving: they are
+ * given no replica any more, and go on answering for what they hold until moves have emptied them.
+ */
 export async function putCluster(parts: Parts, request: PutClusterRequest): Promise<PutClusterResponse> {
-  const { store, follower } = parts
+  const { store, follower, clock } = parts
   const { uid, shards, replicationFactor } = request
   const problem = mistake(request)
   if (problem !== undefined)
@@ -38,7 +44,6 @@ export async function putCluster(parts: Parts, request: PutClusterRequest): Prom
         details: { generation: catalog.cluster_generation },
       })
     }
-    await refuseMoves(change, request)
     await query('UPDATE $schema.catalog SET cluster_claimed_at = now()')
     const wanted = {
       cluster_uid: uid,
@@ -50,8 +55,10 @@ export async function putCluster(parts: Parts, request: PutClusterRequest): Prom
     const differs = Object.entries(wanted).some(
       ([key, value]) => catalog[key as keyof typeof wanted] !== value,
     )
+    const before = { shards: catalog.shards, replicationFactor: catalog.replication_factor }
     Object.assign(catalog, wanted, { cluster_generation: generation })
     if (differs) {
+      await undoOutdated(change, before, clock.nowUs())
       touch()
       audit('put-cluster', 'cluster', JSON.stringify(wanted))
     }
@@ -87,26 +94,23 @@ async function refuseForeign({ query, catalog }: Change, uid: string): Promise<v
   })
 }
 
-/** Replicas do not move in this version, so nothing that would need moves is taken while live tables stand on shards. */
-async function refuseMoves(
-  { query, catalog }: Change,
-  { shards, replicationFactor }: PutClusterRequest,
+/**
+ * What was planned for another declaration is undone, as far as it does not serve yet: copies on their way to shards that
+ * shall go, and away from those that shall stay; replicas more or fewer than another replication factor wants.
+ */
+async function undoOutdated(
+  change: Change,
+  before: Readonly<{ shards: number; replicationFactor: number }>,
+  nowUs: number,
 ): Promise<void> {
-  const [live] = await query<{ shards: number }>(
-    `SELECT coalesce(max(shard) + 1, 0)::int AS shards FROM $schema.replica JOIN $schema.table_entry AS entry USING (table_id)
-     WHERE entry.state = 'live'`,
+  const { query, catalog } = change
+  const refactored = catalog.replication_factor !== before.replicationFactor
+  const outdated = (await readOpenMoves(query)).filter(
+    ({ from, to, reason }) =>
+      to >= catalog.shards ||
+      (reason === 'RemoveShards' && from < catalog.shards && catalog.shards > before.shards) ||
+      (refactored && (from === NOBODY || to === NOBODY)),
   )
-  const used = live?.shards ?? 0
-  const refuse = (message: string) => {
-    throw new TrueNowError('TN_TABLE_CONFLICT', message, { details: { reason: 'MovesNeeded' } })
-  }
-  if (shards < used)
-    refuse(
-      `shards cannot be lowered to ${shards}: shard ${used - 1} holds slots; set it back to ${catalog.shards}.`,
-    )
-  if (used > 0 && replicationFactor !== catalog.replication_factor) {
-    refuse(
-      `replicationFactor is ${catalog.replication_factor} and cannot change while tables are placed; set it back.`,
-    )
-  }
+  const undone = await endMoves(change, outdated, nowUs, 'cancel')
+  if (undone > 0) change.audit('cancel-moves', 'cluster', `${undone} moves of an earlier declaration`)
 }

@@ -16,13 +16,17 @@ export const nameOf = ([first = '{}']: readonly string[]): Readonly<{ namespace:
 
 /** Reads what every watcher sees: live tables only. `query` belongs to a transaction, so all of it is one revision. */
 export async function readCatalog(query: Query): Promise<CatalogSnapshot> {
-  const [catalog] = await query<{ catalog_id: string; revision: number; replication_factor: number }>(
-    'SELECT catalog_id, revision, replication_factor FROM $schema.catalog',
-  )
+  const [catalog] = await query<{
+    catalog_id: string
+    revision: number
+    replication_factor: number
+    shards: number
+  }>('SELECT catalog_id, revision, replication_factor, shards FROM $schema.catalog')
   return create(CatalogSnapshotSchema, {
     revision: BigInt(catalog?.revision ?? 0),
     catalogId: catalog?.catalog_id ?? '',
     replicationFactor: catalog?.replication_factor ?? 0,
+    shardCount: catalog?.shards ?? 0,
     tables: await readTables(query),
     shards: await readShards(query),
   })

@@ -17,10 +17,12 @@ import {
   PutTableRequestSchema,
   RegisterShardRequestSchema,
   ReportShardRequestSchema,
+  RetireShardsRequestSchema,
   WatchMovesRequestSchema,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { ReplicaState, SlotStateSchema } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { topicName } from '@truenow/contracts/topics.ts'
+import { NOBODY } from '@truenow/kernels/sharding/move-protocol.ts'
 import { DRAIN_GRACE_MS } from '../src/advance-moves.ts'
 import { LEADER_CLAIM_SECONDS } from '../src/grant-leader.ts'
 import type { CasePorts } from './catalog.cases.ts'
@@ -75,7 +77,11 @@ export function movesCases(name: string, openPorts: () => Promise<Ports>): void 
       const { parts, service } = await openCatalog(ports, { cluster: name, clock, pollMs: 60_000, postgres })
       const { follower, store } = parts
       closers.push(follower.close)
-      await service.putCluster(create(PutClusterRequestSchema, { ...CLUSTER, shards }))
+      const declare = (more: object = {}) => {
+        const cluster = { ...CLUSTER, shards, ...more }
+        return service.putCluster(create(PutClusterRequestSchema, cluster))
+      }
+      await declare()
       await service.putTable(create(PutTableRequestSchema, { uid: 't', generation: 1n, definitionJson }))
       const incarnations = new Map<number, bigint>()
       const processes = new Map<number, string>()
@@ -133,6 +139,9 @@ export function movesCases(name: string, openPorts: () => Promise<Ports>): void 
         report,
         reportAll,
         slots,
+        declare,
+        retire: (leaderEpoch: bigint, ...gone: number[]) =>
+          service.retireShards(create(RetireShardsRequestSchema, { leaderEpoch, shards: gone })),
         advanceClock: (us: number) => {
           nowUs += us
         },
@@ -146,12 +155,13 @@ export function movesCases(name: string, openPorts: () => Promise<Ports>): void 
           leaderEpoch: bigint,
           moves: ReadonlyArray<readonly [slot: number, from: number, to: number]>,
           planId = 'plan-1',
+          reason = 'Balance',
         ) =>
           service.planMoves(
             create(PlanMovesRequestSchema, {
               leaderEpoch,
               planId,
-              reason: 'Balance',
+              reason,
               askedBy: 'test',
               moves: moves.map(([slot, from, to]) => ({ table: TABLE, slot, from, to, bytes: 10n })),
             }),
@@ -417,6 +427,150 @@ export function movesCases(name: string, openPorts: () => Promise<Ports>): void 
       )
       assert.ok(at.slots().every(({ replicas }) => replicas.length === 2))
       assert.deepEqual((await at.service.getPlacement(undefined)).openPlans, [])
+    })
+
+    test('one replica more, then one fewer: it is added before it counts, and goes only while the others answer', async () => {
+      const at = await world()
+      const { from, stays, to } = await serving(at)
+      const leader = await at.grant(0)
+      await at.declare({ replicationFactor: 3, leaderEpoch: leader })
+      await at.plan(leader, [[0, NOBODY, to]], 'more', 'Repair')
+      await at.approve(leader, 'more')
+      assert.deepEqual(phasesOf(await at.advance(leader, 2, 'more')), ['BOOTSTRAPPING'])
+      await at.report(to)
+      const before = at.slots()[0]?.epoch ?? 0
+      const added = await at.advance(leader, 2, 'more')
+      assert.deepEqual(phasesOf(added), ['DONE'])
+      assert.ok((at.slots()[0]?.epoch ?? 0) > before)
+      assert.equal(Number(added.moves[0]?.epoch), at.slots()[0]?.epoch)
+      const three = [`${from} SERVING`, `${stays} SERVING`, `${to} SERVING`].toSorted()
+      assert.deepEqual(at.slots()[0]?.replicas, three)
+
+      await at.declare({ replicationFactor: 2, leaderEpoch: leader })
+      await at.plan(leader, [[0, from, NOBODY]], 'fewer', 'Repair')
+      await at.approve(leader, 'fewer')
+      at.advanceClock(MINUTE_US)
+      assert.match(
+        (await at.advance(leader, 2, 'fewer')).moves[0]?.message ?? '',
+        /has not reported for 10 s/,
+      )
+      await at.reportAll()
+      assert.deepEqual(phasesOf(await at.advance(leader, 2, 'fewer')), ['SERVING'])
+      assert.ok(at.slots()[0]?.replicas.includes(`${from} LEAVING`))
+      await at.register(to, 'lost', 'empty')
+      assert.ok(at.slots()[0]?.replicas.includes(`${from} SERVING`), 'it is needed again')
+      await at.reportAll()
+      assert.deepEqual(phasesOf(await at.advance(leader, 2, 'fewer')), ['SERVING'])
+      at.advanceClock(DRAIN_GRACE_MS * 1_000)
+      assert.deepEqual(phasesOf(await at.advance(leader, 2, 'fewer')), ['DRAINING'])
+      await at.report(from)
+      assert.deepEqual(phasesOf(await at.advance(leader, 2, 'fewer')), ['DONE'])
+      assert.deepEqual(at.slots()[0]?.replicas, [`${stays} SERVING`, `${to} SERVING`].toSorted())
+    })
+
+    test('a replica is not taken away while fewer others serve than there shall be; another factor undoes what does not serve', async () => {
+      const at = await world()
+      const { from, stays, to } = await serving(at)
+      const leader = await at.grant(0)
+      await at.plan(leader, [[0, from, NOBODY]], 'fewer', 'Repair')
+      await at.approve(leader, 'fewer')
+      assert.match(
+        (await at.advance(leader, 2, 'fewer')).moves[0]?.message ?? '',
+        /1 other replicas serve, and 2 shall/,
+      )
+      await at.declare({ replicationFactor: 3, leaderEpoch: leader })
+      assert.deepEqual(phasesOf(await at.advance(leader, 2, 'fewer')), ['CANCELLED'])
+      await at.plan(leader, [[0, NOBODY, to]], 'more', 'Repair')
+      await at.approve(leader, 'more')
+      await at.advance(leader, 2, 'more')
+      await at.declare({ replicationFactor: 2, leaderEpoch: leader })
+      assert.deepEqual(phasesOf(await at.advance(leader, 2, 'more')), ['CANCELLED'])
+      assert.deepEqual(at.slots()[0]?.replicas, [`${from} SERVING`, `${stays} SERVING`].toSorted())
+    })
+
+    test('shards that shall go are given nothing; moves to them are undone, and moves from them when they shall stay', async () => {
+      const at = await world()
+      const leader = await at.grant(0)
+      for (let shard = 0; shard < SHARDS; shard++) await at.register(shard, `p${shard}`, 'kept')
+      for (let round = 0; round < 2; round++) await at.reportAll()
+      const holders = (slot: number) => (at.slots()[slot]?.replicas ?? []).map((one) => Number(one[0]))
+      const slotOn = (shard: number) => [0, 1].find((slot) => holders(slot).includes(shard)) ?? -1
+      const onLast = slotOn(2)
+      const freeOf = (slot: number) => [0, 1, 2].find((shard) => !holders(slot).includes(shard)) ?? -1
+      const other = 1 - onLast
+      assert.ok(onLast >= 0)
+      if (freeOf(other) === 2) {
+        await at.plan(leader, [[other, holders(other)[0] ?? -1, 2]], 'even')
+        await at.approve(leader, 'even')
+        await at.advance(leader, 2, 'even')
+      }
+      await at.declare({ shards: 2, leaderEpoch: leader })
+      assert.equal(at.follower.current()?.shardCount, 2)
+      assert.ok(
+        (await at.advance(leader, 2, 'even')).moves.every(({ phase }) => phase === MovePhase.CANCELLED),
+      )
+      const away = [onLast, 2, freeOf(onLast)] as const
+      await at.plan(leader, [away], 'remove', 'RemoveShards')
+      await at.approve(leader, 'remove')
+      assert.deepEqual(phasesOf(await at.advance(leader, 2, 'remove')), ['BOOTSTRAPPING'])
+      await at.declare({ shards: 3, leaderEpoch: leader })
+      assert.deepEqual(phasesOf(await at.advance(leader, 2, 'remove')), ['CANCELLED'])
+      assert.ok(holders(onLast).includes(2))
+    })
+
+    test('a shard that is lost for good: its slots move without it, then it is forgotten; what comes back is empty', async () => {
+      const at = await world()
+      const { from, stays, to, move } = await serving(at)
+      const leader = await at.grant(0)
+      const refusedStill = refused('TN_MOVE_REFUSED', new RegExp(`shard ${from} holds a replica`))
+      await assert.rejects(at.retire(leader, from), refusedStill)
+      const others = [0, 1, 2].filter((shard) => shard !== from)
+      const reportOthers = async () => {
+        for (const shard of others) await at.report(shard)
+      }
+      const rows = [0, 1].filter((slot) => at.slots()[slot]?.replicas.includes(`${from} SERVING`))
+      at.advanceClock(MINUTE_US)
+      await reportOthers()
+      const free = (slot: number) => others.find((shard) => !at.slots()[slot]?.replicas.includes(`${shard} SERVING`)) ?? -1 // biome-ignore format: one line
+      await at.plan(leader, rows.map((slot) => [slot, from, free(slot)] as const), 'heal', 'Repair') // biome-ignore format: one line
+      await at.approve(leader, 'heal')
+      await at.advance(leader, 8, 'heal')
+      await reportOthers()
+      await at.advance(leader, 8, 'heal')
+      at.advanceClock(DRAIN_GRACE_MS * 1_000)
+      await reportOthers()
+      const drained = await at.advance(leader, 8, 'heal')
+      assert.ok(
+        drained.moves.every(({ phase }) => phase === MovePhase.DRAINING),
+        'its silence proves nothing',
+      )
+      const zombie = at.said(from)
+      const volume = zombie.incarnation
+      await at.retire(leader, from)
+      await at.retire(leader, from)
+      assert.ok((await at.advance(leader, 8, 'heal')).moves.every(({ phase }) => phase === MovePhase.DONE))
+      await assert.rejects(at.report(from, zombie), refused('TN_SHARD_RETIRED', /register again/))
+      await at.register(from, 'back', 'kept')
+      assert.ok(at.said(from).incarnation > volume, 'its volume is nobody’s any more')
+      assert.ok(at.slots().every(({ replicas }) => replicas.length === 2 && !replicas.some((one) => one.startsWith(`${from}`)))) // biome-ignore format: one line
+      assert.deepEqual(move(0).slice(1), [from, to], `and ${stays} served all the time`)
+      await assert.rejects(at.retire(0n, from), refused('TN_LEADER_STALE', /leader epoch 0/))
+    })
+
+    test('repair comes before balance: its plan undoes moves of the same slots that do not serve yet, and no others', async () => {
+      const at = await world()
+      const { move, from, to } = await serving(at)
+      const leader = await at.grant(0)
+      await at.plan(leader, [move(0), move(1)], 'even')
+      await at.approve(leader, 'even')
+      await at.advance(leader, 1, 'even')
+      await at.plan(leader, [[0, from, to]], 'repair', 'Repair')
+      assert.deepEqual(phasesOf(await at.advance(leader, 0, 'even')), ['CANCELLED', 'PLANNED'])
+      assert.deepEqual(phasesOf(await at.advance(leader, 0, 'repair')), ['PLANNED'])
+      await assert.rejects(
+        at.plan(leader, [[0, from, to]], 'another', 'RemoveShards'),
+        refused('TN_MOVE_REFUSED', /has an open move already/),
+      )
     })
 
     test('WatchMoves: at once, then after every step; GetPlacement names the plans that are open', async () => {

@@ -7,6 +7,9 @@
  *      │                 │  └─ proof lapsed ─┘ │                └─ volume of `to` lost: `from` serves again → Bootstrapping
  *      └──────cancel─────┴────────cancel───────┘→ Cancelled        start without `from`, or onto a holder → Failed
  *
+ * A move from NOBODY adds a replica: it is Done when it serves. A move to NOBODY takes one away: Planned ─drop→ Serving, and
+ * it is Planned again when one of the others loses its volume before `from` was told to let go.
+ *
  * `commit` alone changes who answers. A copy that merely follows the log is harmless, so everything before it can be
  * undone, and nothing after it needs to be. Unknown is never done: each step waits for a positive statement of the party
  * concerned, made under a catalog at least as new as the step before.
@@ -19,8 +22,12 @@ export type PlacedSlot = Readonly<{ epoch: number; replicas: readonly PlacedRepl
 
 export const OPEN_PHASES = ['Planned', 'Bootstrapping', 'CaughtUp', 'Serving', 'Draining'] as const
 export type MovePhase = (typeof OPEN_PHASES)[number] | 'Done' | 'Cancelled' | 'Failed'
+/** In place of a shard: nobody gives, or nobody takes. */
+export const NOBODY = -1
 export type SlotMove = Readonly<{
+  /** NOBODY: one replica more. */
   from: number
+  /** NOBODY: one replica fewer. */
   to: number
   phase: MovePhase
   /** Reports made under an older revision of the catalog say nothing about this move's present step. */
@@ -70,7 +77,9 @@ export const MOVE_GUARDS = {
   slotHasNoOpenMove: (moves: readonly SlotMove[]) =>
     moves.some(isOpen) ? 'the slot has an open move already' : undefined,
   fromHolds: ({ replicas }: PlacedSlot, { from }: SlotMove) =>
-    replicas.some(({ shard }) => shard === from) ? undefined : `shard ${from} holds no replica of it`,
+    from === NOBODY || replicas.some(({ shard }) => shard === from)
+      ? undefined
+      : `shard ${from} holds no replica of it`,
   toHoldsNone: ({ replicas }: PlacedSlot, { to }: SlotMove) =>
     replicas.some(({ shard }) => shard === to) ? `shard ${to} holds a replica of it already` : undefined,
   /** A zombie, or a process whose successor restored an older state, speaks of a copy that is not there. */
@@ -98,6 +107,18 @@ export const MOVE_GUARDS = {
   /** A copy that is moved here begins to serve by `commitMove`, together with the other's leaving. */
   isNotMoved: (move: SlotMove | undefined, { shard }: SlotReport) =>
     move !== undefined && isOpen(move) && move.to === shard ? 'a move decides when it serves' : undefined,
+  /** A replica goes only while as many others serve as there shall be. */
+  othersServe: ({ replicas }: PlacedSlot, { from }: SlotMove, wanted: number) => {
+    const others = replicas.filter(({ shard, state }) => shard !== from && state === 'serving').length
+    return others >= wanted ? undefined : `${others} other replicas serve, and ${wanted} shall`
+  },
+  /** Whoever is forgotten, or loses its volume on purpose, must be needed by nobody. */
+  catalogHoldsNone: ({ replicas }: PlacedSlot, gone: number) =>
+    replicas.some(({ shard }) => shard === gone) ? `shard ${gone} holds a replica by the catalog` : undefined,
+  saysEmpty: ({ shard, holds }: SlotReport) => (holds ? `shard ${shard} still holds a copy` : undefined),
+  /** What was said under an older map may be of before a copy came. */
+  reportIsOfThisMap: ({ shard, revision }: SlotReport, now: number) =>
+    revision === now ? undefined : `shard ${shard} speaks of revision ${revision}, and the map is at ${now}`,
 } as const satisfies Readonly<Record<string, Guard<never[]>>>
 export type MoveGuards = { readonly [Name in keyof typeof MOVE_GUARDS]: (typeof MOVE_GUARDS)[Name] }
 
@@ -153,7 +174,10 @@ export function proveMove(
   return stepped(slot, { ...move, phase: 'CaughtUp', proof: { incarnation, processId } }, message)
 }
 
-/** CaughtUp → Serving, the commit point: `to` serves and `from` leaves, in one new epoch. A lapsed proof is asked anew. */
+/**
+ * CaughtUp → Serving, the commit point: `to` serves and `from` leaves, in one new epoch; Done at once where nobody leaves. A
+ * lapsed proof is asked anew.
+ */
 export function commitMove(
   slot: PlacedSlot,
   move: SlotMove,
@@ -168,10 +192,33 @@ export function commitMove(
     if (replica.shard === move.to) return { ...replica, state: 'serving' as const }
     return replica.shard === move.from ? { ...replica, state: 'leaving' as const } : replica
   })
+  if (move.from === NOBODY)
+    return stepped(
+      { epoch: nextEpoch(), replicas },
+      { ...move, phase: 'Done' },
+      `shard ${move.to} serves too`,
+    )
   const message = `shard ${move.to} serves instead of shard ${move.from}`
-  const left = slot.replicas.find(({ shard, state }) => shard === move.from && state === 'serving')
-  const serving = { phase: 'Serving', fromIncarnation: left?.incarnation ?? 0 } as const
-  return stepped({ epoch: nextEpoch(), replicas }, { ...move, ...serving }, message)
+  return stepped({ epoch: nextEpoch(), replicas }, changedOver(slot, move), message)
+}
+
+/** Planned → Serving of a move to NOBODY: `from` leaves in one new epoch, while `wanted` others serve. */
+export function dropReplica(
+  slot: PlacedSlot,
+  move: SlotMove,
+  wanted: number,
+  nextEpoch: () => number,
+  guards: MoveGuards = MOVE_GUARDS,
+): MoveStep {
+  const impossible = guards.fromHolds(slot, move)
+  if (impossible !== undefined) return stepped(slot, { ...move, phase: 'Failed' }, impossible)
+  const thin = guards.othersServe(slot, move, wanted)
+  if (thin !== undefined) return { kind: 'waits', reason: thin }
+  const replicas = slot.replicas.map((replica) =>
+    replica.shard === move.from ? { ...replica, state: 'leaving' as const } : replica,
+  )
+  const message = `shard ${move.from} serves no more`
+  return stepped({ epoch: nextEpoch(), replicas }, changedOver(slot, move), message)
 }
 
 /** Serving → Draining: `from` is told to let go. The caller has given those who ask by an old map their grace. */
@@ -217,7 +264,8 @@ export function cancelMove(slot: PlacedSlot, move: SlotMove, guards: MoveGuards 
 
 /**
  * A shard came back with another volume: its replica begins anew under a new epoch. Where that was the new holder of a move
- * whose old one still has everything, the old one serves again; an old one that lost everything has left.
+ * whose old one still has everything, or one that should have been enough without it, the old one serves again; an old one
+ * that lost everything has left.
  */
 export function loseVolume(
   slot: PlacedSlot,
@@ -231,7 +279,8 @@ export function loseVolume(
   if (move?.phase === 'Serving' && shard === move.from)
     return { slot: { epoch, replicas: without(slot.replicas, shard) }, move: { ...move, phase: 'Done' } }
   const replicas = slot.replicas.map((replica) => (replica.shard === shard ? anew : replica))
-  if (move?.phase !== 'Serving' || shard !== move.to) return { slot: { epoch, replicas }, move }
+  const counted = move?.to === NOBODY || move?.to === shard
+  if (move?.phase !== 'Serving' || !counted) return { slot: { epoch, replicas }, move }
   const fromHasAll = replicas.some(
     (replica) => replica.shard === move.from && replica.incarnation === move.fromIncarnation,
   )
@@ -242,8 +291,52 @@ export function loseVolume(
         replica.shard === move.from ? { ...replica, state: fromHasAll ? 'serving' : 'joining' } : replica,
       ),
     },
-    move: { ...move, phase: 'Bootstrapping', sinceRevision: revision, proof: undefined },
+    move: {
+      ...move,
+      phase: move.to === NOBODY ? 'Planned' : 'Bootstrapping',
+      sinceRevision: revision,
+      proof: undefined,
+    },
   }
+}
+
+/**
+ * The catalog forgets a shard: whatever volume comes back under its ordinal is a new one and starts empty, so a copy that
+ * was leaving is as good as gone. For a shard that is lost for good, and for one whose volume was deleted.
+ */
+export function retireShard(
+  slot: PlacedSlot,
+  move: SlotMove | undefined,
+  shard: number,
+  guards: MoveGuards = MOVE_GUARDS,
+): Readonly<{ kind: 'retired'; move: SlotMove | undefined }> | Readonly<{ kind: 'waits'; reason: string }> {
+  const held = guards.catalogHoldsNone(slot, shard)
+  if (held !== undefined) return { kind: 'waits', reason: held }
+  const ends = move?.phase === 'Draining' && move.from === shard
+  return { kind: 'retired', move: ends ? { ...move, phase: 'Done' } : move }
+}
+
+/**
+ * Whether pod and volume of a shard may be taken away: the catalog places nothing on it and it says itself, under the very
+ * same map, that it holds nothing. Undefined: they may. `report` is its last, undefined when it has none.
+ */
+export function whyNotEmpty(
+  slots: Iterable<PlacedSlot>,
+  shard: number,
+  report: SlotReport | undefined,
+  at: Readonly<{ registered: Registered; revision: number }>,
+  guards: MoveGuards = MOVE_GUARDS,
+): string | undefined {
+  for (const slot of slots) {
+    const held = guards.catalogHoldsNone(slot, shard)
+    if (held !== undefined) return held
+  }
+  if (report === undefined) return `shard ${shard} has not said what it holds`
+  return (
+    guards.reporterIsNewest(report, at.registered) ??
+    guards.saysEmpty(report) ??
+    guards.reportIsOfThisMap(report, at.revision)
+  )
 }
 
 /** joining → serving under a new epoch, for a replica that no move brings. Undefined: not now. */
@@ -287,6 +380,12 @@ export function whyNotHeard(
   guards: MoveGuards = MOVE_GUARDS,
 ): string | undefined {
   return guards.leaderIsNewest(known, epoch)
+}
+
+/** The moment after which nothing can be undone; `fromIncarnation` says which volume served until then. */
+function changedOver({ replicas }: PlacedSlot, move: SlotMove): SlotMove {
+  const left = replicas.find(({ shard, state }) => shard === move.from && state === 'serving')
+  return { ...move, phase: 'Serving', fromIncarnation: left?.incarnation ?? 0 }
 }
 
 const sameProcess = (left: Registered, right: Registered): boolean =>

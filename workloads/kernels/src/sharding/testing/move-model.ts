@@ -2,6 +2,7 @@ import {
   cancelMove,
   commitMove,
   drainMove,
+  dropReplica,
   finishMove,
   grantLeader,
   isOpen,
@@ -9,12 +10,15 @@ import {
   loseVolume,
   type MoveGuards,
   type MoveStep,
+  NOBODY,
   type PlacedSlot,
   promoteReplica,
   proveMove,
+  retireShard,
   type SlotMove,
   type SlotReport,
   startMove,
+  whyNotEmpty,
   whyNotHeard,
   whyNotPlanned,
 } from '../move-protocol.ts'
@@ -34,8 +38,17 @@ export type MoveScenario = Readonly<{
   name: string
   shards: number
   replicationFactor: number
-  /** Moves of the one slot, planned in this order, each at most once. The slot begins on shards 0 to replicationFactor - 1. */
+  /**
+   * Moves of the one slot, planned in this order, each at most once. The slot begins on shards 0 to replicationFactor - 1.
+   * One from NOBODY raises the replication factor when it is done, one to NOBODY lowers it when it changes over.
+   */
   moves: ReadonlyArray<readonly [from: number, to: number]>
+  /** A cancelled move may be planned again: what must be made in the end. */
+  again?: true
+  /** One of the faults may be that this shard never comes back; the control plane may forget a shard. */
+  lost?: number
+  /** The pod and the volume of this shard are taken away as soon as that is allowed. */
+  removed?: number
   /** Restarts and lost volumes, together. */
   faults: number
   /** Reports under way at once. */
@@ -86,6 +99,17 @@ export type SearchResult = Readonly<{
 }>
 
 const LEADERS = [1, 2]
+/** The volume of a shard that will never be there again, and the incarnation of one that the control plane forgot. */
+const GONE = -1
+const FORGOTTEN = { incarnation: 0, processId: '' }
+
+/** How many replicas there shall be: what has been added counts once it serves, what is taken away until it leaves. */
+function wantedOf({ replicationFactor }: MoveScenario, { moves }: World): number {
+  const added = moves.filter((move) => move?.from === NOBODY && move.phase === 'Done').length
+  const taken = moves.filter((move) => move?.to === NOBODY && CHANGED_OVER.includes(move.phase)).length
+  return replicationFactor + added - taken
+}
+const CHANGED_OVER: readonly string[] = ['Serving', 'Draining', 'Done']
 
 /**
  * Visits every state that can be reached, breadth first, so that a violation comes with a shortest path.
@@ -208,7 +232,7 @@ function* nextWorlds(scenario: MoveScenario, guards: MoveGuards, world: World): 
     }
   }
   for (const shard of world.shards.keys()) yield* shardSteps(scenario, world, shard)
-  for (const report of world.reports) yield* deliver(guards, world, report)
+  for (const report of world.reports) yield* deliver(scenario, guards, world, report)
 }
 
 function* askForEpoch(guards: MoveGuards, world: World, leader: number): Generator<Next> {
@@ -233,7 +257,7 @@ function* commands(scenario: MoveScenario, guards: MoveGuards, world: World): Ge
   for (const [index, [from, to]] of scenario.moves.entries()) {
     const move = world.moves[index]!
     const name = `move ${index} (${from} → ${to})`
-    if (move === null) {
+    if (move === null || (scenario.again === true && move.phase === 'Cancelled')) {
       if (whyNotPlanned(planned, guards) !== undefined) continue
       const fresh = {
         from,
@@ -247,28 +271,33 @@ function* commands(scenario: MoveScenario, guards: MoveGuards, world: World): Ge
       continue
     }
     if (!isOpen(move)) continue
-    yield* write(world, index, `cancel ${name}`, cancelMove(world.slot, move, guards))
-    yield* advance(guards, world, index, move)
+    yield* write(scenario, world, index, `cancel ${name}`, cancelMove(world.slot, move, guards))
+    yield* advance(scenario, guards, world, index, move)
   }
+  if (scenario.lost !== undefined) yield* forget(guards, world, scenario.lost)
 }
 
-function* advance(guards: MoveGuards, world: World, index: number, move: SlotMove): Generator<Next> {
+function* advance(
+  scenario: MoveScenario,
+  guards: MoveGuards,
+  world: World,
+  index: number,
+  move: SlotMove,
+): Generator<Next> {
   const { slot, revision, registered, epochLast } = world
   const name = `move ${index} (${move.from} → ${move.to})`
   const nextEpoch = () => epochLast + 1
-  if (move.phase === 'Planned') {
+  const take = (action: string, step: MoveStep) => write(scenario, world, index, `${action} ${name}`, step)
+  if (move.phase === 'Planned' && move.to === NOBODY) {
+    const wanted = wantedOf(scenario, world) - 1
+    yield* take('drop', dropReplica(slot, move, wanted, nextEpoch, guards))
+  } else if (move.phase === 'Planned' && registered[move.to] !== FORGOTTEN) {
     const at = { toIncarnation: registered[move.to]!.incarnation, revision: revision + 1 }
-    yield* write(world, index, `start ${name}`, startMove(slot, move, at, guards))
+    yield* take('start', startMove(slot, move, at, guards))
   }
   if (move.phase === 'CaughtUp')
-    yield* write(
-      world,
-      index,
-      `commit ${name}`,
-      commitMove(slot, move, registered[move.to]!, nextEpoch, guards),
-    )
-  if (move.phase === 'Serving')
-    yield* write(world, index, `drain ${name}`, drainMove(slot, move, revision + 1))
+    yield* take('commit', commitMove(slot, move, registered[move.to]!, nextEpoch, guards))
+  if (move.phase === 'Serving') yield* take('drain', drainMove(slot, move, revision + 1))
   if (move.phase !== 'Draining') return
   // Its last report may be any that is under way.
   const said = [undefined, ...world.reports.filter(({ shard }) => shard === move.from)]
@@ -277,28 +306,68 @@ function* advance(guards: MoveGuards, world: World, index: number, move: SlotMov
     const { copy, volume } = world.shards[move.from]!
     const still = step.kind === 'stepped' && copy !== 'none' && volume === move.fromIncarnation
     const broken = still ? `${name} was called Done while shard ${move.from} still held its copy` : undefined
-    for (const next of write(world, index, `finish ${name}`, step)) yield { ...next, broken }
+    for (const next of take('finish', step)) yield { ...next, broken }
   }
 }
 
-function* write(world: World, index: number, action: string, step: MoveStep): Generator<Next> {
+function* write(
+  scenario: MoveScenario,
+  world: World,
+  index: number,
+  action: string,
+  step: MoveStep,
+): Generator<Next> {
   if (step.kind === 'waits') return
   const { slot, move } = step
+  const next = {
+    ...world,
+    slot,
+    moves: world.moves.with(index, move),
+    revision: world.revision + 1,
+    epochLast: Math.max(world.epochLast, slot.epoch),
+  }
+  const enough = Math.min(servingOf(world.slot), wantedOf(scenario, next))
+  const broken = servingOf(slot) < enough ? `${action} took a serving replica away` : undefined
+  yield { action, world: next, broken }
+}
+
+/** The control plane forgets a shard whose pod it was told is lost. */
+function* forget(guards: MoveGuards, world: World, ordinal: number): Generator<Next> {
+  if (world.registered[ordinal] === FORGOTTEN) return
+  const open = world.moves.findIndex((move) => move !== null && isOpen(move))
+  const retired = retireShard(world.slot, world.moves[open] ?? undefined, ordinal, guards)
+  if (retired.kind === 'waits') return
   yield {
-    action,
+    action: `shard ${ordinal} is forgotten`,
     world: {
       ...world,
-      slot,
-      moves: world.moves.with(index, move),
       revision: world.revision + 1,
-      epochLast: Math.max(world.epochLast, slot.epoch),
+      moves: open < 0 ? world.moves : world.moves.with(open, retired.move ?? null),
+      registered: world.registered.with(ordinal, FORGOTTEN),
     },
-    broken: servingOf(slot) < servingOf(world.slot) ? `${action} took a serving replica away` : undefined,
+    broken: world.slot.replicas.some(({ shard }) => shard === ordinal)
+      ? `shard ${ordinal} was forgotten while it held a replica`
+      : undefined,
+  }
+}
+
+/** Pod and volume of a shard are taken away; should it be wanted again, it begins empty. */
+function* remove(guards: MoveGuards, world: World, ordinal: number, report: SlotReport): Generator<Next> {
+  const at = { registered: world.registered[ordinal]!, revision: world.revision }
+  const shard = world.shards[ordinal]!
+  // Once: what comes back empty and goes again only counts its processes up.
+  if (shard.process > 0 || whyNotEmpty([world.slot], ordinal, report, at, guards) !== undefined) return
+  const emptied = { ...shard, volume: 0, process: shard.process + 1, view: 0, assigned: 'none', copy: 'none' } as const // biome-ignore format: one line
+  yield {
+    action: `shard ${ordinal} is removed with its volume`,
+    world: { ...world, shards: world.shards.with(ordinal, emptied) },
+    broken: shard.copy === 'none' ? undefined : `shard ${ordinal} was removed while it held a copy`,
   }
 }
 
 function* shardSteps(scenario: MoveScenario, world: World, ordinal: number): Generator<Next> {
   const shard = world.shards[ordinal]!
+  if (shard.volume === GONE) return
   const put = (change: Partial<Shard>, more: Partial<World> = {}): World => ({
     ...world,
     ...more,
@@ -341,6 +410,11 @@ function* shardSteps(scenario: MoveScenario, world: World, ordinal: number): Gen
     action: `shard ${ordinal} loses its volume`,
     world: put({ ...hurt, volume: 0, copy: 'none', assigned: 'none', view: 0 }, { faults }),
   }
+  if (scenario.lost === ordinal)
+    yield {
+      action: `shard ${ordinal} is lost for good`,
+      world: put({ ...hurt, volume: GONE, copy: 'none', assigned: 'none', view: 0 }, { faults }),
+    }
 }
 
 /** A report sets out. Once too many are under way, one of them is lost. */
@@ -362,13 +436,13 @@ function* sendReport({ reports: max }: MoveScenario, world: World, report: SlotR
 const nameOf = ({ shard, incarnation, processId, revision, holds, caughtUp }: SlotReport): string =>
   `${shard}/${incarnation}/${processId}/${revision}/${holds}/${caughtUp}`
 
-/** The shard says hello: a volume that the catalog does not know gets a new incarnation. */
+/** The shard says hello: a volume that the catalog does not know, or has forgotten, gets a new incarnation. */
 function register(world: World, ordinal: number): Next {
   const shard = world.shards[ordinal]!
   const processId = String(shard.process)
   const replica = world.slot.replicas.find((one) => one.shard === ordinal)
   const excused = shard.excused && (shard.assigned === 'serving' || replica?.state !== 'joining')
-  if (shard.volume !== 0) {
+  if (shard.volume !== 0 && world.registered[ordinal] !== FORGOTTEN) {
     const registered = world.registered.with(ordinal, { incarnation: shard.volume, processId })
     const shards = world.shards.with(ordinal, { ...shard, excused })
     return { action: `shard ${ordinal} registers again`, world: { ...world, registered, shards } }
@@ -391,18 +465,26 @@ function register(world: World, ordinal: number): Next {
       slot: after.slot,
       moves: open < 0 ? world.moves : world.moves.with(open, after.move ?? null),
       registered: world.registered.with(ordinal, { incarnation, processId }),
-      shards: world.shards.with(ordinal, { ...shard, volume: incarnation, excused: false }),
+      shards: world.shards.with(ordinal, { ...shard, ...EMPTY, volume: incarnation, excused: false }),
     },
   }
 }
 
+const EMPTY = { copy: 'none', assigned: 'none', view: 0 } as const
+
 /** A report arrives; it stays under way, since it may arrive again. */
-function* deliver(guards: MoveGuards, world: World, report: SlotReport): Generator<Next> {
+function* deliver(
+  scenario: MoveScenario,
+  guards: MoveGuards,
+  world: World,
+  report: SlotReport,
+): Generator<Next> {
+  if (scenario.removed === report.shard) yield* remove(guards, world, report.shard, report)
   const action = `a report of shard ${report.shard} (revision ${report.revision}) arrives`
   const registered = world.registered[report.shard]!
   for (const [index, move] of world.moves.entries())
     if (move?.phase === 'Bootstrapping' && move.to === report.shard)
-      yield* write(world, index, action, proveMove(world.slot, move, report, registered, guards))
+      yield* write(scenario, world, index, action, proveMove(world.slot, move, report, registered, guards))
   const open = world.moves.find((move) => move !== null && isOpen(move)) ?? undefined
   const promoted = promoteReplica(world.slot, open, report, registered, () => world.epochLast + 1, guards)
   if (promoted === undefined) return
@@ -411,41 +493,43 @@ function* deliver(guards: MoveGuards, world: World, report: SlotReport): Generat
 }
 
 /** Once the slot is whole, and the control plane has heard what happened to a shard, that is no excuse any more. */
-function healed({ replicationFactor }: MoveScenario, world: World): World {
-  if (!world.shards.some(({ hurt }) => hurt) || goodOf(world) < replicationFactor) return world
+function healed(scenario: MoveScenario, world: World): World {
+  if (!world.shards.some(({ hurt }) => hurt) || goodOf(world) < wantedOf(scenario, world)) return world
   const shards = world.shards.map((shard, ordinal) => {
     const { incarnation, processId } = world.registered[ordinal]!
     const isKnown = shard.volume === incarnation && String(shard.process) === processId
-    return isKnown ? { ...shard, hurt: false } : shard
+    const isMissed = world.slot.replicas.some((one) => one.shard === ordinal)
+    return isKnown || (shard.volume === GONE && !isMissed) ? { ...shard, hurt: false } : shard
   })
   return { ...world, shards }
 }
 
 /** What must never be, in any state. */
-function whatIsWrong({ replicationFactor }: MoveScenario, world: World): string | undefined {
+function whatIsWrong(scenario: MoveScenario, world: World): string | undefined {
   const { slot, shards, moves } = world
+  const wanted = wantedOf(scenario, world)
   for (const { shard, incarnation, state } of slot.replicas) {
     const { volume, copy, excused } = shards[shard]!
     if (state === 'serving' && volume === incarnation && copy !== 'full' && !excused)
       return `shard ${shard} serves by the catalog and has never had the rows`
     const brings = moves.some(
-      (move) => move?.phase === 'Serving' && move.from === shard && serves(slot, move.to),
+      (move) =>
+        move?.phase === 'Serving' && move.from === shard && (move.to === NOBODY || serves(slot, move.to)),
     )
     if (state === 'leaving' && !brings) return `shard ${shard} leaves and nobody serves in its place`
   }
   for (const [ordinal, { assigned, copy, excused }] of shards.entries())
     if (assigned === 'serving' && copy === 'filling' && !excused)
       return `shard ${ordinal} believes that it serves and has never had the rows`
-  if (servingOf(slot) > replicationFactor)
-    return `${servingOf(slot)} replicas serve instead of ${replicationFactor}`
+  if (servingOf(slot) > wanted) return `${servingOf(slot)} replicas serve instead of ${wanted}`
   const good = goodOf(world)
   const hurt = shards.filter((shard) => shard.hurt).length
-  if (good < replicationFactor - hurt)
-    return `${good} replicas can answer, with ${hurt} shards hurt and a replication factor of ${replicationFactor}`
+  if (good < wanted - hurt)
+    return `${good} replicas can answer, with ${hurt} shards hurt and a replication factor of ${wanted}`
   const joining = slot.replicas.some(({ state }) => state === 'joining')
   const moving = moves.some((move) => move !== null && isOpen(move))
-  if (!joining && !moving && slot.replicas.length !== replicationFactor)
-    return `${slot.replicas.length} replicas are left when all has ended, instead of ${replicationFactor}`
+  if (!joining && !moving && slot.replicas.length !== wanted)
+    return `${slot.replicas.length} replicas are left when all has ended, instead of ${wanted}`
   return undefined
 }
 
@@ -475,8 +559,8 @@ const goodOf = ({ slot, shards }: World): number =>
     return state === 'serving' && volume === incarnation && copy === 'full'
   }).length
 
-const isResting = ({ replicationFactor }: MoveScenario, world: World): boolean =>
-  world.moves.every((move) => move === null || !isOpen(move)) && goodOf(world) === replicationFactor
+const isResting = (scenario: MoveScenario, world: World): boolean =>
+  world.moves.every((move) => move === null || !isOpen(move)) && goodOf(world) === wantedOf(scenario, world)
 
 /**
  * Equal for worlds from which the same can happen, and only for those. Revisions, incarnations and processes are only ever
