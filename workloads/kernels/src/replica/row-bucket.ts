@@ -53,7 +53,7 @@ export class RowBucket {
   readonly texts: TextPools
   private layout: ChunkLayout
   /** Rows that it will probably hold: room for them is taken at once, for each doubling copies what is there. */
-  private readonly rowsExpected: number
+  private rowsExpected: number
 
   /** `like`: a bucket that will probably have held as many rows. */
   constructor(startUs: number, endUs: number, arena: Arena, texts: TextPools, like?: RowBucket) {
@@ -110,6 +110,7 @@ export class RowBucket {
     numbers: Float64Array,
     digest: RowDigest,
   ): void {
+    this.rowsExpected = numbers.length
     for (let from = 0; from < numbers.length; from += CHUNK_ROWS_MAX) {
       const end = Math.min(from + CHUNK_ROWS_MAX, numbers.length)
       const isWhole = end - from === numbers.length
@@ -268,7 +269,7 @@ export class RowBucket {
     const full = last === undefined || last.rowCount === CHUNK_ROWS_MAX
     if (full || this.isClosed || rowNumber - last.firstRowNumber >= TWO_TO_32) {
       const expected = full ? this.capacityExpected : 0
-      const capacity = Math.max(capacityFor(count), expected)
+      const capacity = expected >= Math.min(count, CHUNK_ROWS_MAX) ? expected : capacityFor(count)
       const chunk = new Chunk(this.arena, this.layout, capacity, rowNumber)
       if (last !== undefined) this.sealed = [...this.sealed, last]
       this.open = chunk
