@@ -32,7 +32,7 @@ export {
   takeDoubles,
   takeIds,
   takeOffsets,
-  takeNumbers,
+  takeGaps,
   copyBytes,
   takeExtremes,
   takeBits,

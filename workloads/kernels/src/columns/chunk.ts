@@ -1,3 +1,4 @@
+import { WIDE_GAP } from '../simd/ingest-kernels.ts'
 import { kernelsOf } from '../simd/kernels-of.ts'
 import type { Arena } from './arena.ts'
 import { bitmapBytes, type ChunkLayout } from './chunk-layout.ts'
@@ -6,6 +7,8 @@ import { KeptByReaders } from './kept-by-readers.ts'
 /** Rows that one chunk holds at most, and at least room for: it doubles in between. */
 export const CHUNK_ROWS_MAX = 65_536
 export const CHUNK_ROWS_MIN = 4
+/** Of a number in an array. */
+const WIDE_GAP_BYTES = 8
 
 /**
  * Rows of one bucket in log order, columns side by side in one run of the arena. Appending never touches rows that are
@@ -18,8 +21,12 @@ export class Chunk extends KeptByReaders {
   /** Room in rows, a multiple of 4. */
   readonly capacity: number
   readonly pointer: number
-  /** The number in log order that its row numbers count from. */
+  /** The number in log order of its first row. */
   readonly firstRowNumber: number
+  /** That of its last one, above the first. */
+  lastRowOffset = 0
+  /** Where a gap between two rows is `WIDE_GAP`: the number of the second one above the first of all, one behind the other. */
+  wideGaps: number[] | undefined
   rowCount = 0
   /** Bounds of the event times, µs above the bucket's start: small integers, which cost no object each. */
   timeMin = 0
@@ -39,7 +46,7 @@ export class Chunk extends KeptByReaders {
   }
 
   get residentBytes(): number {
-    return this.layout.bytesOf(this.capacity)
+    return this.layout.bytesOf(this.capacity) + (this.wideGaps?.length ?? 0) * WIDE_GAP_BYTES
   }
 
   /** Addresses of its parts, for kernels. */
@@ -49,8 +56,8 @@ export class Chunk extends KeptByReaders {
   get timesAt(): number {
     return this.pointer + this.layout.timesAt(this.capacity)
   }
-  get rowNumbersAt(): number {
-    return this.pointer + this.layout.rowNumbersAt(this.capacity)
+  get gapsAt(): number {
+    return this.pointer + this.layout.gapsAt(this.capacity)
   }
   /** 0 where no row is null. */
   validityAt(index: number): number {
@@ -70,9 +77,23 @@ export class Chunk extends KeptByReaders {
       ? new Uint32Array(arena.buffer, at, capacity)
       : new Float64Array(arena.buffer, at, capacity)
   }
-  /** Numbers in log order above `firstRowNumber`. */
-  rowNumbers(): Uint32Array {
-    return new Uint32Array(this.arena.buffer, this.rowNumbersAt, this.capacity)
+  /** How many rows of the log lie between each row and the one before it here; `WIDE_GAP`: as `wideGaps` says. */
+  gaps(): Uint8Array {
+    return this.bytes(this.layout.gapsAt(this.capacity), this.capacity)
+  }
+  /** Numbers in log order of the first `count` rows. Cost: O(count). */
+  rowNumbers(count: number): Float64Array {
+    const gaps = this.gaps()
+    const numbers = new Float64Array(count)
+    const { firstRowNumber, wideGaps } = this
+    let [number, wide] = [firstRowNumber, 0]
+    for (let row = 0; row < count; row++) {
+      const gap = gaps[row]!
+      if (gap === WIDE_GAP) number = firstRowNumber + wideGaps![wide++]!
+      else if (row > 0) number += gap + 1
+      numbers[row] = number
+    }
+    return numbers
   }
   validity(index: number): Uint8Array | undefined {
     if (!this.layout.columns[index]!.hasValidity) return undefined
@@ -104,7 +125,7 @@ export class Chunk extends KeptByReaders {
     const { copyBytes } = kernelsOf(arena)
     copyBytes(this.idsAt, target.idsAt, rowCount * 16)
     copyBytes(this.timesAt, target.timesAt, rowCount * layout.timeWidth)
-    copyBytes(this.rowNumbersAt, target.rowNumbersAt, rowCount * 4)
+    copyBytes(this.gapsAt, target.gapsAt, rowCount)
     for (const [index, { name, hasValidity }] of target.layout.columns.entries()) {
       const own = this.layout.indexOf(name)
       if (own === undefined) {
@@ -123,6 +144,8 @@ export class Chunk extends KeptByReaders {
     target.rowCount = rowCount
     target.timeMin = this.timeMin
     target.timeMax = this.timeMax
+    target.lastRowOffset = this.lastRowOffset
+    target.wideGaps = this.wideGaps // Only ever longer: who reads a row finds its own.
   }
 
   private bytes(at: number, length: number): Uint8Array {
@@ -130,7 +153,7 @@ export class Chunk extends KeptByReaders {
   }
 
   protected giveBack(): void {
-    this.arena.free(this.pointer, this.residentBytes)
+    this.arena.free(this.pointer, this.layout.bytesOf(this.capacity))
   }
 }
 

@@ -113,12 +113,13 @@ export class CellEnds implements CellPart {
     const column = source.column(this.column)
     if (column === undefined) return
     const { chunk, startUs } = source.resident
-    const [offsets, rowNumbers] = [chunk.times(), chunk.rowNumbers()]
+    const offsets = chunk.times()
+    const rowNumbers = chunk.rowNumbers(rows.reduce((most, row) => Math.max(most, row + 1), 0))
     const base = chunk.layout.timeWidth === 8 ? 0 : startUs
     const places = {
       slot: source.slot,
       times: Float64Array.from(rows, (row) => base + offsets[row]!),
-      rowNumbers: Float64Array.from(rows, (row) => chunk.firstRowNumber + rowNumbers[row]!),
+      rowNumbers: Float64Array.from(rows, (row) => rowNumbers[row]!),
     }
     const numbers = Uint32Array.from(cells, (cell) => this.numberOf(cell))
     const own = Uint32Array.from(rows, (_, at) => at)

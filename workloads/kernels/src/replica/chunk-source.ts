@@ -44,8 +44,7 @@ export class ChunkSource implements RowSource {
   }
 
   get rowNumbers(): Float64Array {
-    const { chunk } = this.resident
-    this.numbers ??= above(chunk.firstRowNumber, chunk.rowNumbers(), this.rowCount)
+    this.numbers ??= this.resident.chunk.rowNumbers(this.rowCount)
     return this.numbers
   }
 

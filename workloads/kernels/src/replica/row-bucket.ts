@@ -18,8 +18,8 @@ const TWO_TO_32 = 2 ** 32
 const COLUMNS_BEFORE = 2
 const NUMBER_BYTES = 8
 const CODE_BYTES_MAX = 4
-/** Id, time and row number. */
-const ROW_BYTES_BESIDE_COLUMNS = 16 + 8 + 4
+/** Id, time and gap between row numbers. */
+const ROW_BYTES_BESIDE_COLUMNS = 16 + 8 + 1
 const BITMAP_BYTES_A_ROW = 1 / 8
 /** Room behind the last row that is not worth a copy of all before it, as a part of them. */
 const SPARE_PART = 1 / 32
@@ -156,7 +156,7 @@ export class RowBucket {
     for (const { name, type } of this.layout.columns) if (!present.has(name)) this.fit(name, type, true)
     for (let from = 0; from < rows.length; ) {
       const chunk = this.room(rows.length - from, numberAt(numbers, rows[from]!))
-      const count = this.fitting(chunk, numbers, rows, from)
+      const count = Math.min(rows.length - from, chunk.capacity - chunk.rowCount)
       const piece = { from, count }
       writeRows(chunk, staged, piece, { startUs: this.startUs, numbers, named: rows })
       for (const [index, { name }] of chunk.layout.columns.entries()) {
@@ -267,7 +267,7 @@ export class RowBucket {
   private room(count: number, rowNumber: number): Chunk {
     const last = this.open
     const full = last === undefined || last.rowCount === CHUNK_ROWS_MAX
-    if (full || this.isClosed || rowNumber - last.firstRowNumber >= TWO_TO_32) {
+    if (full || this.isClosed) {
       const expected = full ? this.capacityExpected : 0
       const capacity = expected >= Math.min(count, CHUNK_ROWS_MAX) ? expected : capacityFor(count)
       const chunk = new Chunk(this.arena, this.layout, capacity, rowNumber)
@@ -278,13 +278,6 @@ export class RowBucket {
     const needed = Math.min(CHUNK_ROWS_MAX, last.rowCount + count)
     if (needed <= last.capacity && last.layout === this.layout) return last
     return this.replaceLast(last, needed <= last.capacity ? last.capacity : capacityFor(needed))
-  }
-
-  /** How many of the rows from `from` on fit into the chunk. */
-  private fitting(chunk: Chunk, numbers: RowNumbers, rows: Uint32Array, from: number): number {
-    let count = Math.min(rows.length - from, chunk.capacity - chunk.rowCount)
-    while (numberAt(numbers, rows[from + count - 1]!) - chunk.firstRowNumber >= TWO_TO_32) count -= 1
-    return count
   }
 
   private replaceLast(last: Chunk, capacity: number): Chunk {
