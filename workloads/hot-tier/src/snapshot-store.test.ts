@@ -38,7 +38,7 @@ const writeQuickly: WriteFile = (path, bytes) => {
   renameSync(`${path}.new`, path)
 }
 /** Runs of a few ids, so that a log of some hundred rows has all that a snapshot can have. */
-const ids = { limits: { recentIdsMin: 8, recentIdsMax: 24, runsMax: 3 }, sync: () => {} }
+const ids = { limits: { recentIdsMin: 2, recentIdsMax: 24, runsMax: 3 }, sync: () => {} }
 const storeIn = (directory: string, write = writeQuickly) =>
   new SnapshotStore(directory, identity, write, ids)
 /** An empty replica whose runs lie with the store's snapshots. */

@@ -36,7 +36,7 @@ const writeQuickly: WriteFile = (path, bytes) => {
   writeFileSync(`${path}.new`, bytes)
   renameSync(`${path}.new`, path)
 }
-const ids = { limits: { recentIdsMin: 8, recentIdsMax: 24, runsMax: 3 }, sync: () => {} }
+const ids = { limits: { recentIdsMin: 2, recentIdsMax: 24, runsMax: 3 }, sync: () => {} }
 const storeIn = (directory: string, identity = giver) =>
   new SnapshotStore(directory, identity, writeQuickly, ids)
 

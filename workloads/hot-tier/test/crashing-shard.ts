@@ -9,7 +9,7 @@ import { writeDurably } from '../src/write-durably.ts'
 const [directory = '', seed = '0'] = process.argv.slice(2)
 const [first] = VERSIONS as [(typeof VERSIONS)[0]]
 const identity = { catalogId: 'c', incarnation: 1, table: 'production.events', uid: 'u', slot: 0 }
-const ids = { limits: { recentIdsMin: 8, recentIdsMax: 24, runsMax: 3 } }
+const ids = { limits: { recentIdsMin: 2, recentIdsMax: 24, runsMax: 3 } }
 const store = new SnapshotStore(directory, identity, writeDurably, ids)
 let refused = 0
 const restored = store.restore(() => refused++)

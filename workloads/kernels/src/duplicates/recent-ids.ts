@@ -126,13 +126,23 @@ export class RecentIds {
     return row
   }
 
-  /** A set of another capacity that holds the ids from sequence number `from` on. */
+  /**
+   * A set of another capacity that holds the ids from sequence number `from` on, none of which may be forgotten: of such ids no two
+   * are equal, so none is compared.
+   */
   copy(from: number, capacity: number): RecentIds {
     const copy = new RecentIds(from, capacity)
-    for (let position = from - this.first; position < this.count; position++) {
-      const hash = hashId(this.ids, position * 4)
-      copy.find(this.ids, position * 4, hash)
-      copy.append(this.ids, position * 4, hash)
+    const { ids, places } = copy
+    ids.set(this.ids.subarray((from - this.first) * 4, this.count * 4))
+    copy.count = this.next - from
+    const scale = places * 2 ** -32
+    for (let position = 0; position < copy.count; position++) {
+      const hash = hashId(ids, position * 4)
+      const { index } = copy
+      let place = (hash * scale) >>> 0
+      while (index[place] !== 0) place += 1
+      index[place] = ((hash & TAG_MASK) << POSITION_BITS) | (position + 1)
+      if (place === index.length - 1) copy.lengthen()
     }
     return copy
   }

@@ -22,7 +22,7 @@ const STEP_ENTRIES = 4_096
 
 /** Where ids lie is no part of the state: any limits give the same judgements, digests and sequence numbers. */
 export type IdLimits = Readonly<{
-  /** A set of recent ids becomes a run once it holds a quarter of the window, within these two. */
+  /** A set of recent ids becomes a run once it holds a quarter of the window, within these two; a window of which that is less needs none. */
   recentIdsMin: number
   recentIdsMax: number
   /** More runs than these are merged, the two neighbours with the fewest ids first. */
@@ -30,7 +30,7 @@ export type IdLimits = Readonly<{
   /** Ids that are written or merged for each row that comes, while there is such work: nobody waits for a whole run. */
   workARow: number
 }>
-const LIMITS: IdLimits = { recentIdsMin: 65_536, recentIdsMax: RECENT_IDS_MOST, runsMax: 6, workARow: 4 }
+const LIMITS: IdLimits = { recentIdsMin: 16_384, recentIdsMax: RECENT_IDS_MOST, runsMax: 6, workARow: 4 }
 /** Part of the window that recent ids take, in memory at 22 bytes each; the others cost 2.1. */
 const RECENT_PART = 1 / 4
 
@@ -167,7 +167,7 @@ export class IdWindow {
     while (this.frozen[0] !== undefined && this.frozen[0].next <= this.head) this.dropFrozen(this.frozen[0])
     const { capacity } = this.recent
     const live = this.liveInRecent()
-    const reserve = this.size < this.limits.recentIdsMin ? this.capacityMin : 2 * this.recentMax()
+    const reserve = this.needsRuns ? 2 * this.recentMax() : this.capacityMin
     if (live * 4 <= capacity && capacity > reserve) this.resizeRecent(Math.max(this.capacityMin, live * 2))
   }
 
@@ -318,7 +318,12 @@ export class IdWindow {
 
   private recentMax(): number {
     const { recentIdsMin, recentIdsMax } = this.limits
-    return Math.min(recentIdsMax, Math.max(recentIdsMin, Math.floor(this.size * RECENT_PART)))
+    const most = this.needsRuns ? Math.floor(this.size * RECENT_PART) : recentIdsMin / RECENT_PART
+    return Math.min(recentIdsMax, most)
+  }
+
+  private get needsRuns(): boolean {
+    return this.size * RECENT_PART >= this.limits.recentIdsMin
   }
 
   private liveInRecent(): number {
