@@ -24,13 +24,14 @@ for (const [name, create] of memories) {
       fc.property(steps, (taken) => {
         const arena = new Arena(memory, 64 << 20)
         const held: Array<Readonly<{ pointer: number; bytes: number; mark: number }>> = []
+        let freeAt = 0
         const check = ({ pointer, bytes, mark }: (typeof held)[number]) => {
           const view = new Uint8Array(arena.buffer, pointer, bytes)
           assert.deepEqual([view[0], view[bytes - 1]], [mark, mark])
         }
         for (const [at, step] of taken.entries()) {
           if ('take' in step) {
-            const pointer = arena.allocate(step.take)
+            const pointer = arena.allocate(step.take, at % 2 === 0 ? freeAt : 0)
             assert.ok(pointer > 0 && pointer % 256 === 0)
             const run = { pointer, bytes: step.take, mark: (at % 255) + 1 }
             new Uint8Array(arena.buffer, pointer, step.take).fill(run.mark)
@@ -38,7 +39,7 @@ for (const [name, create] of memories) {
           } else if (held.length > 0) {
             const [run] = held.splice(step.giveBack % held.length, 1)
             check(run!)
-            arena.free(run!.pointer, run!.bytes)
+            freeAt = arena.free(run!.pointer, run!.bytes)
           }
         }
         for (const run of held) check(run)
@@ -78,4 +79,16 @@ test('Arena: ensured bytes can be taken in any pieces without growing', () => {
   const before = arena.buffer.byteLength
   for (let left = 8 << 10; left > 0; left -= 7) arena.allocate(Math.min(7, left) * 1_024)
   assert.equal(arena.buffer.byteLength, before)
+})
+
+test('Arena: what was given back is handed out again where it is preferred, if it is long enough', () => {
+  const arena = new Arena(createPlainMemory(4 << 20), 4 << 20)
+  const runs = Array.from({ length: 9 }, () => arena.allocate(1_000))
+  const freed = [1, 3, 5].map((at) => arena.free(runs[at]!, 1_000))
+  assert.deepEqual(freed, [runs[1], runs[3], runs[5]])
+  assert.equal(arena.allocate(500, runs[3]), runs[3])
+  assert.equal(arena.allocate(1_000, runs[5]), runs[5])
+  assert.notEqual(arena.allocate(1_025, runs[1]), runs[1])
+  assert.equal(arena.free(runs[0]!, 1_000), runs[0])
+  assert.equal(arena.allocate(2_000, runs[0]), runs[0])
 })

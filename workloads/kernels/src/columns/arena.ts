@@ -24,6 +24,8 @@ export class Arena {
   bytesMax: number
   /** Bytes handed out. */
   usedBytes = 0
+  /** Where the last block was staged: the next one should be there too, while that memory is in the processor's caches. */
+  stagedAt = 0
   /** Length of each free run in units, by its first unit, and by the unit after its last. */
   private readonly lengthByStart = new Map<number, number>()
   private readonly lengthByEnd = new Map<number, number>()
@@ -46,10 +48,11 @@ export class Arena {
     return this.memory.buffer
   }
 
-  /** Address of `bytes` bytes with any content. Errors: TN_MEMORY_FULL; then nothing was taken. */
-  allocate(bytes: number): number {
+  /** Address of `bytes` bytes with any content, at `preferred` where so many are free there. Errors: TN_MEMORY_FULL; then nothing was taken. */
+  allocate(bytes: number, preferred = 0): number {
     const units = unitsOf(bytes)
-    let start = this.find(units)
+    const fits = (this.lengthByStart.get(preferred / UNIT_BYTES) ?? 0) >= units
+    let start = fits ? preferred / UNIT_BYTES : this.find(units)
     if (start < 0) {
       this.grow(units)
       start = this.find(units)
@@ -61,8 +64,8 @@ export class Arena {
     return start * UNIT_BYTES
   }
 
-  /** Gives back what `allocate(bytes)` gave. */
-  free(pointer: number, bytes: number): void {
+  /** Gives back what `allocate(bytes)` gave; answers where what is free there begins by now. */
+  free(pointer: number, bytes: number): number {
     let [start, length] = [pointer / UNIT_BYTES, unitsOf(bytes)]
     this.usedBytes -= length * UNIT_BYTES
     const before = this.lengthByEnd.get(start)
@@ -77,6 +80,7 @@ export class Arena {
       length += after
     }
     this.link(start, length)
+    return start * UNIT_BYTES
   }
 
   /**

@@ -54,7 +54,7 @@ export class StagedRows {
       (sum, column, index) => sum + stagedBytes(column, dictionaries[index], rowCount),
       own + SLACK_BYTES,
     )
-    this.pointer = arena.allocate(this.bytes)
+    this.pointer = arena.allocate(this.bytes, arena.stagedAt)
     const writer = new Writer(arena, this.pointer)
     this.rows = writer.skip(words)
     this.mixed = writer.skip(words)
@@ -63,7 +63,7 @@ export class StagedRows {
   }
 
   free(): void {
-    this.arena.free(this.pointer, this.bytes)
+    this.arena.stagedAt = this.arena.free(this.pointer, this.bytes)
   }
 
   /** Names the rows that the next kernels are about. */
