@@ -1,35 +1,37 @@
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { IdWindow } from '@truenow/kernels/replica/id-window.ts'
+import type { PartPlace, PartsWriter } from './snapshot-parts.ts'
 
 /*
  * Remembered ids of a snapshot: the runs, which stand on the volume already, and the ids in memory, by sequence number.
- *   ids-<from>-<to>.bin   spans u32, then times f64 x spans, counts u32 x spans, words u32 x 4 x (to - from); written once
+ *   a part   spans u32, then times f64 x spans, counts u32 x spans, words u32 x 4 x (to - from); written once
  */
-export type IdsPart = Readonly<{ file: string; checksum: number; from: number; to: number }>
+export type IdsPart = PartPlace & Readonly<{ from: number; to: number }>
 export type IdsBody = Readonly<{
   from: number
   runs: ReadonlyArray<Readonly<{ file: string; checksum: number; bytes: number }>>
   parts: readonly IdsPart[]
 }>
 
-/** More files of ids than these are written anew as one. */
+/** More parts than these are written anew as one. */
 const PARTS_MAX = 64
 
-/** Writes the ids in memory that came since `last`, by `write`, which answers the checksum. Errors: those of the disk. */
+/** Adds the ids in memory that came since `last` to `parts`, and those again that do not stay where they lie. Errors: those of the disk. */
 export function writeIds(
   ids: IdWindow,
   last: IdsBody | undefined,
-  write: (file: string, bytes: Buffer) => number,
+  parts: Pick<PartsWriter, 'keep' | 'add'>,
 ): IdsBody {
   const { firstSequence, firstInMemory, nextSequence, runEntries } = ids
   const inMemory = (last?.parts ?? []).filter(({ to }) => to > firstInMemory)
-  const kept = inMemory.length < PARTS_MAX ? inMemory : []
+  const held = inMemory.length < PARTS_MAX ? inMemory : []
+  const moved = held.findIndex((part) => !parts.keep(part))
+  const kept = moved < 0 ? held : held.slice(0, moved) // What follows one that moves is written with it.
   const from = Math.max(kept.at(-1)?.to ?? firstInMemory, firstInMemory)
   const body = { from: firstSequence, runs: runEntries, parts: kept }
   if (from === nextSequence) return body
-  const file = `ids-${from}-${nextSequence}.bin`
-  const checksum = write(file, encode(ids.slice(from, nextSequence)))
-  return { ...body, parts: [...kept, { file, checksum, from, to: nextSequence }] }
+  const place = parts.add(`ids-${from}-${nextSequence}.bin`, encode(ids.slice(from, nextSequence)))
+  return { ...body, parts: [...kept, { ...place, from, to: nextSequence }] }
 }
 
 /**

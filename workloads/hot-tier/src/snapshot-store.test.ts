@@ -22,6 +22,7 @@ import {
   VERSIONS,
 } from '@truenow/kernels/replica/testing/random-log.ts'
 import fc from 'fast-check'
+import { PACKS_MAX } from './snapshot-parts.ts'
 import { SnapshotStore } from './snapshot-store.ts'
 import type { WriteFile } from './write-durably.ts'
 
@@ -37,8 +38,12 @@ const writeQuickly: WriteFile = (path, bytes) => {
   writeFileSync(`${path}.new`, bytes)
   renameSync(`${path}.new`, path)
 }
-/** Runs of a few ids, so that a log of some hundred rows has all that a snapshot can have. */
-const ids = { limits: { recentIdsMin: 2, recentIdsMax: 24, runsMax: 3 }, sync: () => {} }
+/** Runs of a few ids, and files of a few hundred bytes, so that a log of some hundred rows has all that a snapshot can have. */
+const ids = {
+  limits: { recentIdsMin: 2, recentIdsMax: 24, runsMax: 3 },
+  sync: () => {},
+  ownFileBytesMin: 500,
+}
 const storeIn = (directory: string, write = writeQuickly) =>
   new SnapshotStore(directory, identity, write, ids)
 /** An empty replica whose runs lie with the store's snapshots. */
@@ -146,7 +151,7 @@ class Crash extends Error {}
 
 for (const moment of ['before', 'half', 'after'] as const) {
   test(`SnapshotStore: a crash ${moment} any file of any snapshot leaves one to go on from`, () => {
-    const records = logOf(21, 30)
+    const records = logOf(21, 60)
     const hashes = hashesOf(records)
     const period = 6
     let crashes = 0
@@ -298,7 +303,9 @@ test('SnapshotStore: keeps two snapshots and no file that they do not name', () 
         type Files = Array<{ file: string }>
         const { ids, buckets } = JSON.parse(body) as { ids: { parts: Files; runs: Files }; buckets: Files }
         runs += ids.runs.length
-        return [file, ...[...ids.parts, ...ids.runs, ...buckets].map((part) => part.file)]
+        const parts = [...ids.parts, ...buckets].map((part) => part.file)
+        assert.ok(new Set(parts.filter((part) => part.startsWith('pack-'))).size <= PACKS_MAX)
+        return [file, ...parts, ...ids.runs.map((run) => run.file)]
       }),
   )
   assert.deepEqual(files.toSorted(), [...named].toSorted())

@@ -14,6 +14,13 @@ import {
 } from '@truenow/kernels/replica/slot-replica.ts'
 import { bucketBatch, ROW_NUMBER } from './bucket-batch.ts'
 import { type IdsBody, readIds, writeIds } from './snapshot-ids.ts'
+import {
+  createPartReader,
+  type FileEntry,
+  OWN_FILE_BYTES_MIN,
+  type PartPlace,
+  PartsWriter,
+} from './snapshot-parts.ts'
 import { createVolumeRunFiles, type Sync, type VolumeRunFiles } from './volume-run-files.ts'
 import { type WriteFile, writeDurably } from './write-durably.ts'
 
@@ -22,7 +29,9 @@ import { type WriteFile, writeDurably } from './write-durably.ts'
  *   manifest-<n>.json   {checksum, body}: body names every other file with its CRC-32, and the state at one cursor
  *   bucket-<start>-<end>-<offset>.bin   the rows of a time bucket as a column batch, in log order; written once per version
  *   run-<n>.bin, ids-<from>-<to>.bin   remembered ids, older and recent ones (snapshot-ids.ts)
- * Files first, the manifest last, each by write, fsync, rename. The two newest manifests are kept, with what they name.
+ *   pack-<offset>-<n>.bin   small ones of all these but runs, together (snapshot-parts.ts)
+ * Files first, the manifest last, each by write, fsync, rename. The two newest manifests are kept, with what they name; what they say
+ * is read from the volume when it is needed, for it is kilobytes a slot.
  */
 export type SnapshotIdentity = Readonly<{
   catalogId: string
@@ -31,10 +40,17 @@ export type SnapshotIdentity = Readonly<{
   uid: string
   slot: number
 }>
-/** How remembered ids become runs on the volume (tests let a few ids do, and the disk fail), and where rows live. */
-export type ReplicaStorage = Readonly<{ limits?: Partial<IdLimits>; sync?: Sync; memory?: ReplicaMemory }>
-type FileEntry = Readonly<{ file: string; checksum: number }>
-type BucketEntry = FileEntry &
+/**
+ * How remembered ids become runs on the volume (tests let a few ids do, and the disk fail), where rows live, and from what size on a part
+ * of a snapshot has a file to itself.
+ */
+export type ReplicaStorage = Readonly<{
+  limits?: Partial<IdLimits>
+  sync?: Sync
+  memory?: ReplicaMemory
+  ownFileBytesMin?: number
+}>
+type BucketEntry = PartPlace &
   Readonly<{
     startUs: number
     endUs: number
@@ -58,14 +74,17 @@ export type SnapshotBody = Readonly<{
   evicted: readonly EvictedBucket[]
   evictedBelowUs: number
   expiredBelowUs: number
+  /** Every file that a part of the snapshot lies in. */
+  files: readonly FileEntry[]
   ids: IdsBody
   buckets: readonly BucketEntry[]
   definition: TableDefinition
 }>
-type Manifest = Readonly<{ file: string; body: SnapshotBody }>
+/** What is remembered of a manifest: where it stands, and every file that it needs, itself among them. */
+type Manifest = Readonly<{ file: string; offset: number; files: readonly string[] }>
 /** A snapshot that stays on the volume, whatever is written meanwhile, until it is released. */
 export type PinnedSnapshot = Readonly<{ directory: string; body: SnapshotBody; release: () => void }>
-const FORMAT = 4
+const FORMAT = 5
 const MANIFESTS_KEPT = 2
 
 /** The snapshots of one slot on the volume. One process at a time: whoever holds the slot. */
@@ -76,11 +95,12 @@ export class SnapshotStore {
   /** Of the newest manifest on the volume, also of one that was refused: a number is never used again. */
   private number = 0
   private kept: Manifest[] = []
-  private readonly pinned = new Set<SnapshotBody>()
+  private readonly pinned = new Set<Manifest>()
   private readonly runFiles: VolumeRunFiles
   private readonly idLimits: Partial<IdLimits>
 
   private readonly memory: ReplicaMemory
+  private readonly ownFileBytesMin: number
 
   constructor(
     directory: string,
@@ -94,6 +114,7 @@ export class SnapshotStore {
     this.runFiles = createVolumeRunFiles(directory, storage.sync)
     this.idLimits = storage.limits ?? {}
     this.memory = storage.memory ?? {}
+    this.ownFileBytesMin = storage.ownFileBytesMin ?? OWN_FILE_BYTES_MIN
   }
 
   /** An empty replica whose older ids lie beside the snapshots. */
@@ -108,7 +129,7 @@ export class SnapshotStore {
 
   /** Offset of the newest snapshot; -1 = none. */
   get offset(): number {
-    return this.kept.at(-1)?.body.cursor.offset ?? -1
+    return this.kept.at(-1)?.offset ?? -1
   }
 
   /**
@@ -122,26 +143,45 @@ export class SnapshotStore {
       this.number += 1
       const file = manifestName(this.number)
       this.writeFile(join(this.directory, file), encodeManifest(body))
-      this.kept = [...this.kept, { file, body }].slice(-MANIFESTS_KEPT)
+      this.kept = [...this.kept, manifestOf(file, body)].slice(-MANIFESTS_KEPT)
     } finally {
       this.sweep()
     }
   }
 
-  /** Keeps the files of the newest snapshot, for who copies them; undefined when there is none. */
+  /** Keeps the files of the newest snapshot, for who copies them; undefined when there is none that can be read. */
   pin(): PinnedSnapshot | undefined {
-    const body = this.kept.at(-1)?.body
-    if (body === undefined) return undefined
-    const own = { ...body }
+    const newest = this.kept.at(-1)
+    const body = this.newestBody()
+    if (newest === undefined || body === undefined) return undefined
+    const own = { ...newest }
     this.pinned.add(own)
     return { directory: this.directory, body, release: () => void this.pinned.delete(own) }
   }
 
+  /** What the newest manifest says; undefined: there is none, or the volume has lost it, and the next one starts anew. */
+  private newestBody(): SnapshotBody | undefined {
+    const newest = this.kept.at(-1)
+    try {
+      return newest === undefined ? undefined : this.readManifest(newest.file)
+    } catch {
+      return undefined
+    }
+  }
+
   private writeParts(replica: SlotReplica): SnapshotBody {
-    const last = this.kept.at(-1)?.body
-    const buckets = [...replica.buckets.values()].map((bucket) =>
-      this.writeBucket(bucket, replica.definition, last),
-    )
+    const last = this.newestBody()
+    // The number alone may have been another shard's, whose copy this was.
+    const pack = `pack-${replica.cursor.offset}-${this.number + 1}.bin`
+    const write = (file: string, bytes: Uint8Array) => this.writeFile(join(this.directory, file), bytes)
+    const parts = new PartsWriter(last?.files ?? [], pack, write, this.ownFileBytesMin)
+    const before = new Map(last?.buckets.map((entry) => [bucketKey(entry.startUs, entry.endUs), entry]))
+    const buckets = replica.buckets.values().map((bucket) => {
+      const entry = before.get(bucketKey(bucket.startUs, bucket.endUs))
+      const isSame = entry?.changedAtOffset === bucket.changedAtOffset
+      return isSame && parts.keep(entry) ? entry : writeBucket(bucket, replica.definition, parts)
+    })
+    const ids = writeIds(replica.ids, last?.ids, parts)
     return {
       format: FORMAT,
       identity: this.identity,
@@ -156,11 +196,9 @@ export class SnapshotStore {
       evicted: [...replica.evicted.values()],
       evictedBelowUs: replica.evictedBelowUs,
       expiredBelowUs: replica.expiredBelowUs,
-      ids: writeIds(replica.ids, last?.ids, (file, bytes) => {
-        this.writeFile(join(this.directory, file), bytes)
-        return crc32(bytes)
-      }),
+      ids,
       buckets,
+      files: parts.finish(),
       definition: replica.definition,
     }
   }
@@ -199,7 +237,7 @@ export class SnapshotStore {
       try {
         const body = this.readManifest(file)
         restored ??= yield* this.loadWhole(body)
-        kept.unshift({ file, body })
+        kept.unshift(manifestOf(file, body))
       } catch (error) {
         refuse(join(this.directory, file), (error as Error).message)
       }
@@ -225,24 +263,6 @@ export class SnapshotStore {
     } catch {
       return [] // Not made yet.
     }
-  }
-
-  private writeBucket(
-    bucket: RowBucket,
-    definition: TableDefinition,
-    last: SnapshotBody | undefined,
-  ): BucketEntry {
-    const { startUs, endUs, changedAtOffset, digest, evictedRows } = bucket
-    const [digestA, digestB] = [digest.a, digest.b]
-    const before = last?.buckets.find(
-      (entry) =>
-        entry.startUs === startUs && entry.endUs === endUs && entry.changedAtOffset === changedAtOffset,
-    )
-    if (before !== undefined) return before
-    const bytes = encodeColumnBatch(bucketBatch(bucket, definition))
-    const file = `bucket-${startUs}-${endUs}-${changedAtOffset}.bin`
-    this.writeFile(join(this.directory, file), bytes)
-    return { file, checksum: crc32(bytes), startUs, endUs, changedAtOffset, digestA, digestB, evictedRows }
   }
 
   private readManifest(file: string): SnapshotBody {
@@ -276,54 +296,61 @@ export class SnapshotStore {
     for (const gone of body.evicted) replica.evicted.set(bucketKey(gone.startUs, gone.endUs), gone)
     replica.evictedBelowUs = body.evictedBelowUs
     replica.expiredBelowUs = body.expiredBelowUs
+    const read = createPartReader(this.directory, body.files)
     for (const entry of body.buckets) {
-      this.loadBucket(entry, replica)
+      loadBucket(entry, replica, read(entry))
       yield
     }
-    readIds(body.ids, replica.ids, (part) => this.readFile(part)) // Last: it opens files, and nothing fails after it.
-  }
-
-  private loadBucket(entry: BucketEntry, { definition, arena, texts, buckets }: SlotReplica): void {
-    const { columns } = decodeColumnBatch(this.readFile(entry), 0, true)
-    const bucket = new RowBucket(entry.startUs, entry.endUs, arena, texts)
-    buckets.add(bucket) // First: texts are kept for buckets that are held.
-    const numbers = columns.at(-1)?.column
-    if (columns.at(-1)?.name !== ROW_NUMBER || numbers?.type !== 'int64')
-      throw corrupt(`${entry.file} lacks row numbers`)
-    const held = columns.slice(0, -1)
-    const own = held
-      .slice(2)
-      .map(({ name, column }) => ({ name, type: column.type as 'string', nullable: true }))
-    const asBlock = { columns: held.map(({ column }) => column) }
-    const digest = { a: entry.digestA, b: entry.digestB }
-    bucket.restore(asBlock, { ...definition, columns: own }, numbers.values, digest)
-    bucket.changedAtOffset = entry.changedAtOffset
-    bucket.evictedRows = entry.evictedRows
-  }
-
-  private readFile({ file, checksum }: FileEntry): Buffer {
-    const bytes = readFileSync(join(this.directory, file))
-    if (crc32(bytes) !== checksum) throw corrupt(`${file} does not have the checksum that the manifest names`)
-    return bytes
+    readIds(body.ids, replica.ids, read) // Last: it opens files, and nothing fails after it.
   }
 
   /** Removes what no kept manifest names: half-written files, manifests that were refused, snapshots of long ago. */
   private sweep(): void {
-    const bodies = [...this.kept.map(({ body }) => body), ...this.pinned]
-    const named = new Set([
-      ...this.kept.map(({ file }) => file),
-      ...bodies.flatMap((body) => snapshotFiles(body).map(({ file }) => file)),
-    ]).union(this.runFiles.held())
+    const named = new Set([...this.kept, ...this.pinned].flatMap(({ files }) => files)).union(
+      this.runFiles.held(),
+    )
     for (const name of this.files()) {
       if (!named.has(name)) rmSync(join(this.directory, name), { force: true })
     }
   }
 }
 
-/** Every file that a snapshot needs beside its manifest. */
-export function snapshotFiles({ buckets, ids }: SnapshotBody): ReadonlyArray<FileEntry> {
-  return [...buckets, ...ids.parts, ...ids.runs]
+function writeBucket(bucket: RowBucket, definition: TableDefinition, parts: PartsWriter): BucketEntry {
+  const { startUs, endUs, changedAtOffset, digest, evictedRows } = bucket
+  const bytes = encodeColumnBatch(bucketBatch(bucket, definition))
+  const place = parts.add(`bucket-${startUs}-${endUs}-${changedAtOffset}.bin`, bytes)
+  return { ...place, startUs, endUs, changedAtOffset, digestA: digest.a, digestB: digest.b, evictedRows }
 }
+
+function loadBucket(entry: BucketEntry, replica: SlotReplica, bytes: Buffer): void {
+  const { definition, arena, texts, buckets } = replica
+  const { columns } = decodeColumnBatch(bytes, 0, true)
+  const bucket = new RowBucket(entry.startUs, entry.endUs, arena, texts)
+  buckets.add(bucket) // First: texts are kept for buckets that are held.
+  const numbers = columns.at(-1)?.column
+  if (columns.at(-1)?.name !== ROW_NUMBER || numbers?.type !== 'int64')
+    throw corrupt(`${entry.file} lacks row numbers`)
+  const held = columns.slice(0, -1)
+  const own = held
+    .slice(2)
+    .map(({ name, column }) => ({ name, type: column.type as 'string', nullable: true }))
+  const asBlock = { columns: held.map(({ column }) => column) }
+  const digest = { a: entry.digestA, b: entry.digestB }
+  bucket.restore(asBlock, { ...definition, columns: own }, numbers.values, digest)
+  bucket.changedAtOffset = entry.changedAtOffset
+  bucket.evictedRows = entry.evictedRows
+}
+
+/** Every file that a snapshot needs beside its manifest. */
+export function snapshotFiles({ files, ids }: SnapshotBody): ReadonlyArray<FileEntry> {
+  return [...files, ...ids.runs]
+}
+
+const manifestOf = (file: string, body: SnapshotBody): Manifest => ({
+  file,
+  offset: body.cursor.offset,
+  files: [file, ...snapshotFiles(body).map((one) => one.file)],
+})
 
 export const manifestName = (number: number): string => `manifest-${String(number).padStart(12, '0')}.json`
 

@@ -19,7 +19,7 @@ import { createVolumeRunFiles } from './volume-run-files.ts'
 import { writeDurably } from './write-durably.ts'
 
 /** Names that a snapshot's files may have: what comes from a peer never names a path. */
-const FILE_NAME = /^(bucket|ids|run)-[0-9-]+\.bin$/
+const FILE_NAME = /^(bucket|ids|pack|run)-[0-9-]+\.bin$/
 /** Blocks of a run that are checked in one go. */
 const BLOCKS_A_TURN = 64
 

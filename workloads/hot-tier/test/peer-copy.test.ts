@@ -237,8 +237,9 @@ test('peer copy: a file that is corrupt on the giver’s disk is refused, and th
       'of all',
     )
     // Those of the snapshot before may still be there.
-    const buckets = readdirSync(directory).filter((name) => name.startsWith('bucket-'))
-    for (const bucket of buckets) flipByte(join(directory, bucket))
+    const packs = readdirSync(directory).filter((name) => name.startsWith('pack-'))
+    assert.ok(packs.length > 0)
+    for (const pack of packs) flipByte(join(directory, pack))
     const taker = await startTaker(peers)
     await standsAt(taker, 9)
     assert.ok((await copies(taker, 'refused')) >= 3)

@@ -243,7 +243,7 @@ function assertStands({ expected }: Stage, { offset, hash, origin, gaps }: Stand
 /** Damages one file of the volume, each kind as often as the others: a bit is flipped, the end is lost, or all of it. */
 function damageOne({ below, seen }: Stage, directory: string): void {
   const paths = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((path) => /\.(bin|json)$/.test(path)) // biome-ignore format: one line
-  const kinds = Map.groupBy(paths, (path) => /(manifest|bucket|ids|run|identity)[^/]*$/.exec(path)?.[1] ?? 'other') // biome-ignore format: one line
+  const kinds = Map.groupBy(paths, (path) => /(manifest|bucket|ids|pack|run|identity)[^/]*$/.exec(path)?.[1] ?? 'other') // biome-ignore format: one line
   const kind = [...kinds.keys()].toSorted()[below(kinds.size)] as string
   const ofKind = (kinds.get(kind) ?? []).toSorted()
   const path = join(directory, ofKind[below(ofKind.length)] as string)
