@@ -25,6 +25,13 @@ export const commonConfig = (role: Role) => ({
     default: 20,
     description: 'Seconds from SIGTERM until the process ends by force; less than the pod’s grace period.',
   }),
+  TRUENOW_DRAIN_SECONDS: Type.Integer({
+    minimum: 0,
+    maximum: 120,
+    default: 5,
+    description:
+      'Seconds from SIGTERM in which it goes on answering, unready, until all have heard; a part of the grace. The operator does not wait.',
+  }),
   TRUENOW_KUBERNETES_NAMESPACE: Type.String({
     default: 'default',
     description: 'Kubernetes namespace of the cluster: part of topic, schema and key names.',

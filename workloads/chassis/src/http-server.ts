@@ -32,6 +32,8 @@ export type HttpServer = Readonly<{
   app: HttpApp
   /** Listens and answers the port; 0 = any free one. */
   listen: (host: string, port: number) => Promise<number>
+  /** Goes on answering, and ends each connection with its next answer: whoever comes again finds another process. */
+  leave: () => void
   /** Stops listening, answers what is in flight, then closes; after 10 s it cuts what is left. */
   close: () => Promise<void>
 }>
@@ -85,7 +87,7 @@ export function createHttpServer(
       .send(errorBody({ code: 'TN_REQUEST_INVALID', message }))
   })
   const plain = app as unknown as FastifyInstance
-  const stopServing = serveUntilClosed(plain)
+  const { leave, stopServing } = serveUntilClosed(plain)
   boundRequestLifetime(plain, HANDLER_MS_MAX)
   limitJsonDepth(plain)
   measure(plain, role, context)
@@ -99,6 +101,7 @@ export function createHttpServer(
       const address = app.server.address()
       return typeof address === 'object' && address !== null ? address.port : port
     },
+    leave,
     close: async () => {
       stopServing()
       const force = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS)
@@ -115,10 +118,18 @@ const OPERATIONAL_ROUTES: ReadonlySet<string | undefined> = new Set([
   '/tls',
 ])
 
-/** From then on requests that come over open connections get TN_SHUTTING_DOWN; probes and scrapes are answered. */
-function serveUntilClosed(app: FastifyInstance): () => void {
+type Leaving = Readonly<{
+  /** From then on every answer ends its connection. */
+  leave: () => void
+  /** From then on requests that come over open connections get TN_SHUTTING_DOWN; probes and scrapes are answered. */
+  stopServing: () => void
+}>
+
+function serveUntilClosed(app: FastifyInstance): Leaving {
+  let leaving = false
   let closing = false
   app.addHook('onRequest', async (request, reply) => {
+    if (leaving) reply.header('connection', 'close')
     if (!closing || OPERATIONAL_ROUTES.has(request.routeOptions.url)) return
     reply.header('connection', 'close')
     throw new TrueNowError('TN_SHUTTING_DOWN', 'This process is shutting down; ask another.')
@@ -127,8 +138,13 @@ function serveUntilClosed(app: FastifyInstance): () => void {
   app.addHook('onResponse', async () => {
     if (closing) setImmediate(() => app.server.closeIdleConnections())
   })
-  return () => {
-    closing = true
+  return {
+    leave: () => {
+      leaving = true
+    },
+    stopServing: () => {
+      closing = true
+    },
   }
 }
 

@@ -14,6 +14,8 @@ export type RoleContext = Readonly<{
   version: string
   /** Of the role itself, for the calls it makes and takes. Absent: all is plain text. */
   tls?: TlsCredentials
+  /** ms that it goes on answering once it was asked to end (leave-politely.ts). @default 0 */
+  drainMs?: number
 }>
 
 /** A started role. `close` drains and ends it; calling it twice is harmless. Addresses are `host:port`. */

@@ -3,6 +3,7 @@ import { createGrpcServer } from '@truenow/chassis/grpc-server.ts'
 import { createHealth, type Health } from '@truenow/chassis/health.ts'
 import { createHttpServer } from '@truenow/chassis/http-server.ts'
 import type { KafkaPort } from '@truenow/chassis/kafka-port.ts'
+import { leavePolitely } from '@truenow/chassis/leave-politely.ts'
 import type { PostgresPort } from '@truenow/chassis/postgres-port.ts'
 import type { RoleContext, RunningRole } from '@truenow/chassis/running-role.ts'
 import { createShutdown } from '@truenow/chassis/shutdown.ts'
@@ -67,7 +68,7 @@ export async function startControlPlane(
   shutdown.onClose('http', http.close)
   const grpcPort = await grpc.listen(config.TRUENOW_HOST, config.TRUENOW_GRPC_PORT)
   shutdown.onClose('grpc', grpc.close)
-  shutdown.onClose('readiness', async () => health.setReady(false, 'shutting down'))
+  shutdown.onClose('readiness', () => leavePolitely(context, { health, http }))
   const addressOf = (port: number) => `${config.TRUENOW_HOST}:${port}`
   return { httpAddress: addressOf(httpPort), grpcAddress: addressOf(grpcPort), close: shutdown.close }
 }

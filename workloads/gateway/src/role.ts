@@ -3,6 +3,7 @@ import { createGrpcServer } from '@truenow/chassis/grpc-server.ts'
 import { createHealth } from '@truenow/chassis/health.ts'
 import { createHttpServer } from '@truenow/chassis/http-server.ts'
 import type { KafkaPort } from '@truenow/chassis/kafka-port.ts'
+import { leavePolitely } from '@truenow/chassis/leave-politely.ts'
 import type { RoleContext, RunningRole } from '@truenow/chassis/running-role.ts'
 import { createShutdown } from '@truenow/chassis/shutdown.ts'
 import { Ingest } from '@truenow/contracts/gen/truenow/v1/ingest_pb.ts'
@@ -68,7 +69,7 @@ export async function startGateway(
   shutdown.onClose('readiness', async () => {
     clearInterval(timer)
     stopListening()
-    health.setReady(false, 'shutting down')
+    await leavePolitely(context, { health, http })
   })
   return {
     httpAddress: `${config.TRUENOW_HOST}:${httpPort}`,

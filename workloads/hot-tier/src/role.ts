@@ -5,6 +5,7 @@ import type { Client } from '@truenow/chassis/grpc-client.ts'
 import { createGrpcServer, type GrpcServer } from '@truenow/chassis/grpc-server.ts'
 import { createHealth } from '@truenow/chassis/health.ts'
 import { createHttpServer } from '@truenow/chassis/http-server.ts'
+import { leavePolitely } from '@truenow/chassis/leave-politely.ts'
 import type { RoleContext, RunningRole } from '@truenow/chassis/running-role.ts'
 import { createShutdown } from '@truenow/chassis/shutdown.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
@@ -78,7 +79,8 @@ export async function startHotTier(
 
   const giving = givingOf(router, config, clock, own)
   const grpc = createGrpcServer({ role: 'hot-tier', log, registry, health, tls: context.tls })
-  serveShard(grpc, { router, giving, ordinal, dataDirectory, residentBytesMax })
+  const leaving = new AbortController()
+  serveShard(grpc, { router, giving, ordinal, dataDirectory, residentBytesMax, leaving: leaving.signal })
   const grpcPort = await grpc.listen(config.TRUENOW_HOST, config.TRUENOW_GRPC_PORT)
   shutdown.onClose('grpc', grpc.close)
 
@@ -111,7 +113,8 @@ export async function startHotTier(
   debugSlots(http.app, router)
   const httpPort = await http.listen(config.TRUENOW_HOST, config.TRUENOW_HTTP_PORT)
   shutdown.onClose('http', http.close)
-  shutdown.onClose('readiness', async () => health.setReady(false, 'shutting down'))
+  shutdown.onClose('readiness', () => leavePolitely(context, { health, http }))
+  shutdown.onClose('leaving', async () => leaving.abort())
   // Ready means that it can be asked: whether a replica has caught up is the catalog's business, not the Service's.
   health.setReady(true)
   return {
@@ -129,13 +132,14 @@ function serveShard(
     dataDirectory: string
     residentBytesMax: number
     giving: GiveParts
+    leaving: AbortSignal
   }>,
 ): void {
-  const { router, giving, ordinal, dataDirectory, residentBytesMax } = parts
+  const { router, giving, ordinal, dataDirectory, residentBytesMax, leaving } = parts
   grpc.add(ShardService, {
     executePartial: async (request, { signal }) => {
       const { slots, ...rest } = await router.execute(request, signal)
-      return { slots: [...slots], ...rest }
+      return { slots: [...slots], ...rest, leaving: leaving.aborted }
     },
     getSlots: async () => {
       const { slots, residentBytes } = await router.states()

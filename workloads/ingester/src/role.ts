@@ -4,6 +4,7 @@ import { createGrpcServer } from '@truenow/chassis/grpc-server.ts'
 import { createHealth } from '@truenow/chassis/health.ts'
 import { createHttpServer } from '@truenow/chassis/http-server.ts'
 import type { KafkaPort } from '@truenow/chassis/kafka-port.ts'
+import { leavePolitely } from '@truenow/chassis/leave-politely.ts'
 import type { RoleContext, RunningRole } from '@truenow/chassis/running-role.ts'
 import { createShutdown } from '@truenow/chassis/shutdown.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
@@ -66,7 +67,7 @@ export async function startIngester(
   const http = createHttpServer({ role: 'ingester', context, health })
   const httpPort = await http.listen(config.TRUENOW_HOST, config.TRUENOW_HTTP_PORT)
   shutdown.onClose('http', http.close)
-  shutdown.onClose('readiness', async () => health.setReady(false, 'shutting down'))
+  shutdown.onClose('readiness', () => leavePolitely(context, { health, http }))
   return {
     httpAddress: `${config.TRUENOW_HOST}:${httpPort}`,
     grpcAddress: `${config.TRUENOW_HOST}:${grpcPort}`,

@@ -193,7 +193,7 @@ async function attempt(
     return fail(error instanceof Error ? error.message : String(error))
   }
   const judged = judgeResponse(shard, request.slots, response, failed, ports)
-  end(judged.lie === undefined ? 'answered' : 'failed')
+  end(judged.lie !== undefined ? 'failed' : response.leaving ? 'leaving' : 'answered')
   if (judged.lie !== undefined) {
     ports.note('refused')
     return fail(judged.lie)

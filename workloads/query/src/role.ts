@@ -3,6 +3,7 @@ import type { CatalogClient } from '@truenow/chassis/catalog-client.ts'
 import { createGrpcServer } from '@truenow/chassis/grpc-server.ts'
 import { createHealth, type Health } from '@truenow/chassis/health.ts'
 import { createHttpServer } from '@truenow/chassis/http-server.ts'
+import { leavePolitely } from '@truenow/chassis/leave-politely.ts'
 import type { RoleContext, RunningRole } from '@truenow/chassis/running-role.ts'
 import { createShutdown } from '@truenow/chassis/shutdown.ts'
 import { ERROR_CODES, TrueNowError } from '@truenow/contracts/errors.ts'
@@ -74,7 +75,7 @@ export async function startQuery(
   tablesRoute(http.app, { catalog: ports.catalog })
   const httpPort = await http.listen(config.TRUENOW_HOST, config.TRUENOW_HTTP_PORT)
   shutdown.onClose('http', http.close)
-  shutdown.onClose('readiness', async () => health.setReady(false, 'shutting down'))
+  shutdown.onClose('readiness', () => leavePolitely(context, { health, http }))
   log.info({ httpPort, grpcPort }, 'query started')
   return {
     httpAddress: `${config.TRUENOW_HOST}:${httpPort}`,

@@ -82,6 +82,18 @@ test('askSlots: a failed shard is replaced at once, and not asked again for a wh
   assert.equal(shard(0).requests.length, before)
 })
 
+test('askSlots: the answer of a leaving shard is taken, and it is asked no more while another can answer', async () => {
+  const { ask, shard } = scene()
+  shard(0).lie = (response) => ({ ...response, leaving: true })
+  whole(await ask())
+  const before = shard(0).requests.length
+  for (let statement = 0; statement < 10; statement++) whole(await ask())
+  assert.equal(shard(0).requests.length, before)
+  shard(1).fault = () => Promise.reject(new TrueNowError('TN_PEER_UNAVAILABLE', 'reset'))
+  whole(await ask())
+  assert.ok(shard(0).requests.length > before, 'in need it is asked')
+})
+
 test('askSlots: a paused shard is hedged; what it was asked is cancelled', async () => {
   const { ask, shard, noted } = scene()
   shard(0).fault = never

@@ -18,6 +18,7 @@ export type MakeContext = (
     TRUENOW_LOG_LEVEL: RoleLogLevel
     TRUENOW_POD_NAME: string
     TRUENOW_TLS_DIRECTORY: string
+    TRUENOW_DRAIN_SECONDS: number
   }>,
 ) => RoleContext
 export type RoleLogLevel = 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'

@@ -21,7 +21,8 @@ export async function runRole(role: Role, environment: Environment, version: str
       const pod = config.TRUENOW_POD_NAME === '' ? hostname() : config.TRUENOW_POD_NAME
       const log = createLog({ role, pod, level: config.TRUENOW_LOG_LEVEL })
       logWarnings(process, log)
-      context = { log, clock: systemClock, registry: new Registry(), pod, version }
+      const drainMs = config.TRUENOW_DRAIN_SECONDS * 1_000
+      context = { log, clock: systemClock, registry: new Registry(), pod, version, drainMs }
       if (config.TRUENOW_TLS_DIRECTORY === '') return context
       tls = followTlsDirectory(config.TRUENOW_TLS_DIRECTORY, (err) =>
         log.warn({ err }, 'the new certificates are not taken; going on with the last ones'),

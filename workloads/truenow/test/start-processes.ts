@@ -76,6 +76,7 @@ export async function startProcesses(
       TRUENOW_SHARD_ADDRESS: `127.0.0.1:${grpc}`,
       TRUENOW_POD_NAME: name,
       TRUENOW_CATALOG_FILE: join(directory, name, 'catalog'),
+      TRUENOW_DRAIN_SECONDS: '0', // Nobody here has to hear of an end by a detour.
       TRUENOW_KAFKA_BROKERS: kafka.brokers.join(','),
       ...own,
       ...(typeof settings === 'function' ? settings(role) : settings),

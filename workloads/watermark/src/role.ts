@@ -3,6 +3,7 @@ import type { CatalogView } from '@truenow/chassis/catalog-view.ts'
 import { createGrpcServer } from '@truenow/chassis/grpc-server.ts'
 import { createHealth } from '@truenow/chassis/health.ts'
 import { createHttpServer } from '@truenow/chassis/http-server.ts'
+import { leavePolitely } from '@truenow/chassis/leave-politely.ts'
 import type { RoleContext, RunningRole } from '@truenow/chassis/running-role.ts'
 import { createShutdown } from '@truenow/chassis/shutdown.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
@@ -64,7 +65,7 @@ export async function startWatermark(
   freshnessRoutes(http.app, { judgeNow })
   const httpPort = await http.listen(config.TRUENOW_HOST, config.TRUENOW_HTTP_PORT)
   shutdown.onClose('http', http.close)
-  shutdown.onClose('readiness', async () => health.setReady(false, 'shutting down'))
+  shutdown.onClose('readiness', () => leavePolitely(context, { health, http }))
   log.info({ httpPort, grpcPort }, 'watermark started')
   return {
     httpAddress: `${config.TRUENOW_HOST}:${httpPort}`,
