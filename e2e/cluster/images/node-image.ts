@@ -9,7 +9,7 @@ import { type Lockfile, productionPackages } from './production-packages.ts'
 
 /** What of the checkout runs in production. */
 const shippedFolders = ['workloads', 'operator', 'crds']
-const leftOut = /(^|\/)(test|testing|node_modules|assembly)$|\.(test|bench)\.ts$|\.md$/
+const leftOut = /(^|\/)(test|testing|golden|node_modules|assembly)$|\.(test|bench)\.ts$|\.md$/
 /** Node's warnings go into the log, as JSON like every other line (chassis/src/log-warnings.ts), and not to stderr. */
 const NODE_FLAGS = ['--no-warnings', '--disable-proto=throw']
 /** As in the Dockerfile, which says why. */
