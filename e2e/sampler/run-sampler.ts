@@ -29,6 +29,8 @@ export type SamplerOptions = Readonly<{
   calmMs?: Readonly<{ before: number; after: number }>
   /** `half`: every second question may be answered from Redis. @default off */
   cache?: 'off' | 'half'
+  /** Kubernetes namespace of the cluster `demo` that is asked. @default the quickstart's */
+  namespace?: string
 }>
 const SAMPLES_PER_SECOND_MIN = 10
 const EVENTS_PER_SECOND_MIN = 2_000
@@ -42,15 +44,19 @@ export async function runSampler(
   cluster: Cluster,
   scenario: string,
   disturb: () => Promise<void>,
-  { calmMs = { before: 4_000, after: 6_000 }, cache = 'off' }: SamplerOptions = {},
+  {
+    calmMs = { before: 4_000, after: 6_000 },
+    cache = 'off',
+    namespace = QUICKSTART.namespace,
+  }: SamplerOptions = {},
 ): Promise<SamplerResult> {
-  const { namespace, cluster: name } = QUICKSTART
+  const { namespace: outside, cluster: name } = QUICKSTART
   const child = spawnInsideCluster(cluster, [
     'e2e/sampler/main.ts',
     ...['--scenario', scenario, '--namespace', 'production', '--table', 'events'],
     ...['--gateway', `http://${name}-gateway.${namespace}.svc:8088`],
     ...['--query', `http://${name}-query.${namespace}.svc:8081`],
-    ...['--brokers', `kafka.${namespace}.svc:9092`],
+    ...['--brokers', `kafka.${outside}.svc:9092`],
     ...['--topic', `truenow.${namespace}.${name}.production.events`],
     ...['--cache', cache, '--seed', String(1 + Math.floor(Math.random() * 1_000_000))],
   ])

@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { QUICKSTART } from './install-truenow.ts'
+import { kubectl, type Target } from './target.ts'
+
+type Condition = Readonly<{
+  type: string
+  status: string
+  reason: string
+  message: string
+  observedGeneration: number
+}>
+type Seen = Readonly<{
+  metadata: Readonly<{ generation: number }>
+  status?: Readonly<{
+    phase?: string
+    conditions?: readonly Condition[]
+    inProgressOperations?: Readonly<{ upgrade?: Readonly<Record<string, string>> }>
+  }>
+}>
+
+/**
+ * Waits until the cluster `demo` of a namespace is Ready for its newest spec and `more` holds. Answers what its status said of
+ * the upgrade meanwhile, in order and each once. Errors: after `timeoutMs`, with where it stands.
+ */
+export async function waitForCluster(
+  target: Target,
+  namespace: string,
+  timeoutMs: number,
+  more: () => Promise<string | undefined> = async () => undefined,
+): Promise<string[]> {
+  const giveUpAt = performance.now() + timeoutMs
+  const said: string[] = []
+  for (;;) {
+    const args = ['-n', namespace, 'get', `truenowcluster/${QUICKSTART.cluster}`, '-o', 'json']
+    const { metadata, status } = JSON.parse(await kubectl(target, args)) as Seen
+    const { role, pod, predicate } = status?.inProgressOperations?.upgrade ?? {}
+    const told = [role, pod, predicate].filter((one) => one !== undefined).join(' ')
+    if (told !== '' && said.at(-1) !== told) said.push(told)
+    const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+    const is = ready?.status === 'True' && ready.observedGeneration === metadata.generation
+    const why = is ? await more() : `${ready?.reason}: ${ready?.message}`
+    if (why === undefined) return said
+    if (performance.now() > giveUpAt)
+      throw new Error(`cluster ${namespace}: not within ${timeoutMs} ms: ${why}; ${JSON.stringify(status)}`)
+    await sleep(500)
+  }
+}
