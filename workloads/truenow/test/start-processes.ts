@@ -15,7 +15,7 @@ import { declareDemo } from '../src/declare-demo.ts'
 import { freePort } from '../src/free-port.ts'
 import type { World } from './data-plane.cases.ts'
 
-const main = join(import.meta.dirname, '..', 'src', 'main.ts')
+const root = join(import.meta.dirname, '../../..')
 const READY_MS_MAX = 60_000
 const SHARDS = [0, 1]
 
@@ -43,10 +43,12 @@ type Settings = Readonly<Record<string, string>>
 
 /**
  * Every role as its own process, as in a pod: real Kafka, PostgreSQL and Redis, real signals. `settings` are added to the
- * environment of every role, or of the one that they are asked for. A stopped shard is killed.
+ * environment of every role, or of the one that they are asked for. A stopped shard is killed. `treeOf` names the checkout whose
+ * code a process runs, each time it is started.
  */
 export async function startProcesses(
   settings: Settings | ((role: Role) => Settings) = {},
+  treeOf: (name: string) => string = () => root,
 ): Promise<Processes> {
   const [kafka, postgres, redis] = await Promise.all([startKafka(), startPostgres(), startRedis()])
   const directory = await mkdtemp(join(tmpdir(), 'truenow-test-'))
@@ -81,7 +83,7 @@ export async function startProcesses(
       ...own,
       ...(typeof settings === 'function' ? settings(role) : settings),
     }
-    const child = spawn(process.execPath, [main, role], {
+    const child = spawn(process.execPath, [join(treeOf(name), 'workloads/truenow/src/main.ts'), role], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
