@@ -26,7 +26,7 @@ export type RestartState = Readonly<{
   shards: number
   /** By shard, ascending; those beyond `shards` are on their way out and left out. */
   pods: readonly ShardPod[]
-  /** As the control plane told it in this pass. Undefined: unknown, never empty. */
+  /** As the control plane told it in this pass. Undefined: unknown, never empty, or nothing is outdated. */
   placed: Placed | undefined
 }>
 
@@ -49,6 +49,7 @@ export function restartState(
 ): RestartState {
   const { name, namespace } = set.metadata
   const shards = set.spec.replicas ?? 1
+  const newest = set.status?.updateRevision
   const found = pods.flatMap((pod): ShardPod[] => {
     const { metadata, spec, status } = pod
     const shard = ordinalOf(name, metadata.name)
@@ -61,7 +62,7 @@ export function restartState(
         resourceVersion: metadata.resourceVersion,
         shard,
         revision,
-        outdated: revision !== set.status?.updateRevision,
+        outdated: newest !== undefined && revision !== newest,
         ready: isReady(pod),
         terminating: metadata.deletionTimestamp !== undefined || known.deleted.has(metadata.uid),
         broken: !isReady(pod) && (status?.phase === 'Pending' || isLooping(pod)),
@@ -70,7 +71,9 @@ export function restartState(
       },
     ]
   })
-  const placed = placement === undefined ? undefined : placedSlots(placement)
+  // Thousands of slots are not looked at where nothing is to restart.
+  const needed = found.some(({ outdated }) => outdated)
+  const placed = placement === undefined || !needed ? undefined : placedSlots(placement)
   return { shards, pods: found.toSorted((left, right) => left.shard - right.shard), placed }
 }
 

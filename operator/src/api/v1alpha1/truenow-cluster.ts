@@ -192,7 +192,7 @@ export const TrueNowClusterSpec = Type.Object(
       Type.String({
         enum: ['OnSpecChange', 'Always'],
         description:
-          'When pods take over what a new operator would make otherwise. OnSpecChange: with the next change of the spec that concerns them. Always: at once, role after role. Default: OnSpecChange.',
+          'When pods take over what a new operator would make otherwise. OnSpecChange: with the next change of the spec that concerns them. Always: at once. Default: OnSpecChange.',
       }),
     ),
     deletionPolicy: Type.String({
