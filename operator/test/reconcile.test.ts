@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { KubernetesError } from '../src/kubernetes/kubernetes-port.ts'
 import { reconcileCluster } from '../src/reconcile-cluster.ts'
 import { reconcileTable } from '../src/reconcile-table.ts'
 import { clusterSpec, createScene, DEMO, NAMESPACE, type Operator, type Scene, tableSpec } from './scene.ts'
@@ -501,6 +502,34 @@ test('reconcile: a control plane that is away makes conditions Unknown or False,
   assert.equal(cluster()?.status?.phase, 'Degraded')
   assert.equal(cluster()?.status?.freshness, 'Unknown')
   assert.deepEqual(children(), before)
+})
+
+test('reconcile: a port whose number was edited is put back, though server-side apply keeps both and is refused', async () => {
+  const { operator, kubernetes, events, advance } = await ready()
+  const key = { ...DEMO, name: 'demo-gateway' }
+  const portsOf = () =>
+    (kubernetes.find('Service', key)?.spec as { ports: { name: string; port: number }[] } | undefined)
+      ?.ports ?? []
+  const before = portsOf()
+  kubernetes.edit('Service', key, (draft) => {
+    const [first, ...rest] = before
+    Object.assign(draft.spec as object, { ports: [{ ...first, port: 9_999 }, ...rest] })
+  })
+  // As the API server does: known by their numbers, both ports come to stand there, and bear one name.
+  let refused = 0
+  kubernetes.hooks.around = ({ verb, kind, name }, work) => {
+    if (verb === 'apply' && kind === 'Service' && name === key.name && portsOf()[0]?.port === 9_999) {
+      refused += 1
+      throw new KubernetesError('spec.ports[2].name: Duplicate value', { status: 422, reason: 'Invalid' })
+    }
+    return work()
+  }
+  advance(10_000)
+  await operator.settle()
+  assert.deepEqual(portsOf(), before)
+  assert.equal(refused, 1)
+  assert.equal(events().filter(({ reason }) => reason === 'ChildPutBack').length, 1)
+  assert.deepEqual(operator.errors, [])
 })
 
 const putLate = (operator: Operator, plane: Scene['plane'], uid: string) =>

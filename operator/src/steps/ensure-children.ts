@@ -123,10 +123,33 @@ async function applyChild(
   wanted: KubernetesObject,
   force: boolean,
 ): Promise<Stored | undefined> {
+  const apply = () => kubernetes.apply<Stored>(childResource(wanted.kind), wanted, { force })
   try {
-    return await kubernetes.apply(childResource(wanted.kind), wanted, { force })
+    return await apply()
   } catch (error) {
-    if (!force && error instanceof KubernetesError && error.reason === 'Conflict') return undefined
+    if (!(error instanceof KubernetesError)) throw error
+    if (!force && error.reason === 'Conflict') return undefined
+    if (!force || error.reason !== 'Invalid' || !(await replaceLists(kubernetes, wanted))) throw error
+    return apply()
+  }
+}
+
+/**
+ * Server-side apply knows the items of some lists by a key of theirs, such as a port by its number: one whose key somebody
+ * edited is theirs from then on, comes to stand beside ours, and the API server may refuse the two together (Invalid: two
+ * ports of one name). A merge patch knows no keys and puts our lists in place of what is there. False: it is refused as well.
+ */
+async function replaceLists(
+  kubernetes: OperatorContext['kubernetes'],
+  { kind, metadata, spec }: KubernetesObject,
+): Promise<boolean> {
+  // Volume claims can never change, and the API server tells its own defaults in them for a change.
+  const { volumeClaimTemplates: _, ...lists } = (spec ?? {}) as Readonly<Record<string, unknown>>
+  try {
+    await kubernetes.mergePatch(childResource(kind), metadata, { spec: lists })
+    return true
+  } catch (error) {
+    if (error instanceof KubernetesError && error.reason === 'Invalid') return false
     throw error
   }
 }

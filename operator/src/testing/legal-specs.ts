@@ -14,10 +14,13 @@ const dns = fc.stringMatching(/^[a-z][a-z0-9]{0,12}$/)
 const secretKey = fc.record({ name: dns, key: fc.constantFrom('url', 'password') })
 const cpu = fc.integer({ min: 1, max: 4_000 }).map((milli) => `${milli}m`)
 const memory = fc.integer({ min: 64, max: 4_096 }).map((mebibytes) => `${mebibytes}Mi`)
-/** Requests below limits, as the API server wants it. */
+/**
+ * Requests below limits, as the API server wants it; never empty: of an empty map that server-side apply takes away again
+ * the API server makes a null, which it then refuses.
+ */
 const resources = fc.record(
   { requests: fc.record({ cpu, memory: fc.constant('32Mi') }), limits: fc.record({ memory }) },
-  { requiredKeys: [] },
+  { requiredKeys: ['requests'] },
 )
 const role = fc.record({ replicas: fc.integer({ min: 1, max: 3 }), resources: optional(resources) })
 /** Of one size, because how many pods an autoscaler has chosen is not the spec's to bring back. */
@@ -48,6 +51,7 @@ const podTemplate = fc.record(
   {
     nodeSelector: fc.dictionary(dns, dns, { minKeys: 1, maxKeys: 3 }),
     tolerations: fc.array(toleration, { minLength: 1, maxLength: 2 }),
+    priorityClassName: fc.constantFrom('system-cluster-critical'),
     affinity: dns.map((zone) => ({
       nodeAffinity: {
         preferredDuringSchedulingIgnoredDuringExecution: [
@@ -59,7 +63,7 @@ const podTemplate = fc.record(
       },
     })),
   },
-  { requiredKeys: [] },
+  { requiredKeys: ['nodeSelector'] },
 )
 const broker = fc
   .tuple(dns, fc.integer({ min: 19_000, max: 19_009 }))
