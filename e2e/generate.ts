@@ -10,7 +10,9 @@ const GENERATORS: ReadonlyArray<readonly [what: string, cwd: string, argv: reado
   ['kernels', 'workloads/kernels', ['asc', '--config', 'asconfig.json']],
   ['CRDs', '.', ['node', 'operator/src/api/generate-crds.ts']],
   ['chart: CRDs and RBAC', '.', ['node', 'charts/generate-chart.ts']],
+  ['constructs', '.', ['node', 'cdk8s/src/generate-kinds.ts']],
   ['quickstart manifests', '.', ['node', 'cdk8s/src/main.ts']],
+  ['example as code', '.', ['node', 'examples/cdk8s.ts']],
   ['reference docs', '.', ['node', 'workloads/truenow/src/generate-docs.ts']],
 ]
 const GENERATED = [
@@ -18,7 +20,9 @@ const GENERATED = [
   'workloads/kernels/src/gen',
   'crds',
   'charts/truenow',
+  'cdk8s/src/gen',
   'cdk8s/dist',
+  'examples/cdk8s.yaml',
   'docs/configuration.md',
   'docs/metrics.md',
 ]

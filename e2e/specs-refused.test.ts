@@ -250,7 +250,9 @@ test('the scale subresource says how many shards are wanted and there, and scali
 
 test('every manifest in the tree and in the documentation is one that the API server takes', async () => {
   const manifests = [
-    ...globSync('{cdk8s/dist,crds}/*.yaml', { cwd: root }).map((file) => [file, read(file)] as const),
+    ...globSync('{cdk8s/dist,crds,examples}/*.yaml', { cwd: root }).map(
+      (file) => [file, read(file)] as const,
+    ),
     ...trackedPages().flatMap((page) =>
       yamlBlocks(read(page)).map((text, index) => [`${page}, block ${index + 1}`, text] as const),
     ),

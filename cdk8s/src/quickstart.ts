@@ -1,6 +1,7 @@
-import { ApiObject, Chart, JsonPatch } from 'cdk8s'
+import { Chart } from 'cdk8s'
 import { KubeNamespace } from 'cdk8s-plus-27/lib/imports/k8s.js'
 import type { Construct } from 'constructs'
+import { AnalyticsCluster } from './analytics-cluster.ts'
 import { DevelopmentKafka } from './development-kafka.ts'
 import { DevelopmentPostgres } from './development-postgres.ts'
 import { DevelopmentRedis } from './development-redis.ts'
@@ -31,59 +32,35 @@ export class Quickstart extends Chart {
     const postgres = { namespace, image: props.postgresImage, password, urlSecret: `${cluster}-postgres` }
     new DevelopmentPostgres(this, 'postgres', postgres)
     new DevelopmentRedis(this, 'redis', { namespace, image: props.redisImage, urlSecret: `${cluster}-redis` })
-    this.custom('TrueNowCluster', cluster, namespace, {
-      kafka: {
-        brokers: [`kafka.${namespace}.svc:9092`],
-        topics: { replicationFactor: 1, minInsyncReplicas: 1 },
+    const analytics = new AnalyticsCluster(this, cluster, {
+      namespace,
+      brokers: [`kafka.${namespace}.svc:9092`],
+      postgresSecret: `${cluster}-postgres`,
+      redisSecret: `${cluster}-redis`,
+      spec: {
+        // One broker, so that is all the replicas a topic can have.
+        kafka: { topics: { replicationFactor: 1, minInsyncReplicas: 1 } },
+        query: { replicas: 2, cacheTtlSeconds: 60 },
       },
-      postgres: { urlSecretRef: { name: `${cluster}-postgres`, key: 'url' } },
-      redis: { urlSecretRef: { name: `${cluster}-redis`, key: 'url' } },
-      hotTier: { shards: 2, replicationFactor: 2, memoryPerShard: '1Gi', storage: { size: '2Gi' } },
-      gateway: { replicas: 2 },
-      ingester: { replicas: 2 },
-      query: { replicas: 2, cacheTtlSeconds: 60 },
     })
-    this.custom('Table', 'events', namespace, {
-      ...eventsTable(cluster),
-      namespace: 'production',
-    })
-    this.custom('Table', 'staging-events', namespace, {
-      ...eventsTable(cluster),
-      namespace: 'staging',
-      name: 'events',
-    })
-  }
-
-  private custom(
-    kind: string,
-    name: string,
-    namespace: string,
-    spec: Readonly<Record<string, unknown>>,
-  ): void {
-    const id = `${kind.toLowerCase()}-${name}`
-    const object = new ApiObject(this, id, {
-      apiVersion: 'truenow.io/v1alpha1',
-      kind,
-      metadata: { name, namespace },
-    })
-    object.addJsonPatch(JsonPatch.add('/spec', spec))
+    analytics.addTable('events', { ...EVENTS, namespace: 'production' })
+    analytics.addTable('staging-events', { ...EVENTS, namespace: 'staging', name: 'events' })
   }
 }
 
-const eventsTable = (cluster: string) => ({
-  clusterRef: { name: cluster },
-  columns: [
-    { name: 'region', type: 'string' },
-    { name: 'product', type: 'string' },
-    { name: 'user_id', type: 'string' },
-    { name: 'latency_us', type: 'int64', nullable: true },
-    { name: 'revenue', type: 'float64' },
-    { name: 'items', type: 'int64' },
-  ],
+const EVENTS = {
+  columns: {
+    region: 'string',
+    product: 'string',
+    user_id: 'string',
+    latency_us: { type: 'int64', nullable: true },
+    revenue: 'float64',
+    items: 'int64',
+  },
   partitionBy: ['user_id'],
   slots: 8,
   retention: '1h',
   allowedLateness: '10s',
   dedupWindow: '10m',
   rollups: [{ dimensions: ['region', 'product'], metrics: ['revenue'], granularity: '1s' }],
-})
+} as const

@@ -1,0 +1,437 @@
+// Generated from crds/ by cdk8s/src/generate-kinds.ts (make generate). Do not edit.
+import { ApiObject, type ApiObjectMetadata, JsonPatch } from 'cdk8s'
+import type { Construct } from 'constructs'
+
+/** The cluster whose slots are looked at. */
+export interface RebalanceSpecClusterRef {
+  /** Name of a TrueNowCluster in the same Kubernetes namespace. */
+  readonly name: string
+}
+
+/** What is to be proposed. Nothing moves before it is approved: annotate it with truenow.io/approve=true. */
+export interface RebalanceSpec {
+  /** The cluster whose slots are looked at. */
+  readonly clusterRef: RebalanceSpecClusterRef
+  /**
+   * Full: spread the replicas of every table evenly over all shards.
+   * @default "Full"
+   */
+  readonly mode?: 'Full'
+}
+
+/** A proposal which replicas to move so that the shards of a cluster are even, and once approved their moves. */
+export class Rebalance extends ApiObject {
+  constructor(scope: Construct, id: string, props: Readonly<{ metadata?: ApiObjectMetadata; spec: RebalanceSpec }>) {
+    const { metadata = {}, spec } = props
+    super(scope, id, { apiVersion: 'truenow.io/v1alpha1', kind: 'Rebalance', metadata })
+    // As a patch: cdk8s sorts what it is given, and people read a spec in the order in which it was written.
+    this.addJsonPatch(JsonPatch.add('/spec', spec))
+  }
+}
+
+/** Where events come from; in this version the gateway. */
+export interface TableSpecSource {
+  /**
+   * Events come through the gateway, over HTTP or gRPC.
+   * @default {}
+   */
+  readonly gateway?: Readonly<Record<string, unknown>>
+}
+
+/** Rows folded ahead by time and dimensions, so that queries read a few cells instead. */
+export interface TableSpecRollups {
+  /** Columns that queries filter and group by. Every prefix of the list is folded too, so name the one most used first. */
+  readonly dimensions: readonly string[]
+  /**
+   * Columns whose count, sum, average, least and greatest value are asked for.
+   * @default []
+   */
+  readonly metrics?: readonly string[]
+  /**
+   * The finest step of event time that is folded; coarser ones are folded from it.
+   * @default "1s"
+   */
+  readonly granularity?: '1s' | '10s' | '1m' | '10m' | '1h'
+}
+
+/** One column, beside the id and the time that every table has. */
+export interface TableSpecColumns {
+  /** Name of the column: lower case, digits, underscores. */
+  readonly name: string
+  /** Type of its values; a timestamp is an integer, µs since 1970. */
+  readonly type: 'string' | 'int64' | 'float64' | 'bool' | 'timestamp'
+  /**
+   * Whether an event may leave it out or send null.
+   * @default false
+   */
+  readonly nullable?: boolean
+}
+
+/** The cluster that holds this table. */
+export interface TableSpecClusterRef {
+  /** Name of a TrueNowCluster in the same Kubernetes namespace. */
+  readonly name: string
+}
+
+/** What this table shall be: its columns, how it is cut into slots, and how long rows are held. */
+export interface TableSpec {
+  /** The cluster that holds this table. */
+  readonly clusterRef: TableSpecClusterRef
+  /** Logical namespace (tenant). Default: the Kubernetes namespace with - as _. */
+  readonly namespace?: string
+  /** Name in queries and paths. Default: the object’s name with - as _. */
+  readonly name?: string
+  /** Columns of an event. A nullable one may be added later; none can be removed. */
+  readonly columns: readonly TableSpecColumns[]
+  /**
+   * Column of the event’s own time, int64 µs since 1970.
+   * @default "event_time_us"
+   */
+  readonly timeColumn?: string
+  /**
+   * Column of the id by which duplicates are removed.
+   * @default "event_id"
+   */
+  readonly idColumn?: string
+  /** Columns whose values choose the slot. Default: the id. A resend must carry the same values. */
+  readonly partitionBy?: readonly string[]
+  /**
+   * Partitions of the table’s topic; each is held by whole shards.
+   * @default 8
+   */
+  readonly slots?: number
+  /**
+   * Event time that is held, such as 1h; older rows leave.
+   * @default "1h"
+   */
+  readonly retention?: string
+  /**
+   * How late an event may come before the watermark passes it.
+   * @default "10s"
+   */
+  readonly allowedLateness?: string
+  /**
+   * How long an id is remembered; resend within it.
+   * @default "10m"
+   */
+  readonly dedupWindow?: string
+  /**
+   * How far ahead of the gateway’s clock an event may be.
+   * @default "1m"
+   */
+  readonly maxFutureSkew?: string
+  /**
+   * Silence after which an idle slot stops holding the watermark back.
+   * @default "1s"
+   */
+  readonly idleTimeout?: string
+  /**
+   * When a shard’s memory is full: Evict drops the oldest rows, Stall stops reading.
+   * @default "Evict"
+   */
+  readonly onMemoryFull?: 'Evict' | 'Stall'
+  /** What shards fold ahead. It may change at any time: answers stay the same, only faster or slower. */
+  readonly rollups?: readonly TableSpecRollups[]
+  /**
+   * Where events come from; in this version the gateway.
+   * @default {"gateway":{}}
+   */
+  readonly source?: TableSpecSource
+  /**
+   * What becomes of the topic when this object is deleted: Retain keeps it for adoption, Delete removes it.
+   * @default "Retain"
+   */
+  readonly deletionPolicy?: 'Retain' | 'Delete'
+}
+
+/** A table of a TrueNow cluster: its columns, its slots and how long its rows are held. */
+export class Table extends ApiObject {
+  constructor(scope: Construct, id: string, props: Readonly<{ metadata?: ApiObjectMetadata; spec: TableSpec }>) {
+    const { metadata = {}, spec } = props
+    super(scope, id, { apiVersion: 'truenow.io/v1alpha1', kind: 'Table', metadata })
+    // As a patch: cdk8s sorts what it is given, and people read a spec in the order in which it was written.
+    this.addJsonPatch(JsonPatch.add('/spec', spec))
+  }
+}
+
+/** How replicas may be moved between shards. Default: Manual, two at once. */
+export interface TrueNowClusterSpecRebalance {
+  /**
+   * Manual: a Rebalance waits for the annotation truenow.io/approve. Auto: it is approved as soon as it proposes.
+   * @default "Manual"
+   */
+  readonly mode?: 'Manual' | 'Auto'
+  /**
+   * Slots that may be copied or change over at once.
+   * @default 2
+   */
+  readonly concurrentMoves?: number
+}
+
+/** Objects for Prometheus and Grafana that the operator keeps; none where it is unset. */
+export interface TrueNowClusterSpecMonitoring {
+  /**
+   * True: a ServiceMonitor, so that the Prometheus Operator scrapes every pod of the cluster.
+   * @default false
+   */
+  readonly serviceMonitor?: boolean
+  /**
+   * True: a PrometheusRule with the alerts of docs/runbooks; they need the ServiceMonitor.
+   * @default false
+   */
+  readonly prometheusRule?: boolean
+  /**
+   * True: a ConfigMap for each Grafana dashboard, labelled grafana_dashboard: "1".
+   * @default false
+   */
+  readonly dashboards?: boolean
+  /** Labels for all of these, such as release: prometheus, where a Prometheus or Grafana selects by them. */
+  readonly labels?: Readonly<Record<string, string>>
+  /**
+   * Seconds that complete answers may be behind before TrueNowTableStale; above each table’s idleTimeout.
+   * @default 60
+   */
+  readonly freshnessSeconds?: number
+  /**
+   * How long alerts wait before they fire, in percent of their own time; less for a trial.
+   * @default 100
+   */
+  readonly alertDelayPercent?: number
+}
+
+/** Size of the control-plane Deployment. */
+export interface TrueNowClusterSpecControlPlane {
+  /**
+   * Pods of the control-plane; two or more survive the loss of one without a gap.
+   * @default 1
+   */
+  readonly replicas?: number
+  /** Requests and limits of the control-plane's container, as in any pod. */
+  readonly resources?: Readonly<Record<string, unknown>>
+}
+
+/** Size of the watermark Deployment. */
+export interface TrueNowClusterSpecWatermark {
+  /**
+   * Pods of the watermark; two or more survive the loss of one without a gap.
+   * @default 1
+   */
+  readonly replicas?: number
+  /** Requests and limits of the watermark's container, as in any pod. */
+  readonly resources?: Readonly<Record<string, unknown>>
+}
+
+/** Size of the query Deployment. */
+export interface TrueNowClusterSpecQuery {
+  /**
+   * Pods of the query; two or more survive the loss of one without a gap.
+   * @default 2
+   */
+  readonly replicas?: number
+  /** Requests and limits of the query's container, as in any pod. */
+  readonly resources?: Readonly<Record<string, unknown>>
+  /**
+   * Seconds that a result stays in Redis.
+   * @default 60
+   */
+  readonly cacheTtlSeconds?: number
+}
+
+/** Size of the ingester Deployment. */
+export interface TrueNowClusterSpecIngester {
+  /**
+   * Pods of the ingester; two or more survive the loss of one without a gap.
+   * @default 2
+   */
+  readonly replicas?: number
+  /** Requests and limits of the ingester's container, as in any pod. */
+  readonly resources?: Readonly<Record<string, unknown>>
+}
+
+/** Size of the gateway Deployment. */
+export interface TrueNowClusterSpecGateway {
+  /**
+   * Pods of the gateway; two or more survive the loss of one without a gap.
+   * @default 2
+   */
+  readonly replicas?: number
+  /** Requests and limits of the gateway's container, as in any pod. */
+  readonly resources?: Readonly<Record<string, unknown>>
+}
+
+/** The volume of each shard; volumes outlive pods, and the cluster unless deletionPolicy is Delete. */
+export interface TrueNowClusterSpecHotTierStorage {
+  /** Size of each shard’s volume: snapshots, about twice its rows. */
+  readonly size: string
+  /** StorageClass of the volumes. Default: the cluster’s default class. */
+  readonly storageClassName?: string
+}
+
+/** The shards that hold the rows in memory and answer. */
+export interface TrueNowClusterSpecHotTier {
+  /** Number of shards, one pod with one volume each. More come up empty; a Rebalance moves slots to them. */
+  readonly shards: number
+  /**
+   * Replicas of every slot, each on another shard.
+   * @default 2
+   */
+  readonly replicationFactor?: number
+  /**
+   * Memory limit of a shard; about half of it is for rows.
+   * @default "1Gi"
+   */
+  readonly memoryPerShard?: string
+  /**
+   * Worker threads of a shard. They share its slots and its memory equally; each keeps one core busy under load.
+   * @default 1
+   */
+  readonly workers?: number
+  /** The volume of each shard; volumes outlive pods, and the cluster unless deletionPolicy is Delete. */
+  readonly storage: TrueNowClusterSpecHotTierStorage
+  /** Requests and limits of a shard’s container, instead of those that memoryPerShard gives. */
+  readonly resources?: Readonly<Record<string, unknown>>
+}
+
+/** Where the URL of Redis is kept; it is mounted as a file, never put into the environment. */
+export interface TrueNowClusterSpecRedisUrlSecretRef {
+  /** Name of the Secret, in the cluster's namespace, that holds the URL of Redis. */
+  readonly name: string
+  /**
+   * Key inside that Secret; its value is the URL.
+   * @default "url"
+   */
+  readonly key?: string
+}
+
+/** The Redis that caches query results. Without it every query is computed. */
+export interface TrueNowClusterSpecRedis {
+  /** Where the URL of Redis is kept; it is mounted as a file, never put into the environment. */
+  readonly urlSecretRef: TrueNowClusterSpecRedisUrlSecretRef
+  /**
+   * Port of Redis in that URL; the network policies let pods reach this one only.
+   * @default 6379
+   */
+  readonly port?: number
+}
+
+/** Where the URL of PostgreSQL is kept; it is mounted as a file, never put into the environment. */
+export interface TrueNowClusterSpecPostgresUrlSecretRef {
+  /** Name of the Secret, in the cluster's namespace, that holds the URL of PostgreSQL. */
+  readonly name: string
+  /**
+   * Key inside that Secret; its value is the URL.
+   * @default "url"
+   */
+  readonly key?: string
+}
+
+/** The PostgreSQL that holds the catalog, in a schema of this cluster’s own. */
+export interface TrueNowClusterSpecPostgres {
+  /** Where the URL of PostgreSQL is kept; it is mounted as a file, never put into the environment. */
+  readonly urlSecretRef: TrueNowClusterSpecPostgresUrlSecretRef
+  /**
+   * Port of PostgreSQL in that URL; the network policies let pods reach this one only.
+   * @default 5432
+   */
+  readonly port?: number
+}
+
+/** How the topics of tables are created; existing ones are checked against it. */
+export interface TrueNowClusterSpecKafkaTopics {
+  /**
+   * Replicas of each topic of ours in Kafka.
+   * @default 3
+   */
+  readonly replicationFactor?: number
+  /**
+   * Replicas that must have a record before it is acknowledged.
+   * @default 2
+   */
+  readonly minInsyncReplicas?: number
+}
+
+/** The Kafka that holds every event; it is yours and is never created or scaled. */
+export interface TrueNowClusterSpecKafka {
+  /** Brokers to start from, such as kafka:9092; the others are found through them, on the ports listed here. */
+  readonly brokers: readonly string[]
+  /**
+   * How the topics of tables are created; existing ones are checked against it.
+   * @default {"replicationFactor":3,"minInsyncReplicas":2}
+   */
+  readonly topics?: TrueNowClusterSpecKafkaTopics
+}
+
+/** One Secret in the namespace of the cluster. */
+export interface TrueNowClusterSpecImagePullSecrets {
+  /** Name of a Secret of type dockerconfigjson. */
+  readonly name: string
+}
+
+/** What this cluster shall be: its dependencies, its shards and the size of each role. */
+export interface TrueNowClusterSpec {
+  /** Image of every role. Unset: what the shards run, at creation the operator’s own. */
+  readonly image?: string
+  /** When the kubelet pulls the image. Default: IfNotPresent. */
+  readonly imagePullPolicy?: 'Always' | 'IfNotPresent' | 'Never'
+  /** Secrets with which the kubelet pulls the image. */
+  readonly imagePullSecrets?: readonly TrueNowClusterSpecImagePullSecrets[]
+  /**
+   * True: the operator changes nothing, but goes on telling status.
+   * @default false
+   */
+  readonly paused?: boolean
+  /**
+   * What becomes of topics, catalog and volumes when this object is deleted: Retain keeps, Delete removes them.
+   * @default "Retain"
+   */
+  readonly deletionPolicy?: 'Retain' | 'Delete'
+  /** The Kafka that holds every event; it is yours and is never created or scaled. */
+  readonly kafka: TrueNowClusterSpecKafka
+  /** The PostgreSQL that holds the catalog, in a schema of this cluster’s own. */
+  readonly postgres: TrueNowClusterSpecPostgres
+  /** The Redis that caches query results. Without it every query is computed. */
+  readonly redis?: TrueNowClusterSpecRedis
+  /** The shards that hold the rows in memory and answer. */
+  readonly hotTier: TrueNowClusterSpecHotTier
+  /**
+   * Size of the gateway Deployment.
+   * @default {}
+   */
+  readonly gateway?: TrueNowClusterSpecGateway
+  /**
+   * Size of the ingester Deployment.
+   * @default {}
+   */
+  readonly ingester?: TrueNowClusterSpecIngester
+  /**
+   * Size of the query Deployment.
+   * @default {}
+   */
+  readonly query?: TrueNowClusterSpecQuery
+  /**
+   * Size of the watermark Deployment.
+   * @default {}
+   */
+  readonly watermark?: TrueNowClusterSpecWatermark
+  /**
+   * Size of the control-plane Deployment.
+   * @default {}
+   */
+  readonly controlPlane?: TrueNowClusterSpecControlPlane
+  /** Objects for Prometheus and Grafana that the operator keeps; none where it is unset. */
+  readonly monitoring?: TrueNowClusterSpecMonitoring
+  /** How replicas may be moved between shards. Default: Manual, two at once. */
+  readonly rebalance?: TrueNowClusterSpecRebalance
+  /** Added to every pod: nodeSelector, tolerations, affinity, priorityClassName. */
+  readonly podTemplate?: Readonly<Record<string, unknown>>
+}
+
+/** A TrueNow cluster: shards, gateways, ingesters and query pods over your Kafka, PostgreSQL and Redis. */
+export class TrueNowCluster extends ApiObject {
+  constructor(scope: Construct, id: string, props: Readonly<{ metadata?: ApiObjectMetadata; spec: TrueNowClusterSpec }>) {
+    const { metadata = {}, spec } = props
+    super(scope, id, { apiVersion: 'truenow.io/v1alpha1', kind: 'TrueNowCluster', metadata })
+    // As a patch: cdk8s sorts what it is given, and people read a spec in the order in which it was written.
+    this.addJsonPatch(JsonPatch.add('/spec', spec))
+  }
+}
