@@ -14,8 +14,12 @@ import { tablesOfCluster } from './tables-of-cluster.ts'
 /** Deleted objects that wait to be let go; beyond it they are left to `retireLostTables` and to claims that expire. */
 export const DEPARTED_MAX = 10_000
 
-/** Whatever made our copy old comes by the watch and is worked on at once; this is for a watch that sleeps. */
+/**
+ * Whatever made our copy old comes by the watch and is worked on at once; this is for a watch that sleeps, which many keys may
+ * wait for: each time twice as long.
+ */
 const OLD_COPY_MS = 1_000
+const OLD_COPY_MS_MAX = 60_000
 
 export type Again = { afterMs: number } | undefined
 export type Loop = Readonly<{
@@ -47,6 +51,8 @@ export function createLoop(
 ): Loop {
   const { add, restMs, metrics, isLeader } = options
   const departed = new Map<string, Departed>()
+  /** Conflicts in a row, by key; of keys that are in the queue, and so no more than it holds. */
+  const conflicts = new Map<string, number>()
   const addCluster = (key: ObjectKey) => {
     add(keyOf(CLUSTER, key))
     for (const { metadata } of tablesOfCluster(context.tables, key)) add(keyOf(TABLE, metadata))
@@ -74,14 +80,20 @@ export function createLoop(
       const stop = metrics.passSeconds.startTimer({ kind })
       try {
         const again = await pass(key)
+        conflicts.delete(key)
         metrics.passes.inc({ kind, outcome: 'done' })
         return again
       } catch (error) {
         const wasOld = error instanceof KubernetesError && error.reason === 'Conflict'
         metrics.passes.inc({ kind, outcome: wasOld ? 'conflict' : 'failed' })
-        if (!wasOld) throw error
+        if (!wasOld) {
+          conflicts.delete(key)
+          throw error
+        }
         context.log.debug({ key, err: error }, 'our copy was old; the pass says nothing and is repeated')
-        return { afterMs: OLD_COPY_MS }
+        const before = conflicts.get(key) ?? 0
+        conflicts.set(key, before + 1)
+        return { afterMs: Math.min(OLD_COPY_MS * 2 ** before, OLD_COPY_MS_MAX) }
       } finally {
         stop()
       }
