@@ -9,7 +9,7 @@ INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -
 .DEFAULT_GOAL := help
 .PHONY: help may-up up down dev test check unit integration e2e image generate install \
 	prove-answers prove-oracle prove-dedup prove-moves prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-scan-and-ingest bench-peers \
-	bench-restart bench-idle chaos soak-memory
+	bench-restart bench-idle bench-operator chaos soak-memory
 
 help: ## Print every target with what it does
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,6 +104,9 @@ soak-memory: $(INSTALLED) ## Hot tier: more events than fit for SECONDS=600; wri
 
 bench-idle: $(INSTALLED) ## Hot tier: 12,800 quiet slots on one shard: memory, CPU, threads (TABLES=200 SLOTS=64 SECONDS=30)
 	@node workloads/hot-tier/bench/idle.bench.ts
+
+bench-operator: $(INSTALLED) ## Operator: 200 tables of 64 slots, requests when idle, latency, memory; writes docs/results/operator.md (TABLES= SLOTS= SECONDS=600)
+	@node --expose-gc operator/test/scale.bench.ts
 
 prove-sketches: $(INSTALLED) ## Sketches against exact truth, over seeded runs; writes docs/results/sketches.md
 	@node workloads/kernels/src/sketches/accuracy.bench.ts

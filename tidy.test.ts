@@ -142,9 +142,12 @@ test('tidy: links between our documents lead somewhere', () => {
   none(broken, 'mend or delete the link')
 })
 
-test('tidy: every test that docs/resiliency.md calls a proof is there', () => {
-  const proofs = [...read('docs/resiliency.md').matchAll(/\]\(\.\.\/(\S+\.ts)\) "([^"]+)"/g)]
-  assert.ok(proofs.length >= 8, `only ${proofs.length} proofs for eight promises`)
+test('tidy: every test that a page calls a proof is there', () => {
+  const proofs = ['docs/resiliency.md', 'docs/operator-capabilities.md'].flatMap((page) => {
+    const found = [...read(page).matchAll(/\]\(\.\.\/(\S+\.ts)\) "([^"]+)"/g)]
+    assert.ok(found.length >= 8, `only ${found.length} proofs on ${page}`)
+    return found
+  })
   none(
     proofs.flatMap(([, file = '', name = '']) =>
       files.includes(file) && read(file).includes(name) ? [] : [`${file}: ${name}`],

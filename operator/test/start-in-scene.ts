@@ -28,17 +28,17 @@ const config: OperatorConfig = {
 
 /** The whole operator, ports and all, over the Kubernetes and the control plane of a scene; `more` changes its settings. */
 export function startInScene(
-  { kubernetes, plane }: Scene,
+  { kubernetes, plane }: Readonly<{ kubernetes: Pick<Scene['kubernetes'], 'port'>; plane: Scene['plane'] }>,
   more: Partial<OperatorConfig> = {},
-  told: Readonly<{ onLine?: (line: string) => void; giveUp?: () => void }> = {},
+  told: Readonly<{ onLine?: (line: string) => void; giveUp?: () => void; registry?: Registry }> = {},
 ): Promise<RunningRole> {
-  const { onLine = () => {}, giveUp = () => {} } = told
+  const { onLine = () => {}, giveUp = () => {}, registry = new Registry() } = told
   return startOperator(
     { ...config, ...more },
     {
       log: createLog({ role: 'operator', destination: { write: onLine } }),
       clock: systemClock,
-      registry: new Registry(),
+      registry,
       pod: 'operator-0',
       version: '0.0.0',
     },
