@@ -54,6 +54,27 @@ test('createLeaderEpochs: a refused command forgets the epoch, another failure d
   assert.equal(await epochs.under(CLUSTER, async (epoch) => epoch), 2n)
 })
 
+test('createLeaderEpochs: a control plane of before leader epochs is commanded without one, until it knows the call', async () => {
+  let known = false
+  let asked = 0
+  const grantLeader: ControlPlane['grantLeader'] = async () => {
+    asked += 1
+    if (known) return create(GrantLeaderResponseSchema, { leaderEpoch: 5n })
+    throw new TrueNowError('TN_PEER_UNAVAILABLE', 'UNIMPLEMENTED', { details: { grpcStatus: 12 } })
+  }
+  const epochs = createLeaderEpochs({
+    operands: { controlPlane: () => ({ grantLeader }) } as unknown as Operands,
+    operator: 'truenow/operator',
+    term: () => ({ createdAt: '2026-01-01T00:00:00Z', transitions: 7 }),
+    holder: () => 'me',
+    onDeposed: (message) => assert.fail(message),
+  })
+  const command = () => epochs.under(CLUSTER, async (epoch) => epoch)
+  assert.deepEqual([await command(), await command(), asked], [0n, 0n, 2])
+  known = true
+  assert.deepEqual([await command(), await command(), asked], [5n, 5n, 3])
+})
+
 const REFUSALS: ReadonlyArray<[name: string, details: Record<string, unknown>, deposed: boolean]> = [
   ['a later term of our Lease', { operator: 'truenow/operator', holder: 'other', leaderEpoch: 2 }, true],
   ['another operator', { operator: 'apps/operator', holder: 'other', leaderEpoch: 2 }, false],

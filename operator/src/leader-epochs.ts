@@ -6,6 +6,9 @@ import type { Operands } from './operands.ts'
 /** Clusters whose epoch is remembered; beyond it the oldest is asked for again. */
 export const LEADER_EPOCHS_MAX = 10_000
 
+/** gRPC UNIMPLEMENTED. */
+const METHOD_UNKNOWN = 12
+
 export type LeaderEpochs = Readonly<{
   /** Runs a command under this cluster's epoch, asking the control plane for one at first. Errors: TN_LEADER_STALE. */
   under: <T>(cluster: ObjectKey, command: (leaderEpoch: bigint) => Promise<T>) => Promise<T>
@@ -33,12 +36,16 @@ export function createLeaderEpochs(
     const [leading, identity] = [term(), holder()]
     if (leading === undefined || identity === undefined)
       throw new TrueNowError('TN_LEADER_STALE', 'This process does not lead any more; it commands nothing.')
-    const { leaderEpoch } = await operands.controlPlane(cluster).grantLeader({
+    const request = {
       operator,
       holder: identity,
       leaseCreatedAtUs: BigInt(Date.parse(leading.createdAt) || 0) * 1_000n,
       leaseTransitions: BigInt(leading.transitions),
-    })
+    }
+    const granted = await operands.controlPlane(cluster).grantLeader(request).catch(unlessOlder)
+    // Asked again before the next command: it may have been upgraded by then.
+    if (granted === undefined) return 0n
+    const { leaderEpoch } = granted
     const [oldest] = epochs.keys()
     if (epochs.size >= LEADER_EPOCHS_MAX && oldest !== undefined) epochs.delete(oldest)
     epochs.set(key, leaderEpoch)
@@ -62,4 +69,10 @@ export function createLeaderEpochs(
       }
     },
   }
+}
+
+/** Undefined: a control plane of before leader epochs, which knows no such call and obeys whoever commands. */
+function unlessOlder(error: unknown): undefined {
+  if (error instanceof TrueNowError && error.details.grpcStatus === METHOD_UNKNOWN) return undefined
+  throw error
 }

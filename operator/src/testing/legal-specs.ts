@@ -15,8 +15,8 @@ const secretKey = fc.record({ name: dns, key: fc.constantFrom('url', 'password')
 const cpu = fc.integer({ min: 1, max: 4_000 }).map((milli) => `${milli}m`)
 const memory = fc.integer({ min: 64, max: 4_096 }).map((mebibytes) => `${mebibytes}Mi`)
 /**
- * Requests below limits, as the API server wants it; never empty: of an empty map that server-side apply takes away again
- * the API server makes a null, which it then refuses.
+ * Requests below limits, as the API server wants it; never empty: of an empty map that is applied over a full one server-side
+ * apply makes a null, which the API server then refuses.
  */
 const resources = fc.record(
   { requests: fc.record({ cpu, memory: fc.constant('32Mi') }), limits: fc.record({ memory }) },

@@ -425,7 +425,7 @@ export const TrueNowClusterStatus = Type.Object(
     }),
     unobserved: Type.Array(Type.String({ description: 'One object, as <plural>.<group>/<name>.' }), {
       description:
-        'What this operator could not look at: it has a Role in its namespaces and no rights beyond, or nobody answered.',
+        'What this operator may not look at: it has a Role in its namespaces and no rights beyond. Absent: nothing.',
       'x-kubernetes-list-type': 'atomic',
     }),
     conditions: Type.Array(ConditionSchema, {
