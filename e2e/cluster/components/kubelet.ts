@@ -34,6 +34,7 @@ export const kubelet: Component = ({ layout, toolbox, controlGroupPath }) => {
         clusterDNS: [dnsService],
         clusterDomain: domain,
         serializeImagePulls: false,
+        syncFrequency: '10s', // A changed Secret is in its pods after so long; with the default of a minute tests wait for nothing else.
         volumePluginDir: '/var/lib/kubelet/volume-plugins', // Its default is below /usr/libexec of the host.
         healthzBindAddress: '127.0.0.1',
       }),
