@@ -12,15 +12,15 @@ const INT8 = 20
 const RETRY_STATES = ['40001', '40P01']
 
 /**
- * The PostgreSQL port over pg, with every time-out set (all are off by default). `url` is asked at every new
- * connection, so a rotated password is taken without a restart.
+ * The PostgreSQL port over pg, with every time-out set (all are off by default). `url` is asked at every use, so a rotated
+ * password is taken without a restart; while it cannot be read, the last one stays.
  */
 export function createPostgresClient(options: Readonly<{ url: () => string; log: Log }>): PostgresPort {
   const { log } = options
   let pool: pg.Pool | undefined
   let openedWith = ''
   const current = (): pg.Pool => {
-    const url = options.url()
+    const url = urlOf(options.url, pool === undefined ? undefined : openedWith)
     if (pool !== undefined && url === openedWith) return pool
     void pool?.end().catch((err: unknown) => log.warn({ err }, 'an old pool did not end'))
     openedWith = url
@@ -71,6 +71,15 @@ export function createPostgresClient(options: Readonly<{ url: () => string; log:
     close: async () => {
       await pool?.end()
     },
+  }
+}
+
+function urlOf(url: () => string, last: string | undefined): string {
+  try {
+    return url()
+  } catch (error) {
+    if (last === undefined) throw error
+    return last
   }
 }
 
@@ -145,11 +154,11 @@ const stateOf = (error: unknown): string | undefined =>
     ? (error as { code: string }).code
     : (error as { cause?: { code?: string } }).cause?.code
 
-/** Connection failures and time-outs are TN_POSTGRES_UNAVAILABLE; what the server refused keeps its SQLSTATE as cause. */
+/** Connection failures, a password that is being rotated and time-outs are TN_POSTGRES_UNAVAILABLE; what the server refused keeps its SQLSTATE as cause. */
 function asUnavailable(cause: unknown): unknown {
   if (cause instanceof TrueNowError) return cause
   const state = (cause as { code?: string }).code ?? ''
-  const refused = /^[0-9A-Z]{5}$/.test(state) && !/^(08|57|53|25P03)/.test(state)
+  const refused = /^[0-9A-Z]{5}$/.test(state) && !/^(08|28|57|53|25P03)/.test(state)
   if (refused) return cause
   return new TrueNowError(
     'TN_POSTGRES_UNAVAILABLE',

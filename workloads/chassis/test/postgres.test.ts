@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createLog } from '../src/log.ts'
 import { createPostgresClient } from '../src/postgres-client.ts'
 import { createPostgresEmbedded } from '../src/postgres-embedded.ts'
@@ -73,4 +77,43 @@ test('postgres: killed connections and a stopped server are TN_POSTGRES_UNAVAILA
   await server.restart()
   const giveUpAt = performance.now() + 20_000
   while (!(await postgres.reachable())) assert.ok(performance.now() < giveUpAt, 'not within 20 s')
+})
+
+test('postgres: a rotated password is taken over without a failed query; connections cut meanwhile cost as long as the rotation takes', async (t) => {
+  const admin = ports.postgres as PostgresPort
+  await admin.query("CREATE ROLE rotating LOGIN PASSWORD 'one'")
+  const [{ hba_file: hbaFile = '' } = {}] = await admin.query<{ hba_file: string }>('SHOW hba_file')
+  const rules = readFileSync(hbaFile, 'utf8')
+  writeFileSync(hbaFile, `host all rotating 127.0.0.1/32 scram-sha-256\n${rules}`)
+  await admin.query('SELECT pg_reload_conf()')
+  const directory = mkdtempSync(join(tmpdir(), 'truenow-postgres-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const file = join(directory, 'url')
+  const write = (password: string) => {
+    writeFileSync(`${file}.new`, server.url.replace('truenow@', `rotating:${password}@`))
+    renameSync(`${file}.new`, file)
+  }
+  write('one')
+  const port = createPostgresClient({ url: () => readFileSync(file, 'utf8'), log })
+  t.after(port.close)
+  const asked = async (ms: number) => {
+    const failed: string[] = []
+    for (const endMs = performance.now() + ms; performance.now() < endMs; await sleep(5))
+      await port.query('SELECT 1').catch((error: Error) => failed.push(error.message))
+    return failed
+  }
+  assert.deepEqual(await asked(100), [])
+  await admin.query("ALTER ROLE rotating PASSWORD 'two'")
+  assert.deepEqual(await asked(300), [], 'who is connected stays so')
+  write('two')
+  assert.deepEqual(await asked(300), [])
+  rmSync(file)
+  assert.deepEqual(await asked(100), [], 'a file that is away for a moment changes nothing')
+  write('two')
+  await admin.query("ALTER ROLE rotating PASSWORD 'three'")
+  await admin.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotating'")
+  const [first = ''] = await asked(300)
+  assert.match(first, /PostgreSQL did not answer/)
+  write('three')
+  assert.deepEqual(await asked(300), [])
 })

@@ -16,6 +16,7 @@ export const outsideReal: Outside = {
   cache: async (urlFile, { log, clock }) => {
     if (urlFile === '') return undefined
     const { createRedisClient } = await import('@truenow/chassis/redis-client.ts')
-    return createRedisClient({ url: readSecretFile(urlFile), log, clock })
+    readSecretFile(urlFile) // As above.
+    return createRedisClient({ url: () => readSecretFile(urlFile), log, clock })
   },
 }
