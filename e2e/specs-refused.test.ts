@@ -114,6 +114,16 @@ const REFUSALS: ReadonlyArray<readonly [what: string, object: () => Manifest, an
     `The TrueNowCluster "${name}" is invalid: spec.hotTier: Invalid value: "object": replicationFactor cannot change in this version; create another cluster`,
   ],
   [
+    'smaller volumes, by update',
+    () => sameCluster((spec) => Object.assign(spec.hotTier.storage, { size: '1536Mi' })),
+    `The TrueNowCluster "${name}" is invalid: spec.hotTier: Invalid value: "object": storage.size can only be raised: volumes do not shrink; set it back, or above what it was`,
+  ],
+  [
+    'volumes of another class, by update',
+    () => sameCluster((spec) => Object.assign(spec.hotTier.storage, { storageClassName: 'other' })),
+    `The TrueNowCluster "${name}" is invalid: spec.hotTier: Invalid value: "object": storage.storageClassName cannot change: volumes stay where they are; create another cluster`,
+  ],
+  [
     'a partition key that is no column',
     () => newTable((spec) => Object.assign(spec, { partitionBy: ['usr_id'] })),
     'The Table "wrong" is invalid: spec: Invalid value: "object": partitionBy names a column that the table does not have; name columns of this table',

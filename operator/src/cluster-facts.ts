@@ -26,6 +26,10 @@ export type ClusterFacts = Readonly<{
   monitored?: Judgement | 'none'
   /** The condition Secured as this pass found it; `none`: the cluster goes without certificates. Absent: not looked at. */
   secured?: Judgement | 'none'
+  /** The condition VolumesGrown as this pass found it; `none`: no volume was ever to grow. Absent: not looked at. */
+  volumes?: Judgement | 'none'
+  /** Size with which the set of the shards stands, where its volumes may not have the one of the spec. */
+  keptStorage?: string
   /** Pods get certificates; also while a cluster is still led away from them. */
   mounting?: boolean
   /** The object's version after a write of this very pass. */

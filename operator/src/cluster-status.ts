@@ -22,6 +22,7 @@ export function clusterStatus(
   const judged = [
     ...clusterConditions(outcome, seen),
     ...asFound('Monitored', outcome.facts.monitored, status.conditions),
+    ...asFound('VolumesGrown', outcome.facts.volumes, status.conditions),
     ...asFound('Secured', outcome.facts.secured, status.conditions),
   ]
   const ready = seen.roles.reduce((sum, role) => sum + Math.min(role.ready, role.desired), 0)

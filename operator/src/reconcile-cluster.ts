@@ -18,6 +18,7 @@ import { ensureCertificates } from './steps/ensure-certificates.ts'
 import { ensureChildren } from './steps/ensure-children.ts'
 import { ensureMonitoring } from './steps/ensure-monitoring.ts'
 import { fixBrokenRevision } from './steps/fix-broken-revision.ts'
+import { growVolumes } from './steps/grow-volumes.ts'
 import { keepFinalizer } from './steps/keep-finalizer.ts'
 import { readFreshness } from './steps/read-freshness.ts'
 import { restartShards } from './steps/restart-shards.ts'
@@ -32,6 +33,7 @@ const stepsOf = (context: OperatorContext) => [
   keepFinalizer(context.kubernetes, CLUSTERS),
   chooseImage(context),
   ensureCertificates(context),
+  growVolumes(context),
   ensureChildren(context),
   fixBrokenRevision(context),
   ensureMonitoring(context),

@@ -7,6 +7,9 @@ export type Workload = Stored &
   Readonly<{
     spec: Readonly<{
       replicas?: number
+      volumeClaimTemplates?: ReadonlyArray<
+        Readonly<{ spec: Readonly<{ resources: Readonly<{ requests: Readonly<{ storage: string }> }> }> }>
+      >
       template: Readonly<{
         spec: Readonly<{
           containers: ReadonlyArray<Readonly<{ image: string }>>

@@ -239,7 +239,7 @@ test('requests: delete has the uid as its precondition; gone and another one are
     assert.deepEqual(JSON.parse(asked[0]!.body).preconditions, { uid: 'u-1' })
   }
   const { client, asked } = await scene(t, answers.changed!)
-  await assert.rejects(client.remove(SERVICES, key, 'u-1', '7'), { status: 409 })
+  await assert.rejects(client.remove(SERVICES, key, 'u-1', { resourceVersion: '7' }), { status: 409 })
   assert.deepEqual(JSON.parse(asked[0]!.body).preconditions, { uid: 'u-1', resourceVersion: '7' })
 })
 

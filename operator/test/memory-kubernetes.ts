@@ -29,6 +29,8 @@ type Entry = { object: MemoryObject; owners: Map<string, string> }
 type Happened = Readonly<{ version: number; type: WatchEvent['type']; object: MemoryObject }>
 
 export const WRITES = ['apply', 'mergePatch', 'create', 'replace', 'remove']
+/** Of an object whose children shall outlive it. */
+export const ORPHAN = 'orphan'
 /** Kinds whose spec the API server does not number. */
 const UNNUMBERED = [
   'Service',
@@ -90,11 +92,12 @@ export function createMemoryKubernetes(clock: Clock) {
       ask('create', resource.kind, object.metadata.name, () => server.create(object as never) as never),
     replace: (resource, object) =>
       ask('replace', resource.kind, object.metadata.name, () => server.replace(object as never) as never),
-    remove: (resource, key, uid, resourceVersion) =>
+    remove: (resource, key, uid, { orphan = false, resourceVersion } = {}) =>
       ask('remove', resource.kind, key.name, () => {
         const object = server.find(resource.kind, key)
         if (object?.metadata.uid === uid) precondition(object, { resourceVersion })
-        server.remove(resource.kind, key, uid)
+        if (orphan) server.removeOrphaning(resource.kind, key, uid)
+        else server.remove(resource.kind, key, uid)
       }),
     podLog: ({ name }, { previous = false }) =>
       ask('log', 'Pod', name, () => logs.get(previous ? `${name} --previous` : name) ?? ''),
@@ -192,6 +195,7 @@ class Server {
       return this.create(wanted, by.manager)
     }
     precondition(entry.object, asked)
+    refuseOtherVolumes(entry.object, wanted)
     const next = copy(entry.object)
     const foreign = plain.filter(
       ([path, value]) =>
@@ -246,6 +250,19 @@ class Server {
     }
     if (object.metadata.deletionTimestamp !== undefined) return
     const metadata = { ...object.metadata, deletionTimestamp: rfc3339(this.#clock) }
+    this.#store(this.#entry(kind, key), { ...object, metadata })
+  }
+
+  /** As with propagationPolicy Orphan: the object stays, terminating, until the garbage collector has let go of what it owns. */
+  removeOrphaning(kind: string, key: ObjectKey, uid: string): void {
+    const object = this.find(kind, key)
+    if (
+      object === undefined ||
+      uid !== object.metadata.uid ||
+      object.metadata.deletionTimestamp !== undefined
+    )
+      return
+    const metadata = { ...object.metadata, deletionTimestamp: rfc3339(this.#clock), finalizers: [ORPHAN] }
     this.#store(this.#entry(kind, key), { ...object, metadata })
   }
 
@@ -324,6 +341,13 @@ const rfc3339 = (clock: Clock) => `${new Date(clock.nowUs() / 1_000).toISOString
 const copy = <Value>(value: Value): Value => JSON.parse(JSON.stringify(value)) as Value
 const isRecord = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The API server's answer to a StatefulSet whose volumes would differ. */
+function refuseOtherVolumes(before: MemoryObject, wanted: MemoryObject): void {
+  const volumes = ({ spec }: MemoryObject) => JSON.stringify((spec as Json | undefined)?.volumeClaimTemplates)
+  if (wanted.kind !== 'StatefulSet' || volumes(before) === volumes(wanted)) return
+  throw refusal(422, 'Invalid', 'spec: Forbidden: updates to statefulset spec for fields other than replicas are forbidden') // biome-ignore format: one line
+}
 
 function precondition({ kind, metadata }: MemoryObject, { uid, resourceVersion }: Json): void {
   if (

@@ -19,7 +19,7 @@ import type { OperatorContext } from '../src/operator-context.ts'
 import { tableSpec as anyTableSpec } from '../src/testing/any-table.ts'
 import { operandsWhileLeading, portWhileLeading } from '../src/while-leading.ts'
 import { createMemoryControlPlane } from './memory-control-plane.ts'
-import { createMemoryKubernetes, type MemoryObject } from './memory-kubernetes.ts'
+import { createMemoryKubernetes, type MemoryObject, ORPHAN } from './memory-kubernetes.ts'
 
 export const NAMESPACE = 'apps'
 export const DEMO: ObjectKey = { namespace: NAMESPACE, name: 'demo' }
@@ -242,7 +242,10 @@ function runKubelet(kubernetes: ReturnType<typeof createMemoryKubernetes>, scene
     const counts = { replicas, readyReplicas: replicas, updatedReplicas: replicas }
     writeStatus(kubernetes, workload, { observedGeneration: workload.metadata.generation, ...counts })
   }
-  for (const set of kubernetes.list('StatefulSet')) runSet(kubernetes, set, scene)
+  for (const set of kubernetes.list('StatefulSet'))
+    if (set.metadata.finalizers?.includes(ORPHAN) === true)
+      kubernetes.edit('StatefulSet', set.metadata, (draft) => void Object.assign(draft.metadata as object, { finalizers: [] })) // biome-ignore format: one line
+    else runSet(kubernetes, set, scene)
 }
 
 /** OnDelete: a pod keeps its revision until somebody deletes it; a new one is of the newest. */
@@ -315,10 +318,11 @@ function writeStatus(
 
 function makeVolumes(
   kubernetes: ReturnType<typeof createMemoryKubernetes>,
-  { metadata }: MemoryObject,
+  workload: MemoryObject,
   replicas: number,
   labels: Readonly<Record<string, string>>,
 ): void {
+  const { metadata } = workload
   for (let ordinal = 0; ordinal < replicas; ordinal++) {
     const key = { namespace: metadata.namespace, name: `data-${metadata.name}-${ordinal}` }
     if (kubernetes.find('PersistentVolumeClaim', key) !== undefined) continue
@@ -326,6 +330,12 @@ function makeVolumes(
       apiVersion: 'v1',
       kind: 'PersistentVolumeClaim',
       metadata: { ...key, labels: { ...labels } },
+      spec: { resources: { requests: { storage: sizeOf(workload) } } },
+      status: { capacity: { storage: sizeOf(workload) } },
     })
   }
 }
+
+const sizeOf = ({ spec }: MemoryObject): string =>
+  (spec as { volumeClaimTemplates: [{ spec: { resources: { requests: { storage: string } } } }] })
+    .volumeClaimTemplates[0].spec.resources.requests.storage

@@ -118,7 +118,8 @@ async function answer(
     return found === undefined ? refuse(response, 404, 'NotFound') : void send(found)
   }
   if (verb === 'delete') {
-    await port.remove(resource, key, given?.preconditions?.uid)
+    const { uid, resourceVersion } = given?.preconditions ?? {}
+    await port.remove(resource, key, uid, { resourceVersion, orphan: given?.propagationPolicy === 'Orphan' })
     return void send({ kind: 'Status', status: 'Success' })
   }
   const written = {

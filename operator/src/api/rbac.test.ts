@@ -45,13 +45,13 @@ test('rbac: objects of users are never deleted, and only a Rebalance is created,
   assert.deepEqual(new Set(may(all, PODS.plural)), new Set(['list', 'watch', 'delete']))
 })
 
-test('rbac: deleted are volumes, pods of shards, disruption budgets, autoscalers and what watches a cluster, and nothing else', () => {
+test('rbac: deleted are volumes, the set that holds them, pods of shards, disruption budgets, autoscalers and what watches a cluster, and nothing else', () => {
   const deleted = new Set(
     all.filter(({ verbs }) => verbs.includes('delete')).flatMap(({ resources }) => [...resources]),
   )
   const monitoring = MONITORING_RESOURCES.map(({ plural }) => plural)
   const spared = ['poddisruptionbudgets', 'horizontalpodautoscalers']
-  assert.deepEqual(deleted, new Set([VOLUME_CLAIMS.plural, PODS.plural, ...spared, ...monitoring]))
+  assert.deepEqual(deleted, new Set([VOLUME_CLAIMS.plural, 'statefulsets', PODS.plural, ...spared, ...monitoring]))
 })
 
 test('rbac: every child can be followed, made and changed', () => {

@@ -25,7 +25,9 @@ export const namespacedRules: readonly PolicyRule[] = [
   },
   // Owners that block their children's deletion must be allowed to be so, where that admission check is on.
   { apiGroups: [GROUP], resources: ['truenowclusters/finalizers'], verbs: ['update'] },
-  { apiGroups: ['apps'], resources: ['statefulsets', 'deployments'], verbs: CHILD },
+  { apiGroups: ['apps'], resources: ['deployments'], verbs: CHILD },
+  // Deleted without its pods and made anew where volumes grow: it keeps those it was made with.
+  { apiGroups: ['apps'], resources: ['statefulsets'], verbs: [...CHILD, 'delete'] },
   { apiGroups: [''], resources: ['services', 'serviceaccounts'], verbs: CHILD },
   // A role of one pod needs none any more, or a drain would wait for ever.
   { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: [...CHILD, 'delete'] },
@@ -41,8 +43,8 @@ export const namespacedRules: readonly PolicyRule[] = [
   { apiGroups: [''], resources: ['configmaps'], verbs: [...CHILD, 'delete'] },
   // To say in status why a pod is not ready; a shard restarts by the deletion of its pod.
   { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch', 'delete'] },
-  // Only under deletionPolicy Delete, after the cluster's data is gone.
-  { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['get', 'list', 'delete'] },
+  // Grown with hotTier.storage.size; deleted only under deletionPolicy Delete, after the cluster's data is gone.
+  { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['get', 'list', 'patch', 'delete'] },
   // Those with the certificates of spec.tls, by name: none is listed or watched. Others are mounted by pods and read by the kubelet.
   { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'create', 'patch'] },
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },

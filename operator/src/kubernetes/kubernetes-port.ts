@@ -85,10 +85,15 @@ export type KubernetesPort = Readonly<{
     options?: CallOptions,
   ) => Promise<Kind>
   /**
-   * Deletes the object of this uid; one that is gone, or another one, is left alone. With `resourceVersion` only as it was
-   * when that was read. Errors: KubernetesError with reason Conflict where it has changed.
+   * Deletes the object of this uid; one that is gone, or another one, is left alone. `orphan`: what it owns stays, nobody's.
+   * `resourceVersion`: only as it was when that was read. Errors: KubernetesError with reason Conflict where it has changed.
    */
-  remove: (resource: Resource, key: ObjectKey, uid: string, resourceVersion?: string) => Promise<void>
+  remove: (
+    resource: Resource,
+    key: ObjectKey,
+    uid: string,
+    options?: Readonly<{ orphan?: boolean; resourceVersion?: string | undefined }>,
+  ) => Promise<void>
   /** The last lines of a pod's only container, cut to `bytesMax`; of its former run with `previous`. For people, not the loop. */
   podLog: (
     key: ObjectKey,

@@ -156,7 +156,7 @@ function writes(
         repeatable: true, // Its precondition turns a second one into Conflict.
         ...options,
       }) as Promise<Kind>,
-    remove: (resource, key, uid, resourceVersion) => remove(call, resource, key, { uid, resourceVersion }),
+    remove: (resource, key, uid, options) => remove(call, resource, key, { uid, ...options }),
   }
 }
 
@@ -165,14 +165,18 @@ async function remove(
   call: KubernetesCaller['call'],
   resource: Resource,
   key: ObjectKey,
-  { uid, resourceVersion }: Readonly<{ uid: string; resourceVersion: string | undefined }>,
+  {
+    uid,
+    orphan = false,
+    resourceVersion,
+  }: Readonly<{ uid: string; orphan?: boolean; resourceVersion?: string | undefined }>,
 ): Promise<void> {
   const at = path(resource, key)
   const body = {
     apiVersion: 'v1',
     kind: 'DeleteOptions',
     preconditions: { uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
-    propagationPolicy: 'Background',
+    propagationPolicy: orphan ? 'Orphan' : 'Background',
   }
   try {
     await call({ verb: 'delete', method: 'DELETE', path: at, body, repeatable: true })

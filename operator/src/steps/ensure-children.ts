@@ -25,11 +25,11 @@ export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, C
   return {
     name: 'ensure-children',
     condition: 'Synced',
-    run: async (cluster, { image, paused, mounting }) => {
+    run: async (cluster, { image, paused, mounting, keptStorage }) => {
       if (paused === true || image === undefined) return { kind: 'done' }
       const { namespace } = cluster.metadata
-      const mounted = mounting === true ? withCertificates(cluster) : cluster
-      const released = releaseTemplates(mounted, image, childrenOf(mounted, image), (role) =>
+      const stands = withStorage(mounting === true ? withCertificates(cluster) : cluster, keptStorage)
+      const released = releaseTemplates(stands, image, childrenOf(stands, image), (role) =>
         standingWorkload(context, cluster, role),
       )
       const { waiting, pendingRoles } = released
@@ -55,6 +55,16 @@ export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, C
 function withCertificates(cluster: TrueNowCluster): TrueNowCluster {
   const { spec } = cluster
   return hasCertificates(cluster) ? cluster : { ...cluster, spec: { ...spec, tls: { mode: 'Prefer' } } }
+}
+
+/** With the volumes that stand: a StatefulSet with others would be refused as a whole. */
+function withStorage(cluster: TrueNowCluster, size: string | undefined): TrueNowCluster {
+  const { hotTier } = cluster.spec
+  if (size === undefined) return cluster
+  return {
+    ...cluster,
+    spec: { ...cluster.spec, hotTier: { ...hotTier, storage: { ...hotTier.storage, size } } },
+  }
 }
 
 /** What to do about a name that another's object has. */

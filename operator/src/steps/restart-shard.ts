@@ -23,7 +23,7 @@ export async function restartShard(
   // Before the call: an answer that is lost says nothing about what was done.
   memoryOf(context, cluster).deleted.add(uid)
   try {
-    await kubernetes.remove(PODS, { namespace, name }, uid, resourceVersion)
+    await kubernetes.remove(PODS, { namespace, name }, uid, { resourceVersion })
   } catch (error) {
     memoryOf(context, cluster).deleted.delete(uid)
     throw error

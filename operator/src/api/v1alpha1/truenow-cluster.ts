@@ -287,10 +287,13 @@ export const TrueNowClusterSpec = Type.Object(
           {
             size: Type.String({
               pattern: BYTES_PATTERN,
-              description: 'Size of each shard’s volume: snapshots, about twice its rows.',
+              maxLength: 32,
+              description:
+                'Size of each shard’s volume: snapshots, about twice its rows. It may be raised, where the StorageClass lets volumes grow.',
             }),
             storageClassName: Type.Optional(
               Type.String({
+                maxLength: 253,
                 description: 'StorageClass of the volumes. Default: the cluster’s default class.',
               }),
             ),
@@ -324,9 +327,14 @@ export const TrueNowClusterSpec = Type.Object(
             message: 'replicationFactor cannot change in this version; create another cluster',
           },
           {
-            rule: 'self.storage == oldSelf.storage',
+            rule: 'self.storage.size == oldSelf.storage.size || quantity(self.storage.size).isGreaterThan(quantity(oldSelf.storage.size))',
             message:
-              'storage cannot change in this version: a StatefulSet keeps the volumes it was made with; create another cluster',
+              'storage.size can only be raised: volumes do not shrink; set it back, or above what it was',
+          },
+          {
+            rule: "(has(self.storage.storageClassName) ? self.storage.storageClassName : '') == (has(oldSelf.storage.storageClassName) ? oldSelf.storage.storageClassName : '')",
+            message:
+              'storage.storageClassName cannot change: volumes stay where they are; create another cluster',
           },
         ],
       },
