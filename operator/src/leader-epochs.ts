@@ -11,7 +11,12 @@ const METHOD_UNKNOWN = 12
 
 export type LeaderEpochs = Readonly<{
   /** Runs a command under this cluster's epoch, asking the control plane for one at first. Errors: TN_LEADER_STALE. */
-  under: <T>(cluster: ObjectKey, command: (leaderEpoch: bigint) => Promise<T>) => Promise<T>
+  under: <T>(
+    cluster: ObjectKey,
+    command: (leaderEpoch: bigint) => Promise<T>,
+    /** Of the question for an epoch; the command has its own. */
+    options?: Readonly<{ timeoutMs: number }>,
+  ) => Promise<T>
 }>
 
 /**
@@ -32,7 +37,11 @@ export function createLeaderEpochs(
 ): LeaderEpochs {
   const { operands, operator, term, holder, onDeposed } = options
   const epochs = new Map<string, bigint>()
-  const ask = async (cluster: ObjectKey, key: string): Promise<bigint> => {
+  const ask = async (
+    cluster: ObjectKey,
+    key: string,
+    options?: Readonly<{ timeoutMs: number }>,
+  ): Promise<bigint> => {
     const [leading, identity] = [term(), holder()]
     if (leading === undefined || identity === undefined)
       throw new TrueNowError('TN_LEADER_STALE', 'This process does not lead any more; it commands nothing.')
@@ -42,7 +51,7 @@ export function createLeaderEpochs(
       leaseCreatedAtUs: BigInt(Date.parse(leading.createdAt) || 0) * 1_000n,
       leaseTransitions: BigInt(leading.transitions),
     }
-    const granted = await operands.controlPlane(cluster).grantLeader(request).catch(unlessOlder)
+    const granted = await operands.controlPlane(cluster).grantLeader(request, options).catch(unlessOlder)
     // Asked again before the next command: it may have been upgraded by then.
     if (granted === undefined) return 0n
     const { leaderEpoch } = granted
@@ -52,10 +61,10 @@ export function createLeaderEpochs(
     return leaderEpoch
   }
   return {
-    under: async (cluster, command) => {
+    under: async (cluster, command, options) => {
       const key = `${cluster.namespace}/${cluster.name}`
       try {
-        return await command(epochs.get(key) ?? (await ask(cluster, key)))
+        return await command(epochs.get(key) ?? (await ask(cluster, key, options)))
       } catch (error) {
         if (error instanceof TrueNowError && error.code === 'TN_LEADER_STALE') {
           const mine = epochs.get(key) ?? 0n

@@ -71,8 +71,10 @@ async function tellControlPlane(context: OperatorContext, object: Table | TrueNo
   const options = { timeoutMs: ASK_TIMEOUT_MS }
   if (object.kind === 'TrueNowCluster') {
     const controlPlane = operands.controlPlane(object.metadata)
-    await leaderEpochs.under(object.metadata, (leaderEpoch) =>
-      controlPlane.deleteCluster({ uid, policy, leaderEpoch }, options),
+    await leaderEpochs.under(
+      object.metadata,
+      (leaderEpoch) => controlPlane.deleteCluster({ uid, policy, leaderEpoch }, options),
+      options,
     )
     return
   }
@@ -80,8 +82,11 @@ async function tellControlPlane(context: OperatorContext, object: Table | TrueNo
   // Going clusters retain their tables themselves.
   if (cluster === undefined || cluster.metadata.deletionTimestamp !== undefined) return
   const controlPlane = operands.controlPlane(cluster.metadata)
-  await leaderEpochs.under(cluster.metadata, (leaderEpoch) =>
-    controlPlane.deleteTable({ table: tableIdentity(object), uid, policy, leaderEpoch }, options),
+  await leaderEpochs.under(
+    cluster.metadata,
+    (leaderEpoch) =>
+      controlPlane.deleteTable({ table: tableIdentity(object), uid, policy, leaderEpoch }, options),
+    options,
   )
 }
 
