@@ -11,10 +11,10 @@ const RECORD_HEADER: usize = 12
 const TAG_MASK: u32 = 7
 const TAG_SHIFT: u32 = 29
 /**
- * Entries that are worked on together: first all their places are asked for, then all their records, and only then is anything
- * compared, so that the memory answers many at once and no branch waits for it. A load of which nothing comes is such a question: it
- * may trap, so no compiler drops it. Source: group prefetching (Chen, Ailamaki,
- * Gibbons, Mowry, "Improving hash join performance through prefetching", TODS 32, 2007).
+ * Entries that are worked on together: first all their places are asked for, then all their records, and only then is
+ * anything compared, so that the memory answers many at once and no branch waits for it. A load of which nothing comes is
+ * such a question: it may trap, so no compiler drops it. Source: group prefetching (Chen, Ailamaki, Gibbons, Mowry,
+ * "Improving hash join performance through prefetching", TODS 32, 2007).
  */
 const STEP: i32 = 128
 
