@@ -23,6 +23,7 @@ import { createPermits, type Permits } from './permits.ts'
 import { pinForCopy } from './pin-for-copy.ts'
 import { type Assignment, assignmentOf, firstVersion, ShardSlot, slotName } from './shard-slot.ts'
 import { SilenceWatch } from './silence-watch.ts'
+import { SnapshotPace } from './snapshot-pace.ts'
 import { type ReplicaStorage, SnapshotStore } from './snapshot-store.ts'
 import { STALL_REASONS, stallReason } from './stall-reason.ts'
 import { removeTornCopies } from './take-copy.ts'
@@ -89,6 +90,7 @@ export class Shard {
   private bytes = 0
   private countedAtMs = 0
   private readonly silences: SilenceWatch
+  private readonly pace: SnapshotPace
   /** Blocks of all slots and scans of all queries on this thread. */
   readonly turns: Turns
   private readonly memories: ReadonlyArray<Readonly<{ arena: Arena; texts: Map<string, TextPools> }>>
@@ -97,6 +99,7 @@ export class Shard {
     this.parts = parts
     this.taking = createPermits(parts.copies.copiesMax)
     this.silences = new SilenceWatch(parts.context.clock, SILENCE_MS)
+    this.pace = new SnapshotPace(parts.snapshotMs)
     this.turns = new Turns(parts.context.clock.monotonicMs)
     this.memories = createArenas(parts.residentBytesMax).map((arena) => ({ arena, texts: new Map() }))
     parts.metrics.residentBytesMax.set(parts.residentBytesMax)
@@ -313,21 +316,31 @@ export class Shard {
   private keepHouse(): void {
     this.keepBudget()
     this.foldSome()
+    this.snapshotSome()
     const nowMs = this.parts.context.clock.monotonicMs()
-    // One slot a turn, the longest waiting first: each costs the thread a few milliseconds at most.
-    const due = [...this.held.values()]
-      .filter(({ slot, writtenAtMs }) => {
-        const changed = slot.replica.cursor.offset > slot.snapshots.offset
-        return changed && nowMs - writtenAtMs.value >= this.parts.snapshotMs
-      })
-      .toSorted((a, b) => a.writtenAtMs.value - b.writtenAtMs.value)
-    for (const { slot, writtenAtMs } of due.slice(0, Math.max(1, Math.ceil(due.length / 20)))) {
-      writtenAtMs.value = nowMs
-      this.snapshot(slot)
-    }
     if (nowMs - this.countedAtMs < COUNTING_MS) return
     this.countedAtMs = nowMs
     this.count()
+  }
+
+  /** Writes the slots that are due, the longest waiting first, as far as the thread has time for it. */
+  private snapshotSome(): void {
+    const { context, snapshotMs } = this.parts
+    const now = context.clock.monotonicMs
+    const beganMs = now()
+    if (!this.pace.mayBegin(beganMs)) return
+    const due = [...this.held.values()]
+      .filter(({ slot, writtenAtMs }) => {
+        const changed = slot.replica.cursor.offset > slot.snapshots.offset
+        return changed && beganMs - writtenAtMs.value >= snapshotMs
+      })
+      .toSorted((a, b) => a.writtenAtMs.value - b.writtenAtMs.value)
+    for (const { slot, writtenAtMs } of due) {
+      writtenAtMs.value = beganMs
+      this.snapshot(slot)
+      if (!this.pace.mayGoOn(beganMs, now())) break
+    }
+    this.pace.ended(beganMs, now())
   }
 
   /** Folds a little of one slot: after a restart, and where no blocks come, nobody else does. */
