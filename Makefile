@@ -99,7 +99,7 @@ bench-restart: $(INSTALLED) ## Hot tier: a shard of 10 M rows and ids from its s
 chaos: $(INSTALLED) ## Hot tier: shards killed, volumes damaged and full, 200 seeded runs; writes docs/results/crash.md (RUNS=… SEED=…)
 	@node workloads/hot-tier/test/chaos/chaos.ts
 
-soak-memory: $(INSTALLED) ## Hot tier: more events than fit for SECONDS=600; writes docs/results/memory.md (MEMORY_GB=1)
+soak-memory: $(INSTALLED) ## Hot tier: more events than fit for SECONDS=600; writes docs/results/memory.md (MEMORY_GB=0.5 WORKERS=1)
 	@node workloads/hot-tier/bench/soak-memory.bench.ts
 
 bench-idle: $(INSTALLED) ## Hot tier: 12,800 quiet slots on one shard: memory, CPU, threads (TABLES=200 SLOTS=64 SECONDS=30)

@@ -7,7 +7,7 @@ import type { SlotStates } from '../src/shard-worker.ts'
 import { createThreadWorker } from '../src/thread-worker.ts'
 
 const IDENTITY = { catalogId: 'c', incarnation: 1 }
-/** As much as one arena takes with its reserve. */
+/** Of each worker; one arena holds it. */
 const MEMORY_BYTES = 3 * 1024 ** 3
 
 export type BenchWorkers = Awaited<ReturnType<typeof startBenchWorkers>>

@@ -27,7 +27,7 @@ import { definition, eventBlock, SPAN_US, START_US } from './event-blocks.ts'
  * set, and the shard for the rows from `retained_from_us` on: they must be all that the log has there up to the answer's own positions.
  */
 const SECONDS = Number(process.env.SECONDS ?? 600)
-const MEMORY_GB = Number(process.env.MEMORY_GB ?? 1)
+const MEMORY_GB = Number(process.env.MEMORY_GB ?? 0.5)
 const BLOCK_ROWS = 2_000
 const LOG_ROWS = 100_000_000
 const WORKERS = Number(process.env.WORKERS ?? 1)
