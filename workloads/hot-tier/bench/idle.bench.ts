@@ -21,13 +21,13 @@ import { IdleIngester } from './idle-ingester.ts'
 /*
  * A shard of many quiet slots: TABLES x SLOTS, one event a second in each table, in turn in each of its slots, over a whole
  * retention of an hour; then the same for SECONDS of real time, with a heartbeat a second in every slot. Streams come from
- * this process, without gRPC; SNAPSHOT_SECONDS between two snapshots of a slot that changed. `heap_bytes` is JavaScript's,
+ * this process, without gRPC; SNAPSHOT_SECONDS between two snapshots of a slot that changed. `make` starts it as a worker with a budget of 1 GiB is: heap limits and `malloc`'s settings. `heap_bytes` is JavaScript's,
  * `row_bytes` what rows, texts and ids take of the budget; `cpu` is the share of one core, threads those of the process.
  */
 const TABLES = Number(process.env.TABLES ?? 200)
 const SLOTS = Number(process.env.SLOTS ?? 64)
 const SECONDS = Number(process.env.SECONDS ?? 30)
-const SNAPSHOT_SECONDS = Number(process.env.SNAPSHOT_SECONDS ?? 3_600)
+const SNAPSHOT_SECONDS = Number(process.env.SNAPSHOT_SECONDS ?? 10)
 const SECOND_US = 1_000_000
 const RETENTION_US = 3_600 * SECOND_US
 const GIB = 1024 ** 3

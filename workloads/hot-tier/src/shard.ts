@@ -306,11 +306,16 @@ export class Shard {
 
   private async mayApply(slot: ShardSlot, signal: AbortSignal): Promise<void> {
     const stalls = slot.replica.definition.onMemoryFull === 'Stall'
-    while (stalls && this.bytes > this.bytesMax && !signal.aborted) {
+    while (stalls && this.isFullFor(slot) && !signal.aborted) {
       slot.stalledReason = `MemoryFull: the worker's ${this.bytesMax} bytes are taken and the table says Stall; raise memoryPerShard, or set onMemoryFull: Evict in another Table`
       await new Promise((resolve) => setTimeout(resolve, HOUSEKEEPING_MS))
     }
     if (slot.stalledReason.startsWith('MemoryFull')) slot.stalledReason = ''
+  }
+
+  /** Rows, texts and ids are all that they may be, or the slot's arena is: where nothing may leave, nothing comes in. */
+  private isFullFor({ replica: { arena } }: ShardSlot): boolean {
+    return this.bytes > this.bytesMax || arena.usedBytes > ARENA_FULL_SHARE * arena.bytesMax
   }
 
   private keepHouse(): void {
