@@ -26,6 +26,8 @@ export type DevOptions = Readonly<{
   /** Called after each step with its name and time. */
   onStep: (step: string, tookMs: number) => void
   log: Readonly<{ level: RoleLogLevel; destination: Readonly<{ write: (line: string) => unknown }> }>
+  /** ms that a stopped shard goes on answering. @default 0: whoever ends dev mode waits for nobody */
+  shardDrainMs?: number
 }>
 
 export type Dev = Readonly<{
@@ -160,6 +162,7 @@ function createStart(options: DevOptions, outside: OutsideInMemory): Start {
       registry: new Registry(),
       pod: config.TRUENOW_POD_NAME,
       version: options.version,
+      drainMs: role === 'hot-tier' ? (options.shardDrainMs ?? 0) : 0,
     })
     return openRole(environment, makeContext, outside)
   }
