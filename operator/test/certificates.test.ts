@@ -280,6 +280,8 @@ describe('certificates of a cluster', () => {
     const { scene, pods } = world
     const { askPodTls } = scene.scene
     world.annotate('truenow.io/renew-authority', 'now')
+    // An evicted pod stays listed, and calls nobody.
+    scene.kubernetes.create({ apiVersion: 'v1', kind: 'Pod', metadata: { ...DEMO, name: 'evicted', labels: { 'truenow.io/cluster': 'demo', 'app.kubernetes.io/component': 'query' } }, status: { phase: 'Failed' } }) // biome-ignore format: one line
     scene.scene.askPodTls = async (address) =>
       address.startsWith('10.0.0.1:') ? undefined : askPodTls(address)
     for (let rounds = 0; rounds < 5; rounds++) await round(world)
@@ -296,6 +298,7 @@ describe('certificates of a cluster', () => {
       scene.cluster()?.status?.conditions?.find(({ type }) => type === 'OperandReachable')?.status,
       'True',
     )
+    await until(world, 'goes on', () => world.authorities()?.previous !== undefined)
   })
 
   test('paused: certificates are renewed, phases stand still', async () => {

@@ -8,6 +8,8 @@ import type { PodAnswer } from './unsettled-pods.ts'
 
 /** Pods that are asked at once. */
 const ASKED_AT_ONCE = 16
+/** Phases of pods that will never run again, such as evicted ones: they call nobody. */
+const ENDED = ['Failed', 'Succeeded']
 
 /**
  * Asks every pod of a cluster. A role of which fewer pods are to be seen than it should have counts as one that does not answer: an
@@ -19,7 +21,10 @@ export async function askPods(
 ): Promise<Array<Readonly<{ name: string; answer: PodAnswer }>>> {
   const { namespace, name } = cluster.metadata
   const pods = childrenOfKind<Pod>('Pod').filter(
-    ({ metadata }) => metadata.namespace === namespace && metadata.labels?.[CLUSTER_LABEL] === name,
+    ({ metadata, status }) =>
+      metadata.namespace === namespace &&
+      metadata.labels?.[CLUSTER_LABEL] === name &&
+      !ENDED.includes(status?.phase ?? ''),
   )
   const roleOf = ({ metadata }: Pod) => metadata.labels?.['app.kubernetes.io/component']
   const asked: Array<Readonly<{ name: string; answer: PodAnswer }>> = []
