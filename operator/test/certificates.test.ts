@@ -274,6 +274,33 @@ describe('certificates of a cluster', () => {
     assert.deepEqual(world.failing, [])
   })
 
+  test('an authority that is lost in the middle of a change is rebuilt too, with leaves of both about', async () => {
+    for (const step of ['next', 'previous'] as const) {
+      const world = createWorld('Require')
+      await until(world, 'secured', isSecured(world))
+      world.annotate('truenow.io/renew-authority', 'now')
+      for (let rounds = 0; world.authorities()?.[step] === undefined; rounds++) {
+        assert.ok(rounds < ROUNDS_MAX)
+        await round(world)
+      }
+      // Some roles have got their new leaf or their new trust, others have not.
+      const { kubernetes } = world.scene
+      let writes = 0
+      kubernetes.hooks.around = ({ verb, kind }, work) => {
+        if (kind === 'Secret' && verb === 'apply') writes += 1
+        if (writes > 3) throw new Error('killed')
+        return work()
+      }
+      await world.look()
+      kubernetes.hooks.around = (_call, work) => work()
+      kubernetes.delete('Secret', { ...DEMO, name: 'demo-ca' })
+      world.replaceOperator()
+      await until(world, 'lost', () => world.authorities()?.current.keyPem === '')
+      await until(world, 'led in', isSecured(world))
+      assert.deepEqual([world.authorities()?.previous, world.failing], [undefined, []], step)
+    }
+  })
+
   test('a pod that says nothing, or is not to be seen, holds a change up and nothing else', async () => {
     const world = createWorld('Require')
     await until(world, 'secured', isSecured(world))

@@ -10,7 +10,7 @@ export type Authorities = Readonly<{
   current: Issued
   /** Made and told to all, and not used before all trust it. */
   next?: Issued
-  /** Certificate of the one before: trusted until nobody shows a leaf of it. */
+  /** Certificate of the one before, or several after a loss: trusted until nobody shows a leaf of them. */
   previous?: string
   phase: TlsPhase
   /** Leaves that begin earlier are renewed, µs since 1970. */
@@ -57,8 +57,10 @@ export const trustOf = ({ current, next, previous = '' }: Authorities): string =
   current.certificatePem + (next?.certificatePem ?? '') + previous
 
 /** Name of the one certificate in this text: SHA-256 over all of it. */
-export const nameOf = (certificatePem: string): string =>
-  certificatesOf(certificatePem).map(fingerprintOf).join()
+export const nameOf = (certificatePem: string): string => namesOf(certificatePem).join()
+
+/** Of every certificate in this text. */
+export const namesOf = (pem: string): string[] => certificatesOf(pem).map(fingerprintOf)
 
 const KEYS = {
   certificate: 'ca.crt',

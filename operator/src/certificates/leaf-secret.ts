@@ -37,8 +37,9 @@ export function leafFiles(
   const { current, phase } = authorities
   const trust = trustOf(authorities)
   const renewed = whyDue(standing, authorities, identity, nowUs)
-  if (renewed === undefined && standing !== undefined) return { files: { ...standing, trust, phase } }
-  if (current.keyPem === '') return {}
+  const kept = standing === undefined ? undefined : { ...standing, trust, phase }
+  if (renewed === undefined && kept !== undefined) return { files: kept }
+  if (current.keyPem === '') return kept !== undefined && fits(kept) ? { files: kept } : {}
   const validity = leafValidity(current, nowUs)
   const { certificatePem, keyPem } = issueCertificate(current, {
     identity,
@@ -84,17 +85,33 @@ function read(standing: TlsFiles, current: string) {
   }
 }
 
+function fits(files: TlsFiles): boolean {
+  try {
+    tlsMaterial(files)
+    return true
+  } catch {
+    return false
+  }
+}
+
 const sameIdentity = (left: CertificateIdentity | undefined, right: CertificateIdentity): boolean =>
   left?.namespace === right.namespace && left.cluster === right.cluster && left.role === right.role
 
-/** What remains of a lost authority in any leaf: it is trusted on, and another one is made. */
-export function authoritiesOfLeaf(files: TlsFiles): Pick<Authorities, 'current' | 'phase'> | undefined {
+/** What remains of lost authorities in any leaf: they are trusted on, and another one is made. */
+export function authoritiesOfLeaf(
+  files: TlsFiles,
+): Pick<Authorities, 'current' | 'previous' | 'phase'> | undefined {
   try {
     const { authority, phase } = tlsMaterial(files)
-    const current = certificatesOf(files.trust).find((one) => nameOf(one.toString()) === authority)
-    return current === undefined
-      ? undefined
-      : { current: { certificatePem: current.toString(), keyPem: '' }, phase }
+    const trusted = certificatesOf(files.trust).map(String)
+    const current = trusted.find((one) => nameOf(one) === authority)
+    const previous = trusted.filter((one) => one !== current).join('')
+    if (current === undefined) return undefined
+    return {
+      current: { certificatePem: current, keyPem: '' },
+      ...(previous === '' ? {} : { previous }),
+      phase,
+    }
   } catch {
     return undefined
   }

@@ -34,7 +34,8 @@ const THREADS_LOOK_SECONDS = 5
  */
 export function nextStep(now: Authorities, wanted: Wanted, nowUs: number): AuthorityStep | undefined {
   const { next, previous, ...rest } = now
-  if (previous !== undefined)
+  // Without the key of the present one, leaves of those before cannot be exchanged yet.
+  if (previous !== undefined && now.current.keyPem !== '')
     return {
       authorities: { ...rest, ...(next === undefined ? {} : { next }) },
       reason: 'AuthorityDropped',
@@ -42,7 +43,7 @@ export function nextStep(now: Authorities, wanted: Wanted, nowUs: number): Autho
     }
   if (next !== undefined)
     return {
-      authorities: { ...rest, current: next, previous: now.current.certificatePem },
+      authorities: { ...rest, current: next, previous: now.current.certificatePem + (previous ?? '') },
       reason: 'AuthorityUsed',
       note: 'Every pod trusts the new authority; from now on it issues all certificates.',
     }
