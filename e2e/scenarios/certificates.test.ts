@@ -34,7 +34,7 @@ const get = async (args: readonly string[]) => JSON.parse(await run(['get', ...a
 type Condition = Readonly<{ type: string; status: string; reason: string; message: string }>
 const conditionOf = async (object: string, type: string): Promise<Condition | undefined> =>
   (await get([object])).status?.conditions?.find((one: Condition) => one.type === type)
-const setMode = (mode: 'Off' | 'Require') =>
+const setMode = (mode: 'Disable' | 'Require') =>
   run(['patch', `tnc/${name}`, '--type=merge', '-p', JSON.stringify({ spec: { tls: { mode } } })])
 
 const when = (wanted: (condition: Condition | undefined) => boolean) => async () => {
@@ -129,7 +129,7 @@ test('every certificate renewed, then another authority: nothing wrong, failed o
 
 test('back to plain text: nothing failed until pods are rolled, nothing wrong even then', async () => {
   const result = await runSampler(cluster, 'certificates-off', async () => {
-    await setMode('Off')
+    await setMode('Disable')
     await eventually('phases lead back', STEP_MS_MAX, isChanging)
     await eventually('the cluster does without', 2 * STEP_MS_MAX, when((condition) => condition === undefined)) // biome-ignore format: one line
     for (const role of ['control-plane', 'ingester', 'gateway', 'query', 'watermark'])

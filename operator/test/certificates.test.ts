@@ -24,7 +24,7 @@ const SMALL = {
 
 type World = ReturnType<typeof createWorld>
 
-function createWorld(mode?: 'Off' | 'Prefer' | 'Require') {
+function createWorld(mode?: 'Disable' | 'Prefer' | 'Require') {
   const scene = createScene()
   scene.createCluster(clusterSpec({ ...SMALL, ...(mode === undefined ? {} : { tls: { mode } }) }))
   const pods = createPodsWithCertificates(scene)
@@ -51,7 +51,7 @@ function createWorld(mode?: 'Off' | 'Prefer' | 'Require') {
       operator = scene.operator()
     },
     check,
-    setMode: (to: 'Off' | 'Prefer' | 'Require') =>
+    setMode: (to: 'Disable' | 'Prefer' | 'Require') =>
       scene.editSpec('TrueNowCluster', 'demo', (spec) => void Object.assign(spec, { tls: { mode: to } })),
     annotate: (name: string, value: string) =>
       scene.kubernetes.edit('TrueNowCluster', DEMO, (draft) => {
@@ -122,7 +122,7 @@ describe('certificates of a cluster', () => {
   test('a cluster without certificates has neither Secrets nor the condition, and its pods are as before', async () => {
     const without = createWorld()
     await until(without, 'made', () => without.pods.names().length === PODS)
-    const off = createWorld('Off')
+    const off = createWorld('Disable')
     await until(off, 'made', () => off.pods.names().length === PODS)
     for (const { scene, condition } of [without, off]) {
       assert.deepEqual([scene.kubernetes.list('Secret'), condition()], [[], undefined])
@@ -146,7 +146,7 @@ describe('certificates of a cluster', () => {
   test('to certificates, to another authority and back: no call fails whatever pods hear first', async () => {
     await fc.assert(
       fc.asyncProperty(fc.infiniteStream(fc.nat()), fc.boolean(), async (numbers, replaced) => {
-        const world = createWorld('Off')
+        const world = createWorld('Disable')
         // Some hear of a step in this round, some in a later one.
         const order = (names: string[]) => {
           if (replaced && (numbers.next().value ?? 0) % 4 === 0) world.replaceOperator()
@@ -171,7 +171,7 @@ describe('certificates of a cluster', () => {
         const second = world.authorities()
         assert.notEqual(second?.current.certificatePem, first)
         assert.deepEqual([second?.next, second?.previous], [undefined, undefined])
-        world.setMode('Off')
+        world.setMode('Disable')
         await until(world, 'plain', () => world.condition() === undefined, order)
         world.pods.restartShards()
         await until(world, 'bare', () => world.pods.names().every((name) => world.pods.held(name)?.files === undefined), order) // biome-ignore format: one line

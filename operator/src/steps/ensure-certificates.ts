@@ -28,9 +28,9 @@ import type { OperatorContext } from '../operator-context.ts'
 import { rfc3339 } from '../rfc3339.ts'
 import type { Step, StepResult } from '../step.ts'
 
-type Mode = 'Off' | 'Prefer' | 'Require'
+type Mode = 'Disable' | 'Prefer' | 'Require'
 /** Where the phases of each mode lead. */
-const TARGETS: Readonly<Record<Mode, TlsPhase>> = { Off: 'accept', Prefer: 'use', Require: 'require' }
+const TARGETS: Readonly<Record<Mode, TlsPhase>> = { Disable: 'accept', Prefer: 'use', Require: 'require' }
 /** Certificates are looked at so often while nothing is to be done, and while pods are waited for. */
 const REST_MS = 600_000
 const LOOK_MS = 5_000
@@ -47,8 +47,8 @@ export function ensureCertificates(context: OperatorContext): Step<TrueNowCluste
     condition: 'Synced',
     run: async (cluster, { paused }) => {
       const { uid, generation } = cluster.metadata
-      const mode = (cluster.spec.tls?.mode ?? 'Off') as Mode
-      if (mode === 'Off' && !mountsCertificates(context, cluster)) return done('none', false)
+      const mode = (cluster.spec.tls?.mode ?? 'Disable') as Mode
+      if (mode === 'Disable' && !mountsCertificates(context, cluster)) return done('none', false)
       const aim: Aim = { mode, paused: paused === true, asked: askedOf(cluster) }
       const asked = JSON.stringify([generation, aim])
       const nowMs = context.clock.monotonicMs()
@@ -61,7 +61,7 @@ export function ensureCertificates(context: OperatorContext): Step<TrueNowCluste
         return result
       } catch (error) {
         if (!(error instanceof KubernetesError) || error.status !== 403 || isEnding(error)) throw error
-        const message = `The operator may not read or write Secrets (${error.message}); upgrade the chart, whose rights have them since spec.tls exists, or set spec.tls.mode to Off.`
+        const message = `The operator may not read or write Secrets (${error.message}); upgrade the chart, whose rights have them since spec.tls exists, or set spec.tls.mode to Disable.`
         return { kind: 'wait', seconds: 30, reason: 'SecretsForbidden', message }
       }
     },
@@ -167,9 +167,9 @@ async function advance(
   const { phase } = authorities
   const target = TARGETS[mode]
   const seconds = settleSeconds(phase, towards(phase, target))
-  const plainIsFine = mode === 'Off'
+  const plainIsFine = mode === 'Disable'
   const waiting = unsettledPods(authorities, await askPods(context, cluster), { seconds, plainIsFine })
-  const mounting = mode !== 'Off' || phase !== 'accept' || waiting.length > 0
+  const mounting = mode !== 'Disable' || phase !== 'accept' || waiting.length > 0
   if (waiting.length > 0) return done(judged('False', 'TakingOver', takingOver(phase, waiting)), mounting)
   const next = nextStep(authorities, { target, asked, paused }, context.clock.nowUs())
   if (next !== undefined) {

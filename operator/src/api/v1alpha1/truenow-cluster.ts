@@ -70,14 +70,14 @@ const MonitoringSection = Type.Object(
   },
   { description: 'Objects for Prometheus and Grafana that the operator keeps; none where it is unset.' },
 )
-/** How the roles of a cluster speak to each other. */
+/** How the roles of a cluster speak to each other. Not `Off`: a bare one is false to kubectl, whose YAML is 1.1. */
 const TlsSection = Type.Object(
   {
     mode: Type.String({
-      enum: ['Off', 'Prefer', 'Require'],
-      default: 'Off',
+      enum: ['Disable', 'Prefer', 'Require'],
+      default: 'Disable',
       description:
-        'Require: calls between roles need a certificate of the cluster. Prefer: they have one, and plain text is taken too. Off: plain text. May be changed at any time.',
+        'Require: calls between roles need a certificate of the cluster. Prefer: they have one, and plain text is taken too. Disable: plain text. May be changed at any time.',
     }),
   },
   {
