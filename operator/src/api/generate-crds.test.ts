@@ -35,6 +35,21 @@ function* within(schema: Schema, path = ''): Generator<[path: string, schema: Sc
   if (schema.items !== undefined) yield* within(schema.items as Schema, `${path}[]`)
 }
 
+test('CRDs: words stay words to kubectl, which reads YAML 1.1: a bare Off would be false', () => {
+  let words = 0
+  for (const file of files) {
+    const read = parse(readFileSync(folder + file, 'utf8'), { version: '1.1' }) as Definition
+    for (const [path, schema] of within(read.spec.versions[0]?.schema.openAPIV3Schema as Schema)) {
+      if (schema.type !== 'string') continue
+      for (const word of [...((schema.enum ?? []) as unknown[]), schema.default ?? '']) {
+        words += 1
+        assert.equal(typeof word, 'string', `${file}${path}: ${word}`)
+      }
+    }
+  }
+  assert.ok(words > 50, `${words} words`)
+})
+
 test('CRDs: three kinds, each what `make generate` writes today', () => {
   assert.deepEqual(files.toSorted(), ['rebalances.yaml', 'tables.yaml', 'truenowclusters.yaml'])
   const program = fileURLToPath(new URL('./generate-crds.ts', import.meta.url))

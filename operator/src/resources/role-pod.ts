@@ -20,7 +20,8 @@ export const CERTIFICATES_VOLUME = 'tls'
 const CERTIFICATES_DIRECTORY = '/run/secrets/truenow/tls'
 
 /** Whether the pods of this cluster get certificates; in `Disable` they are as they were before there were any. */
-export const hasCertificates = ({ spec }: TrueNowCluster): boolean => (spec.tls?.mode ?? 'Disable') !== 'Disable'
+export const hasCertificates = ({ spec }: TrueNowCluster): boolean =>
+  (spec.tls?.mode ?? 'Disable') !== 'Disable'
 
 /** The pod template of one role: Pod Security *restricted*, no token, probes on its own HTTP port. */
 export function rolePodTemplate(cluster: TrueNowCluster, image: string, pod: RolePod) {
