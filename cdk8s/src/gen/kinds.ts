@@ -168,6 +168,15 @@ export interface TrueNowClusterSpecRebalance {
   readonly concurrentMoves?: number
 }
 
+/** Certificates between roles, which the operator issues, renews and keeps in Secrets; the users’ ports stay plain. */
+export interface TrueNowClusterSpecTls {
+  /**
+   * Require: calls between roles need a certificate of the cluster. Prefer: they have one, and plain text is taken too. Disable: plain text. May be changed at any time.
+   * @default "Disable"
+   */
+  readonly mode?: 'Disable' | 'Prefer' | 'Require'
+}
+
 /** Objects for Prometheus and Grafana that the operator keeps; none where it is unset. */
 export interface TrueNowClusterSpecMonitoring {
   /**
@@ -221,6 +230,24 @@ export interface TrueNowClusterSpecWatermark {
   readonly resources?: Readonly<Record<string, unknown>>
 }
 
+/** A metric of ours to scale by, which your metrics adapter serves. */
+export interface TrueNowClusterSpecQueryAutoscalingPodMetric {
+  /** A metric of the pods, as the custom metrics API of your cluster names it. */
+  readonly name: string
+  /** Its average over the pods to aim at, such as 50k. */
+  readonly averageValue: string
+}
+
+/** A HorizontalPodAutoscaler for the role; none where it is unset. */
+export interface TrueNowClusterSpecQueryAutoscaling {
+  /** Pods at most; replicas is the floor. */
+  readonly maxReplicas: number
+  /** CPU to aim at, in percent of what the container requests. Default: 70, or none where podMetric is set. */
+  readonly cpuPercent?: number
+  /** A metric of ours to scale by, which your metrics adapter serves. */
+  readonly podMetric?: TrueNowClusterSpecQueryAutoscalingPodMetric
+}
+
 /** Size of the query Deployment. */
 export interface TrueNowClusterSpecQuery {
   /**
@@ -230,11 +257,31 @@ export interface TrueNowClusterSpecQuery {
   readonly replicas?: number
   /** Requests and limits of the query's container, as in any pod. */
   readonly resources?: Readonly<Record<string, unknown>>
+  /** A HorizontalPodAutoscaler for the role; none where it is unset. */
+  readonly autoscaling?: TrueNowClusterSpecQueryAutoscaling
   /**
    * Seconds that a result stays in Redis.
    * @default 60
    */
   readonly cacheTtlSeconds?: number
+}
+
+/** A metric of ours to scale by, which your metrics adapter serves. */
+export interface TrueNowClusterSpecIngesterAutoscalingPodMetric {
+  /** A metric of the pods, as the custom metrics API of your cluster names it. */
+  readonly name: string
+  /** Its average over the pods to aim at, such as 50k. */
+  readonly averageValue: string
+}
+
+/** A HorizontalPodAutoscaler for the role; none where it is unset. */
+export interface TrueNowClusterSpecIngesterAutoscaling {
+  /** Pods at most; replicas is the floor. */
+  readonly maxReplicas: number
+  /** CPU to aim at, in percent of what the container requests. Default: 70, or none where podMetric is set. */
+  readonly cpuPercent?: number
+  /** A metric of ours to scale by, which your metrics adapter serves. */
+  readonly podMetric?: TrueNowClusterSpecIngesterAutoscalingPodMetric
 }
 
 /** Size of the ingester Deployment. */
@@ -246,6 +293,26 @@ export interface TrueNowClusterSpecIngester {
   readonly replicas?: number
   /** Requests and limits of the ingester's container, as in any pod. */
   readonly resources?: Readonly<Record<string, unknown>>
+  /** A HorizontalPodAutoscaler for the role; none where it is unset. */
+  readonly autoscaling?: TrueNowClusterSpecIngesterAutoscaling
+}
+
+/** A metric of ours to scale by, which your metrics adapter serves. */
+export interface TrueNowClusterSpecGatewayAutoscalingPodMetric {
+  /** A metric of the pods, as the custom metrics API of your cluster names it. */
+  readonly name: string
+  /** Its average over the pods to aim at, such as 50k. */
+  readonly averageValue: string
+}
+
+/** A HorizontalPodAutoscaler for the role; none where it is unset. */
+export interface TrueNowClusterSpecGatewayAutoscaling {
+  /** Pods at most; replicas is the floor. */
+  readonly maxReplicas: number
+  /** CPU to aim at, in percent of what the container requests. Default: 70, or none where podMetric is set. */
+  readonly cpuPercent?: number
+  /** A metric of ours to scale by, which your metrics adapter serves. */
+  readonly podMetric?: TrueNowClusterSpecGatewayAutoscalingPodMetric
 }
 
 /** Size of the gateway Deployment. */
@@ -257,11 +324,13 @@ export interface TrueNowClusterSpecGateway {
   readonly replicas?: number
   /** Requests and limits of the gateway's container, as in any pod. */
   readonly resources?: Readonly<Record<string, unknown>>
+  /** A HorizontalPodAutoscaler for the role; none where it is unset. */
+  readonly autoscaling?: TrueNowClusterSpecGatewayAutoscaling
 }
 
 /** The volume of each shard; volumes outlive pods, and the cluster unless deletionPolicy is Delete. */
 export interface TrueNowClusterSpecHotTierStorage {
-  /** Size of each shard’s volume: snapshots, about twice its rows. */
+  /** Size of each shard’s volume: snapshots, about twice its rows. It may be raised, where the StorageClass lets volumes grow. */
   readonly size: string
   /** StorageClass of the volumes. Default: the cluster’s default class. */
   readonly storageClassName?: string
@@ -277,7 +346,7 @@ export interface TrueNowClusterSpecHotTier {
    */
   readonly replicationFactor?: number
   /**
-   * Memory limit of a shard; about half of it is for rows.
+   * Memory limit of a shard, at least 512Mi; half of it is for its process, and of that what the runtime leaves for rows.
    * @default "1Gi"
    */
   readonly memoryPerShard?: string
@@ -380,6 +449,8 @@ export interface TrueNowClusterSpec {
    * @default false
    */
   readonly paused?: boolean
+  /** When pods take over what a new operator would make otherwise. OnSpecChange: with the next change of the spec that concerns them. Always: at once. Default: OnSpecChange. */
+  readonly upgradePolicy?: 'OnSpecChange' | 'Always'
   /**
    * What becomes of topics, catalog and volumes when this object is deleted: Retain keeps, Delete removes them.
    * @default "Retain"
@@ -420,6 +491,8 @@ export interface TrueNowClusterSpec {
   readonly controlPlane?: TrueNowClusterSpecControlPlane
   /** Objects for Prometheus and Grafana that the operator keeps; none where it is unset. */
   readonly monitoring?: TrueNowClusterSpecMonitoring
+  /** Certificates between roles, which the operator issues, renews and keeps in Secrets; the users’ ports stay plain. */
+  readonly tls?: TrueNowClusterSpecTls
   /** How replicas may be moved between shards. Default: Manual, two at once. */
   readonly rebalance?: TrueNowClusterSpecRebalance
   /** Added to every pod: nodeSelector, tolerations, affinity, priorityClassName. */
