@@ -5,12 +5,12 @@ import type { Rebalance } from './api/v1alpha1/rebalance.ts'
 import type { Table } from './api/v1alpha1/table.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import type { AskPodTls } from './certificates/ask-pod-tls.ts'
+import type { LookedAtCertificates } from './certificates/looked-at-certificates.ts'
 import type { KubernetesPort, ObjectKey, Stored } from './kubernetes/kubernetes-port.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import type { Operands } from './operands.ts'
 import type { OptionalKinds } from './optional-kinds.ts'
 import type { RestartMemory } from './restarts/restart-memory.ts'
-import type { LookedAtCertificates } from './steps/ensure-certificates.ts'
 
 /** Objects of one kind as last seen, over all namespaces that are watched. */
 export type Seen<Kind> = Readonly<{ get: (key: ObjectKey) => Kind | undefined; all: () => readonly Kind[] }>

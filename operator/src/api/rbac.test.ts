@@ -51,7 +51,10 @@ test('rbac: deleted are volumes, the set that holds them, pods of shards, disrup
   )
   const monitoring = MONITORING_RESOURCES.map(({ plural }) => plural)
   const spared = ['poddisruptionbudgets', 'horizontalpodautoscalers']
-  assert.deepEqual(deleted, new Set([VOLUME_CLAIMS.plural, 'statefulsets', PODS.plural, ...spared, ...monitoring]))
+  assert.deepEqual(
+    deleted,
+    new Set([VOLUME_CLAIMS.plural, 'statefulsets', PODS.plural, ...spared, ...monitoring]),
+  )
 })
 
 test('rbac: every child can be followed, made and changed', () => {

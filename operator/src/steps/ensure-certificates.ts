@@ -73,13 +73,6 @@ const isEnding = ({ message }: KubernetesError): boolean => message.includes('be
 const isTrue = (secured: ClusterFacts['secured']): boolean =>
   typeof secured === 'object' && secured.status === 'True'
 
-/** What a look at the certificates found, and until when that may be believed. In memory: whoever leads next looks again. */
-export type LookedAtCertificates = Readonly<{
-  asked: string
-  result: StepResult<ClusterFacts>
-  untilMs: number
-}>
-
 type Aim = Readonly<{ mode: Mode; paused: boolean; asked: Asked }>
 
 async function look(

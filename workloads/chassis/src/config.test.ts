@@ -28,6 +28,7 @@ test('config: defaults fill in, what is not ours is left out, the result is froz
       TRUENOW_LOG_LEVEL: 'INFO',
       TRUENOW_POD_NAME: '',
       TRUENOW_DRAIN_SECONDS: 5,
+      TRUENOW_TLS_DIRECTORY: '',
       TRUENOW_GRACE_SECONDS: 20,
       TRUENOW_KUBERNETES_NAMESPACE: 'default',
       TRUENOW_CLUSTER: 'truenow',

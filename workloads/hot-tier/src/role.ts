@@ -43,13 +43,11 @@ export async function startHotTier(
   ports: HotTierPorts,
 ): Promise<RunningRole> {
   const { log, clock, registry, version } = context
-  const { writeFile = writeDurably } = ports
   const ordinal = ordinalOf(config, context)
-  const dataDirectory = config.TRUENOW_DATA_DIRECTORY
+  const { TRUENOW_DATA_DIRECTORY: dataDirectory, TRUENOW_HOT_TIER_WORKERS: threads } = config
   mkdirSync(dataDirectory, { recursive: true })
   const health = createHealth({ role: 'hot-tier', version, clock })
   const shutdown = createShutdown(config.TRUENOW_GRACE_SECONDS * 1_000, log)
-  const threads = config.TRUENOW_HOT_TIER_WORKERS
   const shares = divideBudget(config.HOT_TIER_MEMORY_GB, threads, config.TRUENOW_HOT_TIER_RESERVE_MB)
   const residentBytesMax = shares.quotaBytes * Math.max(1, threads)
   let registration: Registration | undefined
@@ -98,7 +96,7 @@ export async function startHotTier(
     address: addressOf(config, context, grpcPort),
     dataDirectory,
     residentBytesMax,
-    writeFile,
+    writeFile: ports.writeFile ?? writeDurably,
     onRetired: (why) => {
       log.warn({ why }, 'this process is not the shard any more')
       giveUp(why, ports.onRetired)
