@@ -27,6 +27,8 @@ export type Sample = Readonly<{
         kind: 'answer'
         complete: boolean
         partial: boolean
+        /** Of a partial answer. */
+        missing_slots?: ReadonlyArray<Readonly<{ slot: number; reason: string }>>
         positions: Readonly<Record<string, Readonly<{ offset: number }>>>
         rows: ReadonlyArray<
           Readonly<{ region: string; count: number; sum_items: number; sum_revenue: number }>
@@ -35,6 +37,7 @@ export type Sample = Readonly<{
       }>
   )
 
+type Answered = Extract<Sample, { kind: 'answer' }>
 export type Verdict = 'right' | 'failed' | 'wrong'
 
 type Totals = Map<string, { count: number; items: number; revenue: number }>
@@ -95,7 +98,11 @@ export type Judgement = Readonly<{
   reasons: readonly string[]
 }>
 
-/** Judges all samples of a run; `reasons` holds the first few that were wrong or failed. */
+const REASONS_MAX = 10
+const whyPartial = ({ missing_slots: missing = [] }: Readonly<Pick<Answered, 'missing_slots'>>): string =>
+  missing.map(({ slot, reason }) => `slot ${slot}: ${reason}`).join('; ')
+
+/** Judges all samples of a run; `reasons` holds the first few that were wrong, failed or partial. */
 export function judgeAll(logs: SlotLogs, samples: readonly Sample[]): Judgement {
   let [wrong, partial, incomplete, failed, outageMs] = [0, 0, 0, 0, 0]
   let outageSinceMs: number | undefined
@@ -104,9 +111,13 @@ export function judgeAll(logs: SlotLogs, samples: readonly Sample[]): Judgement 
     const { verdict, why } = judge(logs, sample)
     if (verdict === 'wrong') wrong += 1
     if (verdict === 'failed') failed += 1
-    if (sample.kind === 'answer' && sample.partial) partial += 1
+    if (sample.kind === 'answer' && sample.partial) {
+      partial += 1
+      if (reasons.length < REASONS_MAX) reasons.push(`at ${Math.round(sample.atMs)} ms: partial: ${whyPartial(sample)}`) // biome-ignore format: one line
+    }
     if (sample.kind === 'answer' && !sample.complete) incomplete += 1
-    if (verdict !== 'right' && reasons.length < 10) reasons.push(`at ${Math.round(sample.atMs)} ms: ${why}`)
+    if (verdict !== 'right' && reasons.length < REASONS_MAX)
+      reasons.push(`at ${Math.round(sample.atMs)} ms: ${why}`)
     const out = sample.kind === 'failed' || sample.partial
     if (out) outageSinceMs ??= sample.atMs
     else if (outageSinceMs !== undefined) {

@@ -288,3 +288,27 @@ test('grpc: http_proxy does not redirect peers', async () => {
   client.close()
   await server.close()
 })
+
+test('grpc: a warm client connects without being called, and again when the connection is lost', async () => {
+  let connections = 0
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    connections += 1
+    sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket)))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const listening = server.address()
+  assert.ok(typeof listening === 'object' && listening !== null)
+  const address = `127.0.0.1:${listening.port}`
+  const cold = createGrpcClient(BlockStream, address)
+  await sleep(1_200)
+  assert.equal(connections, 0)
+  const warm = createGrpcClient(BlockStream, address, undefined, { warm: true })
+  await until(() => connections === 1, 'it connects')
+  for (const socket of sockets) socket.destroy()
+  await until(() => connections > 1, 'it connects again')
+  warm.close()
+  cold.close()
+  for (const socket of sockets) socket.destroy()
+  server.close()
+})

@@ -11,7 +11,7 @@ export const openRole: OpenRole = async (environment, makeContext, outside) => {
   const context = makeContext(config)
   const cache = await outside.cache(config.TRUENOW_REDIS_URL_FILE, context)
   const catalog = followCatalog('query', config, context)
-  const connectShard = (address: string) => createGrpcClient(Shard, address, context.tls)
+  const connectShard = (address: string) => createGrpcClient(Shard, address, context.tls, { warm: true })
   const role = await startQuery(config, context, { catalog, cache, connectShard })
   return closingAfter(role, ...(cache === undefined ? [] : [cache]), catalog)
 }
