@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict'
-import { text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
 import type { Cluster } from './cluster/cluster.ts'
-import type { LeadersCounted } from './count-leaders.ts'
 import { eventually } from './eventually.ts'
 import { firstAnswer } from './first-answer.ts'
-import { spawnInsideCluster } from './inside-cluster.ts'
 import { OPERATOR_NAMESPACE, QUICKSTART } from './install-truenow.ts'
 import { killPod } from './kill-pod.ts'
 import { leadingPod } from './leading-pod.ts'
@@ -14,6 +11,7 @@ import { runSampler } from './sampler/run-sampler.ts'
 import { secondCluster } from './second-cluster.ts'
 import { kubectl } from './target.ts'
 import { testCluster } from './test-cluster.ts'
+import { watchLeaders } from './watch-leaders.ts'
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
 const CHILDREN = 'serviceaccounts,services,deployments,statefulsets,networkpolicies,poddisruptionbudgets'
@@ -43,8 +41,7 @@ test('the operator killed while it creates a cluster: another pod takes over and
 async function killWhileItCreates(): Promise<void> {
   const leader = await leadingPod(cluster)
   assert.notEqual(leader, '', 'somebody leads')
-  const counting = spawnInsideCluster(cluster, ['e2e/count-leaders.ts', ...(await operatorAddresses())])
-  const counted = text(counting.stdout as NodeJS.ReadableStream)
+  const counted = await watchLeaders(cluster)
   const wanted = 1 + Math.floor(seededRandom(SEED)() * CHILDREN_BEFORE_KILL_MAX)
   await kubectl(cluster, ['apply', '-f', '-'], secondCluster({ namespace, tables: [{ object: 'events' }] }))
   await eventually(`${wanted} children`, 30_000, async () => {
@@ -60,19 +57,9 @@ async function killWhileItCreates(): Promise<void> {
   })
   for (const object of [`truenowcluster/${name}`, 'table/events'])
     await kubectl(cluster, ['-n', namespace, 'wait', '--for=condition=Ready', object, '--timeout=120s'])
-  counting.stdin?.end()
-  const { leadersMax, rounds, led } = JSON.parse(await counted) as LeadersCounted
+  const { leadersMax, rounds, led } = await counted()
   assert.equal(leadersMax, 1)
   assert.ok(led > 20 && rounds > led, `one led in ${led} of ${rounds} rounds`)
-}
-
-/** Their addresses outlive a container that is started again in the same pod. */
-async function operatorAddresses(): Promise<string[]> {
-  const component = 'app.kubernetes.io/component=operator'
-  const addresses = ['get', 'pods', '-l', component, '-o', 'jsonpath={.items[*].status.podIP}']
-  return (await kubectl(cluster, ['-n', OPERATOR_NAMESPACE, ...addresses]))
-    .split(' ')
-    .map((ip) => `${ip}:8086`)
 }
 
 async function answersExactly(): Promise<void> {

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict'
-import { text } from 'node:stream/consumers'
 import { before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { LeadersCounted } from '../count-leaders.ts'
 import { eventually } from '../eventually.ts'
-import { spawnInsideCluster } from '../inside-cluster.ts'
 import { OPERATOR_NAMESPACE, QUICKSTART } from '../install-truenow.ts'
 import { killPod } from '../kill-pod.ts'
 import { leadingPod } from '../leading-pod.ts'
 import { runSampler } from '../sampler/run-sampler.ts'
 import { kubectl } from '../target.ts'
 import { testCluster } from '../test-cluster.ts'
+import { watchLeaders } from '../watch-leaders.ts'
 
 /*
  * The leader is stopped (SIGSTOP) for longer than its Lease and goes on when another leads: it must end without a word to
@@ -39,15 +37,15 @@ test('the leader stopped longer than its Lease: another leads, it ends when it w
   const sleeper = await leadingPod(cluster)
   assert.notEqual(sleeper, '', 'somebody leads')
   const restarts = await restartsOf(sleeper)
-  const counting = spawnInsideCluster(cluster, ['e2e/count-leaders.ts', ...(await operatorAddresses())])
-  const counted = text(counting.stdout as NodeJS.ReadableStream)
-  try {
-    const result = await runSampler(cluster, 'leader-stopped', () => stopAndWake(sleeper, restarts))
-    assert.ok(result.outage_ms <= 2_000, `failed or partial for ${result.outage_ms} ms`)
-  } finally {
-    counting.stdin?.end()
-  }
-  const { leadersMax, led } = JSON.parse(await counted) as LeadersCounted
+  const counted = await watchLeaders(cluster)
+  const result = await runSampler(cluster, 'leader-stopped', () => stopAndWake(sleeper, restarts)).catch(
+    async (error) => {
+      await counted() // Ends what counts.
+      throw error
+    },
+  )
+  assert.ok(result.outage_ms <= 2_000, `failed or partial for ${result.outage_ms} ms`)
+  const { leadersMax, led } = await counted()
   assert.equal(leadersMax, 1)
   assert.ok(led > 20, `one led in ${led} rounds`)
   const words = (await operator('logs', sleeper, '--previous', '--tail=20')).split('\n')
@@ -56,11 +54,6 @@ test('the leader stopped longer than its Lease: another leads, it ends when it w
     `it says why it ends: ${words.join(' | ')}`,
   )
 })
-
-async function operatorAddresses(): Promise<string[]> {
-  const ips = ['get', 'pods', '-l', 'app.kubernetes.io/component=operator', '-o', 'jsonpath={.items[*].status.podIP}'] // biome-ignore format: one line
-  return (await operator(...ips)).split(' ').map((ip) => `${ip}:8086`)
-}
 
 async function stopAndWake(sleeper: string, restarts: number): Promise<void> {
   await killPod(cluster, OPERATOR_NAMESPACE, sleeper, 'SIGSTOP')
