@@ -299,8 +299,8 @@ test('hot-tier: a table made anew under the same name starts empty and keeps its
     await until(async () => (await count(scene))[0]?.[0] === 1, 'its log is read from the start')
     const directory = join(scene.directory, 'slots', 'production.events', '0')
     await until(() => existsSync(directory), 'a snapshot of its own')
-    const parts = () => readdirSync(directory).filter((name) => name.startsWith('bucket') || name.startsWith('ids')) // biome-ignore format: one line
-    await until(() => parts().length === 2, 'with its files')
+    const packs = () => readdirSync(directory).filter((name) => name.startsWith('pack-'))
+    await until(() => packs().length === 1, 'with its files')
   })
 })
 
@@ -370,8 +370,10 @@ test('hot-tier: a run of ids that is damaged stalls its slot, visibly, until it 
     assert.doesNotMatch(await scene.get('/debug/slots'), /IdRunUnreadable/)
     assert.ok((await scene.metric(/^truenow_hot_tier_id_runs_unreadable_total (\d+)/m)) >= 1)
     const cursors = scene.ingesters.flatMap(({ subscriptions }) => subscriptions.filter(({ slot }) => slot === 0).map(({ cursor }) => cursor)) // biome-ignore format: one line
+    // More than once where the snapshot that it went back to names a damaged run itself.
+    const again = cursors.slice(1)
     assert.ok(
-      cursors.length === 2 && (cursors[1] ?? 99) < 11,
+      again.length > 0 && again.every((cursor) => cursor < 11),
       `read again from before the damage: ${cursors}`,
     )
     const all = Array.from({ length: 12 }, (_, block) => row(`a${block}`, 0, 'eu', 1, 1))
