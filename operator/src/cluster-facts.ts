@@ -1,5 +1,7 @@
 import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import type { TrueNowClusterStatus } from './api/v1alpha1/truenow-cluster.ts'
 import type { Judgement } from './conditions/judgement.ts'
+import type { KubernetesObject } from './resources/kubernetes-object.ts'
 import type { PodRole } from './resources/services.ts'
 import type { RestartChoice } from './restarts/choose-restart.ts'
 
@@ -9,6 +11,16 @@ export type ClusterFacts = Readonly<{
   image?: string
   /** Placement, as the control plane told it in this pass; absent means unknown, never empty. */
   placement?: GetPlacementResponse
+  /** Pods of shards that there shall be for now; more than the spec asks for while some are being emptied. */
+  shardPods?: number
+  /** The set of shards as this pass applied it: with the template and the volumes that were let through. */
+  shardSet?: KubernetesObject
+  /** Shards that shall go and what each waits for; absent: none does. */
+  downscale?: NonNullable<TrueNowClusterStatus['inProgressOperations']>['downscale']
+  /** The condition ScalingDown, where there is anything to say. */
+  scalingDown?: Judgement
+  /** The condition Rebalancing, where the placement is known. */
+  rebalancing?: Judgement
   /** µs that the slowest table is behind; absent means unknown. */
   freshnessUs?: number
   /** Not ours, or not yet seen to be: nothing at all is written. */

@@ -3,7 +3,7 @@ import type { Condition } from './api/condition.ts'
 import type { TrueNowCluster, TrueNowClusterStatus } from './api/v1alpha1/truenow-cluster.ts'
 import type { ClusterFacts } from './cluster-facts.ts'
 import { clusterConditions } from './conditions/cluster-conditions.ts'
-import type { Judgement } from './conditions/judgement.ts'
+import { type Judgement, NOTHING_REASON } from './conditions/judgement.ts'
 import { mergeConditions } from './conditions/merge-conditions.ts'
 import { freshnessClass } from './freshness-class.ts'
 import { labelSelectorOf, selectorLabels } from './resources/child-metadata.ts'
@@ -24,6 +24,8 @@ export function clusterStatus(
     ...asFound('Monitored', outcome.facts.monitored, status.conditions),
     ...asFound('VolumesGrown', outcome.facts.volumes, status.conditions),
     ...asFound('Secured', outcome.facts.secured, status.conditions),
+    ...onceAsked('ScalingDown', outcome.facts.scalingDown, status.conditions),
+    ...onceAsked('Rebalancing', outcome.facts.rebalancing, status.conditions),
   ]
   const ready = seen.roles.reduce((sum, role) => sum + Math.min(role.ready, role.desired), 0)
   const desired = seen.roles.reduce((sum, role) => sum + role.desired, 0)
@@ -31,6 +33,11 @@ export function clusterStatus(
   const desiredShards = spec.hotTier.shards
   const image = outcome.facts.image ?? status.image
   const upgrade = upgradeProgress(outcome.facts, seen.roles)
+  const { downscale } = outcome.facts
+  const inProgressOperations = {
+    ...(upgrade === undefined ? {} : { upgrade }),
+    ...(downscale === undefined ? {} : { downscale }),
+  }
   return {
     observedGeneration: metadata.generation,
     phase: phaseOf(cluster, judged),
@@ -42,12 +49,23 @@ export function clusterStatus(
     selector: labelSelectorOf(selectorLabels(cluster, 'hot-tier')),
     freshness: freshnessClass(outcome.facts.freshnessUs),
     ...(image === undefined ? {} : { image }),
-    ...(upgrade === undefined ? {} : { inProgressOperations: { upgrade } }),
+    ...(Object.keys(inProgressOperations).length === 0 ? {} : { inProgressOperations }),
     operator: told.operator,
     admissionPolicy: told.policy.state,
     ...(told.policy.unobserved.length === 0 ? {} : { unobserved: [...told.policy.unobserved] }),
     conditions: mergeConditions(status.conditions ?? [], judged, metadata.generation, told.now),
   }
+}
+
+/** A condition that is told from the first time on that there was something to say: until then False is no news. */
+function onceAsked(
+  type: string,
+  found: Judgement | undefined,
+  before: readonly Condition[] = [],
+): readonly Judgement[] {
+  const told = before.filter((one) => one.type === type)
+  if (found === undefined) return told
+  return found.status === 'True' || found.reason !== NOTHING_REASON || told.length > 0 ? [found] : []
 }
 
 /** A pass that did not come so far leaves it as it was: while it stands there is something to look after. */

@@ -18,6 +18,7 @@ export type ControlPlane = Pick<
   | 'approveMoves'
   | 'advanceMoves'
   | 'cancelMoves'
+  | 'retireShards'
   | 'close'
 >
 export type WatermarkService = Pick<Client<typeof Watermark>, 'getFreshness' | 'close'>

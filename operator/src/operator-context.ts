@@ -11,6 +11,7 @@ import type { LeaderEpochs } from './leader-epochs.ts'
 import type { Operands } from './operands.ts'
 import type { OptionalKinds } from './optional-kinds.ts'
 import type { RestartMemory } from './restarts/restart-memory.ts'
+import type { SilenceWatch } from './silence-watch.ts'
 
 /** Objects of one kind as last seen, over all namespaces that are watched. */
 export type Seen<Kind> = Readonly<{ get: (key: ObjectKey) => Kind | undefined; all: () => readonly Kind[] }>
@@ -41,6 +42,9 @@ export type OperatorContext = Readonly<{
   driven: Map<string, number>
   operands: Operands
   leaderEpochs: LeaderEpochs
+  silence: SilenceWatch
+  /** To how many shards the set of each cluster, by uid, was lowered, until our cache shows it. */
+  lowered: Map<string, number>
   record: RecordEvent
   log: Log
   clock: Clock

@@ -1,26 +1,32 @@
 import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { NOBODY } from '@truenow/kernels/sharding/move-protocol.ts'
 import { planPlacement } from '@truenow/kernels/sharding/plan-placement.ts'
 import { type RebalanceStatus, SHOWN_MOVES_MAX } from './api/v1alpha1/rebalance.ts'
+import { planRepair, type RepairGoal, type RepairMove } from './plan-repair.ts'
+import { residentBytes } from './resident-bytes.ts'
+import { tableName } from './table-name.ts'
 
 /** Moves that one proposal plans at most. */
 export const PROPOSED_MOVES_MAX = 1_000
 
 export type Proposal = Required<Pick<RebalanceStatus, 'moveCount' | 'bytesToMove' | 'moves' | 'shards'>> & {
   /** Every move; `moves` are those that status shows. */
-  readonly all: Required<RebalanceStatus>['moves']
+  readonly all: readonly RepairMove[]
 }
 
-/** The moves that would even the shards out, over all tables at once, by the one planner. Same placement, same proposal. Pure. */
-export function proposeRebalance({ catalog, loads }: GetPlacementResponse): Proposal {
-  const tables = catalog?.tables ?? []
-  const shards = (catalog?.shards ?? []).map(({ shard }) => shard)
-  const slots = tables.flatMap((table) =>
-    table.slots.map((slot) => ({ table: tableName(table.topic), slot })),
-  )
+/**
+ * The moves that would even the shards out, over all tables at once, by the one planner. Shards that are leaving are left
+ * out, and none that is silent is given anything. Same placement, same proposal. Pure.
+ */
+export function proposeBalance({ catalog, loads, silentShards }: GetPlacementResponse): Proposal {
+  const slots = slotsOf(catalog)
+  const shardCount = catalog?.shardCount || Number.POSITIVE_INFINITY
+  const shards = (catalog?.shards ?? []).map(({ shard }) => shard).filter((shard) => shard < shardCount)
   const before = slots.map(({ slot }) => slot.replicas.map(({ shard }) => shard))
   const plan = planPlacement({
     slots: before,
     shards,
+    takers: shards.filter((shard) => !silentShards.includes(shard)),
     replicationFactor: catalog?.replicationFactor ?? 1,
     movesMax: PROPOSED_MOVES_MAX,
   })
@@ -28,36 +34,44 @@ export function proposeRebalance({ catalog, loads }: GetPlacementResponse): Prop
     const moved = slots[index]
     if (moved === undefined) return []
     const { table, slot } = moved
-    return [{ table, slot: slot.slot, from, to, bytes: residentBytes(loads, from, table, slot.slot) }]
+    return [{ table, slot: slot.slot, from, to, bytes: residentBytes(loads, [from], table, slot.slot) }]
   })
-  const count = (placed: ReadonlyArray<readonly number[]>, shard: number) =>
-    placed.filter((held) => held.includes(shard)).length
+  return proposalOf({ catalog, loads }, moves)
+}
+
+/** The moves without which slots stand where they may not, or on too few shards, or on too many. Pure. */
+export function proposeRepair(placement: GetPlacementResponse, goal: RepairGoal): Proposal {
+  return proposalOf(placement, planRepair(placement, goal).moves.slice(0, PROPOSED_MOVES_MAX))
+}
+
+function proposalOf(
+  { catalog, loads }: Pick<GetPlacementResponse, 'catalog' | 'loads'>,
+  all: readonly RepairMove[],
+): Proposal {
+  const slots = slotsOf(catalog)
+  const before = (shard: number) =>
+    slots.filter(({ slot }) => slot.replicas.some((replica) => replica.shard === shard)).length
+  const count = (by: 'from' | 'to', shard: number) => all.filter((move) => move[by] === shard).length
   return {
-    moveCount: moves.length,
-    bytesToMove: moves.reduce((sum, { bytes }) => sum + bytes, 0),
-    moves: moves.slice(0, SHOWN_MOVES_MAX),
-    all: moves,
-    shards: shards.map((shard) => ({
+    moveCount: all.length,
+    bytesToMove: all.reduce((sum, { bytes, to }) => sum + (to === NOBODY ? 0 : bytes), 0),
+    moves: all.slice(0, SHOWN_MOVES_MAX).map(shownMove),
+    all,
+    shards: (catalog?.shards ?? []).map(({ shard }) => ({
       shard,
-      replicasBefore: count(before, shard),
-      replicasAfter: count(plan.slots, shard),
+      replicasBefore: before(shard),
+      replicasAfter: before(shard) + count('to', shard) - count('from', shard),
       memoryBytes: Number(loads.find((load) => load.shard === shard)?.memoryBytes ?? 0n),
     })),
   }
 }
 
-/** `namespace.name`, the end of a topic's name; neither holds a dot. */
-const tableName = (topic: string): string => topic.split('.').slice(-2).join('.')
-
-function residentBytes(
-  loads: GetPlacementResponse['loads'],
-  shard: number,
-  table: string,
-  slot: number,
-): number {
-  const states = loads.find((load) => load.shard === shard)?.slots ?? []
-  const state = states.find(
-    (one) => one.slot === slot && `${one.table?.namespace}.${one.table?.name}` === table,
-  )
-  return Number(state?.residentBytes ?? 0n)
+/** As status shows a move: nobody is left out. Pure. */
+export function shownMove<Move extends Readonly<{ from: number; to: number }>>({ from, to, ...move }: Move) {
+  return { ...move, ...(from === NOBODY ? {} : { from }), ...(to === NOBODY ? {} : { to }) }
 }
+
+const slotsOf = (catalog: GetPlacementResponse['catalog']) =>
+  (catalog?.tables ?? []).flatMap((table) =>
+    table.slots.map((slot) => ({ table: tableName(table.topic), slot })),
+  )

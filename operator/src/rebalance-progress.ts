@@ -1,5 +1,6 @@
 import { type Move, MovePhase } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { type RebalanceStatus, SHOWN_MOVES_MAX } from './api/v1alpha1/rebalance.ts'
+import { shownMove } from './propose-rebalance.ts'
 
 const PHASES: Readonly<Record<MovePhase, string>> = {
   [MovePhase.UNSPECIFIED]: 'Unknown',
@@ -41,8 +42,7 @@ export function rebalanceProgress(
       .map(({ table, slot, from, to, bytes, bytesCopied, phase, message }) => ({
         table: `${table?.namespace}.${table?.name}`,
         slot,
-        from,
-        to,
+        ...shownMove({ from, to }),
         bytes: Number(bytes),
         phase: PHASES[phase] ?? 'Unknown',
         bytesCopied: Number(bytesCopied),

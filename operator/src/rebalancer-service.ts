@@ -9,6 +9,7 @@ import {
   type RebalanceRequest,
   type RebalancerPlacementRequest,
 } from '@truenow/contracts/gen/truenow/v1/rebalancer_pb.ts'
+import { NOBODY } from '@truenow/kernels/sharding/move-protocol.ts'
 import { API_VERSION, APPROVE_ANNOTATION, STOP_ANNOTATION } from './api/names.ts'
 import type { Rebalance } from './api/v1alpha1/rebalance.ts'
 import { KubernetesError, type ObjectKey } from './kubernetes/kubernetes-port.ts'
@@ -125,12 +126,17 @@ function progressOf({ status = {} }: Rebalance): RebalanceProgress {
     bytesMoved: BigInt(progress?.bytesMoved ?? 0),
     bytesPerSecond: BigInt(progress?.bytesPerSecond ?? 0),
     etaSeconds: progress?.etaSeconds ?? 0,
-    moves: (status.moves ?? []).map(({ bytes, bytesCopied = 0, phase = '', message = '', ...move }) => ({
-      ...move,
-      phase,
-      message,
-      bytes: BigInt(bytes),
-      bytesCopied: BigInt(bytesCopied),
-    })),
+    moves: (status.moves ?? []).map(
+      ({ bytes, bytesCopied = 0, phase = '', message = '', from = NOBODY, to = NOBODY, ...move }) => ({
+        // biome-ignore format: one line
+        ...move,
+        from,
+        to,
+        phase,
+        message,
+        bytes: BigInt(bytes),
+        bytesCopied: BigInt(bytesCopied),
+      }),
+    ),
   })
 }

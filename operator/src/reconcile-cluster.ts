@@ -20,9 +20,12 @@ import { ensureMonitoring } from './steps/ensure-monitoring.ts'
 import { fixBrokenRevision } from './steps/fix-broken-revision.ts'
 import { growVolumes } from './steps/grow-volumes.ts'
 import { keepFinalizer } from './steps/keep-finalizer.ts'
+import { keepShards } from './steps/keep-shards.ts'
 import { readFreshness } from './steps/read-freshness.ts'
+import { repairPlacement } from './steps/repair-placement.ts'
 import { restartShards } from './steps/restart-shards.ts'
 import { retireLostTables } from './steps/retire-lost-tables.ts'
+import { scaleIn } from './steps/scale-in.ts'
 import { observeWorkloads, type Pod, podTroubles, type Workload } from './workloads.ts'
 import { writeStatus } from './write-status.ts'
 
@@ -34,12 +37,15 @@ const stepsOf = (context: OperatorContext) => [
   chooseImage(context),
   ensureCertificates(context),
   growVolumes(context),
+  keepShards(context),
   ensureChildren(context),
   fixBrokenRevision(context),
   ensureMonitoring(context),
   declareCluster(context),
   endOrphanedMoves(context),
   restartShards(context),
+  scaleIn(context),
+  repairPlacement(context),
   retireLostTables(context),
   readFreshness(context),
 ]
@@ -67,7 +73,9 @@ export async function reconcileCluster(
   await writeStatus(context, CLUSTERS, cluster, status, outcome.facts.objectVersion)
   const { secured } = outcome.facts
   const changing = typeof secured === 'object' && secured.status !== 'True'
-  const rests = !changing && (status.phase === 'Ready' || status.phase === 'Paused')
+  const rests =
+    status.phase === 'Paused' ||
+    (status.phase === 'Ready' && !changing && outcome.facts.downscale === undefined)
   return requeueAfter(outcome, rests, restMs)
 }
 

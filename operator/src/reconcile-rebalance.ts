@@ -1,19 +1,24 @@
 import { isDeepStrictEqual } from 'node:util'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
+import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import type { Rebalance, RebalanceState, RebalanceStatus } from './api/v1alpha1/rebalance.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import { mergeConditions } from './conditions/merge-conditions.ts'
+import { isOwn } from './ensure-own-rebalance.ts'
 import type { ObjectKey } from './kubernetes/kubernetes-port.ts'
 import { REBALANCES } from './kubernetes/resources.ts'
 import type { OperatorContext } from './operator-context.ts'
-import { type Proposal, proposeRebalance } from './propose-rebalance.ts'
+import { type Proposal, proposeBalance, proposeRepair } from './propose-rebalance.ts'
 import { rebalanceProgress } from './rebalance-progress.ts'
 import { askedVerb, type RebalanceVerb, whyNotNow, withoutVerb } from './rebalance-verb.ts'
+import { repairGoal } from './repair-goal.ts'
 import { rfc3339 } from './rfc3339.ts'
 import { writeStatus } from './write-status.ts'
 
 /** A proposal is a picture of one moment; it is drawn again this often at most, so that its object rests. */
 const REFRESH_MS = 60_000
+/** One of the operator's own rests shorter: what its moves left to do is planned from where they ended. */
+const OWN_REFRESH_MS = 5_000
 /** While moves go on, or something is in the way. */
 const AGAIN_MS = 1_000
 /** Moves at once where the cluster says nothing else. */
@@ -43,7 +48,8 @@ export async function reconcileRebalance(
   await tell(context, rebalance, status)
   if (verb !== undefined) await takeVerbOff(context, rebalance, verb)
   const rests = status.state === 'ProposalReady' || status.state === 'Ready' || status.state === 'Stopped'
-  return { afterMs: rests ? REFRESH_MS : AGAIN_MS }
+  if (!rests) return { afterMs: AGAIN_MS }
+  return { afterMs: cluster !== undefined && isOwn(rebalance, cluster) ? OWN_REFRESH_MS : REFRESH_MS }
 }
 
 /** Our own status comes back as a change at once; moves are not asked to go on more often for that. */
@@ -65,7 +71,7 @@ async function judge(
     return { ...before, state: 'NotReady', message }
   }
   // What was in the way before anything was approved (no cluster yet, a placement that changed) may be gone by now.
-  const begun = (before.round ?? 0) > 0
+  const begun = (before.round ?? 0) > 0 && !isOwn(rebalance, cluster)
   const state =
     before.state === 'NotReady' && !begun ? 'PendingProposal' : (before.state ?? 'PendingProposal')
   const refused = asked === undefined ? undefined : whyNotNow(asked, state)
@@ -99,14 +105,22 @@ async function advance(
   verb: RebalanceVerb | undefined,
 ): Promise<RebalanceStatus> {
   const { rebalance, cluster } = pass
-  const auto = cluster.spec.rebalance?.mode === 'Auto'
+  const own = isOwn(rebalance, cluster)
+  const auto = own || (cluster.spec.rebalance?.mode === 'Auto' && rebalance.spec.mode === 'Full')
   if (state === 'Rebalancing') return drive(pass, verb === 'stop')
   const over = state === 'Ready' || state === 'Stopped' || state === 'NotReady'
-  if (over && verb !== 'refresh' && !(auto && state === 'Ready')) return { ...rebalance.status }
+  if (over && verb !== 'refresh' && !own && !(auto && state === 'Ready')) return { ...rebalance.status }
   const round = rebalance.status?.round ?? 0
-  const proposal = await propose(pass)
-  if (proposal.moveCount === 0)
-    return { state: over ? state : 'ProposalReady', round, message: 'The shards are even: no move would help.', ...proposal } // biome-ignore format: one line
+  const placement = await pass.context.operands.controlPlane(cluster.metadata).getPlacement({})
+  // Whoever wrote and approved it did not live to tell: its slots would be missing in every proposal.
+  if (placement.openPlans.includes(planIdOf(rebalance, round + 1))) return resume(pass, round + 1)
+  const proposal = propose(pass, placement)
+  if (proposal.moveCount === 0) {
+    // What the last moves were stays to be read.
+    if (own && over) return { ...rebalance.status }
+    const rests = own ? 'Ready' : 'ProposalReady'
+    return { state: over ? state : rests, round, message: NOTHING[rebalance.spec.mode] ?? '', ...proposal }
+  }
   const standing = isSame(rebalance.status, proposal)
   const paused = cluster.spec.paused === true
   if ((verb === 'approve' && standing) || (auto && !paused)) return begin(pass, proposal, round + 1)
@@ -115,8 +129,16 @@ async function advance(
   return { state: 'ProposalReady', round, message, ...proposal }
 }
 
-async function propose({ context, cluster }: Pass): Promise<Proposal> {
-  return proposeRebalance(await context.operands.controlPlane(cluster.metadata).getPlacement({}))
+function propose({ context, cluster, rebalance }: Pass, placement: GetPlacementResponse): Proposal {
+  if (rebalance.spec.mode === 'Full') return proposeBalance(placement)
+  return proposeRepair(placement, repairGoal(context, cluster, placement))
+}
+
+const REASONS: Readonly<Record<string, string>> = { Full: 'Balance' }
+const NOTHING: Readonly<Record<string, string>> = {
+  Full: 'The shards are even: no move would help.',
+  RemoveShards: 'No slot stands on a shard that shall go.',
+  Repair: 'Every slot stands on as many shards as it shall.',
 }
 
 /** What people approved is what they were shown: the moves, while their bytes may have grown. */
@@ -138,7 +160,7 @@ async function begin(pass: Pass, proposal: Proposal, round: number): Promise<Reb
     await controlPlane.planMoves({
       leaderEpoch,
       planId,
-      reason: 'Balance',
+      reason: REASONS[rebalance.spec.mode] ?? rebalance.spec.mode,
       askedBy: `Rebalance ${namespace}/${name}`,
       moves: proposal.all.map(({ table, slot, from, to, bytes }) => {
         const [tableNamespace = '', tableName = ''] = table.split('.')
@@ -151,6 +173,20 @@ async function begin(pass: Pass, proposal: Proposal, round: number): Promise<Reb
   return { ...rebalanceProgress(moves, context.clock.nowUs()), shards, round }
 }
 
+/** Goes on with a plan that was begun. It was written only because it was approved. */
+async function resume({ context, rebalance, cluster }: Pass, round: number): Promise<RebalanceStatus> {
+  const controlPlane = context.operands.controlPlane(cluster.metadata)
+  const planId = planIdOf(rebalance, round)
+  const { moves } = await context.leaderEpochs.under(cluster.metadata, (leaderEpoch) =>
+    controlPlane.approveMoves({ leaderEpoch, planId }),
+  )
+  return {
+    ...rebalanceProgress(moves, context.clock.nowUs()),
+    shards: rebalance.status?.shards ?? [],
+    round,
+  }
+}
+
 /** One step for the moves of the present round. */
 async function drive({ context, rebalance, cluster }: Pass, stop: boolean): Promise<RebalanceStatus> {
   const { round = 1, shards = [] } = rebalance.status ?? {}
@@ -161,8 +197,10 @@ async function drive({ context, rebalance, cluster }: Pass, stop: boolean): Prom
   const planId = planIdOf(rebalance, round)
   const paused = cluster.spec.paused === true
   const concurrentMoves = paused ? 0 : (cluster.spec.rebalance?.concurrentMoves ?? CONCURRENT_MOVES)
+  const lost = context.silence.lost(cluster.metadata.uid)
   const { moves } = await context.leaderEpochs.under(cluster.metadata, async (leaderEpoch) => {
-    if (stop) await controlPlane.cancelMoves({ leaderEpoch, planId })
+    const waitsForLost = (rebalance.status?.moves ?? []).some(({ to, phase }) => to !== undefined && lost.has(to) && isBeforeServing(phase)) // biome-ignore format: one line
+    if (stop || waitsForLost) await controlPlane.cancelMoves({ leaderEpoch, planId })
     return controlPlane.advanceMoves({ leaderEpoch, planId, concurrentMoves })
   })
   if (moves.length === 0) {
@@ -172,6 +210,9 @@ async function drive({ context, rebalance, cluster }: Pass, stop: boolean): Prom
   }
   return { ...rebalanceProgress(moves, context.clock.nowUs()), shards, round }
 }
+
+/** Its receiver will not come back, so it would wait for ever; undone, the slot is planned anew. */
+const isBeforeServing = (phase = ''): boolean => ['Planned', 'Bootstrapping', 'CaughtUp'].includes(phase)
 
 /** One plan a round: an approval that arrives late belongs to the proposal that was approved. */
 export const planIdOf = ({ metadata }: Rebalance, round: number): string => `${metadata.uid}/${round}`

@@ -91,10 +91,11 @@ async function tellControlPlane(context: OperatorContext, object: Table | TrueNo
 }
 
 function forgetChildren(
-  { applied, restarts, certificates }: OperatorContext,
+  { applied, restarts, certificates, lowered }: OperatorContext,
   { metadata }: TrueNowCluster,
 ): void {
   restarts.delete(metadata.uid)
+  lowered.delete(metadata.uid)
   certificates.delete(metadata.uid)
   for (const key of applied.keys()) if (key.startsWith(`${metadata.uid}/`)) applied.delete(key)
 }

@@ -20,6 +20,7 @@ import type { Operands } from './operands.ts'
 import type { OperatorContext } from './operator-context.ts'
 import { rebalancerRoutes } from './rebalancer-routes.ts'
 import { createRebalancerService } from './rebalancer-service.ts'
+import { createSilenceWatch } from './silence-watch.ts'
 import { type WatchedObjects, watchObjects } from './watched-objects.ts'
 import { operandsWhileLeading, portWhileLeading } from './while-leading.ts'
 
@@ -187,6 +188,8 @@ function createContext(
         ports.giveUp()
       },
     }),
+    silence: createSilenceWatch(clock.monotonicMs),
+    lowered: new Map(),
     record: recorder.record,
     log,
     clock,

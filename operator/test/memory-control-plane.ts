@@ -3,12 +3,16 @@ import type { Clock } from '@truenow/chassis/clock.ts'
 import { createTlsCredentials } from '@truenow/chassis/tls-credentials.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import {
+  type CatalogSnapshot,
+  CatalogSnapshotSchema,
   DeleteClusterResponseSchema,
   DeleteTableResponseSchema,
   DeletionPolicy,
   GetPlacementResponseSchema,
+  MovePhase,
   PutClusterResponseSchema,
   PutTableResponseSchema,
+  RetireShardsResponseSchema,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { GetFreshnessResponseSchema } from '@truenow/contracts/gen/truenow/v1/watermark_pb.ts'
@@ -23,6 +27,8 @@ type HeldTable = {
   definition: Omit<TableDefinition, 'version'>
   version: number
   topic: string
+  /** With how many replicas of each slot it began, on the first shards. */
+  replicas: number
 }
 export type ControlPlaneCall = Readonly<{ method: string; uid: string; policy?: DeletionPolicy }>
 
@@ -35,6 +41,8 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
     clusterUid: '',
     generation: 0,
     shards: 0,
+    /** Shards that said hello and were not retired since. */
+    registered: new Set<number>(),
     replicationFactor: 0,
     tables: new Map<string, HeldTable>(),
     topics: new Set<string>(),
@@ -47,6 +55,9 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
     /** Shards tell what they hold; those of `behind` have not read the log's end. */
     reporting: false,
     behind: new Set<number>(),
+    /** Bytes that each replica holds, and that each shard may hold; 0: nobody says. */
+    replicaBytes: 0n,
+    shardBytesMax: 0n,
   }
   let reports = 0
   const calls: ControlPlaneCall[] = []
@@ -60,20 +71,49 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
     return hooks.around(call, work)
   }
   const moves = createMemoryMoves(answer, clock.monotonicMs)
+  const holders = () => holdersOf(state, moves.placed)
   const controlPlane: ControlPlane = {
     ...moves.calls,
-    putCluster: ({ uid = '', generation = 0n, shards = 0, replicationFactor = 0, leaderEpoch }) =>
+    putCluster: ({
+      uid = '',
+      generation = 0n,
+      shards = 0,
+      replicationFactor = 0,
+      shrink = false,
+      leaderEpoch,
+    }) =>
       answer({ method: 'putCluster', uid }, () => {
         moves.require(leaderEpoch)
         if (state.clusterUid !== '' && state.clusterUid !== uid) throw nameTaken(state.clusterUid)
+        const used = 1 + Math.max(-1, ...holders())
+        const kept = shrink ? shards : Math.max(shards, Math.min(state.shards, used))
+        for (const { planId, move } of moves.open()) {
+          const reason = moves.state.plans.get(planId)?.[0]?.reason
+          const unasked = reason === 'RemoveShards' && move.from < kept && kept > state.shards
+          const refactored = replicationFactor !== state.replicationFactor && Math.min(move.from, move.to) < 0
+          if (move.to >= kept || unasked || refactored) moves.cancel(move)
+        }
+        for (let shard = 0; shard < shards; shard++) state.registered.add(shard)
         Object.assign(state, {
           clusterUid: uid,
           generation: Number(generation),
-          shards,
+          shards: kept,
           replicationFactor,
           schema: true,
         })
         return create(PutClusterResponseSchema, {})
+      }),
+    retireShards: ({ leaderEpoch, shards = [] }) =>
+      answer({ method: 'retireShards', uid: shards.join() }, () => {
+        moves.require(leaderEpoch)
+        for (const shard of shards) {
+          if (holders().includes(shard))
+            throw new TrueNowError('TN_MOVE_REFUSED', `Shard ${shard} cannot be retired: it holds a replica.`)
+          state.registered.delete(shard)
+          for (const { move } of moves.open())
+            if (move.phase === MovePhase.DRAINING && move.from === shard) move.phase = MovePhase.DONE
+        }
+        return create(RetireShardsResponseSchema, {})
       }),
     putTable: ({ uid = '', generation = 0n, definitionJson = '', leaderEpoch }) =>
       answer({ method: 'putTable', uid }, () => {
@@ -95,6 +135,7 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
           definition,
           version,
           topic,
+          replicas: held?.replicas ?? state.replicationFactor,
         })
         const slotsReady = scene.serving ? definition.slots : 0
         return create(PutTableResponseSchema, { topic, version, slotsReady, slots: definition.slots })
@@ -140,12 +181,14 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
       }),
     getPlacement: async () => {
       if (scene.away) throw new TrueNowError('TN_PEER_UNAVAILABLE', 'demo-control-plane did not answer')
-      const catalog = catalogOf(state, scene.serving, moves.placed)
+      const catalog = create(CatalogSnapshotSchema, catalogOf(state, scene.serving, moves.placed))
       reports += 1
       return create(GetPlacementResponseSchema, {
         catalog,
-        loads: scene.reporting ? loadsOf(catalog, reports, scene.behind) : [],
+        loads: scene.reporting ? loadsOf(catalog, reports, scene, moves.state.silent) : [],
+        silentShards: [...moves.state.silent],
         openPlans: moves.openPlans(),
+        openMoves: moves.open().map(({ planId, move }) => ({ planId, ...move })),
       })
     },
     close: () => {},
@@ -173,59 +216,87 @@ const nameTaken = (uid: string) =>
     details: { reason: 'NameTaken', uid },
   })
 
-/** A report of each shard, later than any before. */
+type Placed = (table: string, slot: number, first: readonly number[]) => readonly number[]
+type Held = Readonly<{
+  tables: ReadonlyMap<string, HeldTable>
+  replicationFactor: number
+  shards: number
+  registered: ReadonlySet<number>
+}>
+
+type Told = Readonly<{ behind: ReadonlySet<number>; replicaBytes: bigint; shardBytesMax: bigint }>
+
+/** A report of each shard, later than any before: of all that it holds at once, and under the newest map unless it is silent. */
 function loadsOf(
-  { tables, shards }: ReturnType<typeof catalogOf>,
+  { tables, shards, revision }: CatalogSnapshot,
   reportedAtUs: number,
-  behind: ReadonlySet<number>,
+  { behind, replicaBytes, shardBytesMax }: Told,
+  silent: ReadonlySet<number>,
 ) {
-  return shards.map(({ shard }) => ({
-    shard,
-    incarnation: 1n,
-    reportedAtUs: BigInt(reportedAtUs),
-    slots: tables.flatMap(({ versionsJson, slots }) => {
+  return shards.map(({ shard, incarnation }) => {
+    const slots = tables.flatMap(({ versionsJson, slots: all }) => {
       const { namespace, name } = JSON.parse(versionsJson[0] ?? '{}') as { namespace: string; name: string }
-      return slots
-        .filter(({ replicas }) => replicas.some((replica) => replica.shard === shard))
-        .map(({ slot, epoch }) => ({
-          table: { namespace, name },
-          slot,
-          epoch,
-          cursor: { offset: behind.has(shard) ? 10n : 99n },
-          endOffset: 100n,
-          progressedAtUs: 1n,
-        }))
-    }),
-  }))
+      const held = all.filter(({ replicas }) => replicas.some((replica) => replica.shard === shard))
+      return held.map(({ slot, epoch }) => ({
+        table: { namespace, name },
+        slot,
+        epoch,
+        cursor: { offset: behind.has(shard) ? 10n : 99n },
+        endOffset: 100n,
+        progressedAtUs: 1n,
+        residentBytes: replicaBytes,
+      }))
+    })
+    return {
+      shard,
+      incarnation,
+      reportedAtUs: BigInt(reportedAtUs),
+      slots,
+      memoryBytes: BigInt(slots.length) * replicaBytes,
+      memoryBytesMax: shardBytesMax,
+      catalogRevision: silent.has(shard) ? revision - 1n : revision,
+      processId: 'p',
+      registeredProcessId: 'p',
+    }
+  })
 }
 
+const holdersOf = ({ tables }: Held, placed: Placed): number[] =>
+  [...tables].flatMap(([name, { definition, replicas, state }]) =>
+    state !== 'live'
+      ? []
+      : Array.from({ length: definition.slots }, (_, slot) => placed(name, slot, below(replicas))).flat(),
+  )
+
+const below = (length: number): number[] => Array.from({ length }, (_, index) => index)
+
 function catalogOf(
-  {
-    tables,
-    replicationFactor,
-    shards,
-  }: Readonly<{ tables: ReadonlyMap<string, HeldTable>; replicationFactor: number; shards: number }>,
+  { tables, replicationFactor, shards, registered }: Held,
   serving: boolean,
-  placed: (table: string, slot: number, shard: number) => number,
+  placed: Placed,
 ) {
   const state = serving ? ReplicaState.SERVING : ReplicaState.JOINING
   return {
+    revision: 7n,
     replicationFactor,
-    shards: Array.from({ length: shards }, (_, shard) => ({ shard })),
+    shardCount: shards,
+    shards: [...registered].toSorted((a, b) => a - b).map((shard) => ({ shard, incarnation: 1n })),
     tables: [...tables.values()]
       .filter((table) => table.state === 'live')
-      .map(({ uid, topic, definition, version }) => ({
+      .map(({ uid, topic, definition, version, replicas }) => ({
         uid,
         topic,
         versionsJson: [JSON.stringify({ ...definition, version })],
         slots: Array.from({ length: definition.slots }, (_, slot) => ({
           slot,
           epoch: 1n,
-          replicas: Array.from({ length: replicationFactor }, (_, shard) => ({
-            shard: placed(`${definition.namespace}.${definition.name}`, slot, shard),
-            incarnation: 1n,
-            state,
-          })),
+          replicas: placed(`${definition.namespace}.${definition.name}`, slot, below(replicas)).map(
+            (shard) => ({
+              shard,
+              incarnation: 1n,
+              state,
+            }),
+          ),
         })),
       })),
   }

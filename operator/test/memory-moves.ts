@@ -6,14 +6,20 @@ import {
   type MovesResponse,
   MovesResponseSchema,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
-import { grantLeader, type LeaderGrant, whyNotHeard } from '@truenow/kernels/sharding/move-protocol.ts'
+import {
+  grantLeader,
+  type LeaderGrant,
+  NOBODY,
+  whyNotHeard,
+} from '@truenow/kernels/sharding/move-protocol.ts'
 import type { ControlPlane } from '../src/operands.ts'
 
-type MemoryMove = { table: { namespace: string; name: string }; slot: number; from: number; to: number; bytes: bigint; phase: MovePhase; approved: boolean } // biome-ignore format: one line
+export type MemoryMove = { table: { namespace: string; name: string }; slot: number; from: number; to: number; bytes: bigint; phase: MovePhase; approved: boolean; reason: string } // biome-ignore format: one line
 type Moves = Pick<ControlPlane, 'grantLeader' | 'planMoves' | 'approveMoves' | 'advanceMoves' | 'cancelMoves'>
 /** LEADER_CLAIM_SECONDS of control-plane/grant-leader.ts. */
 const LEADER_CLAIM_MS = 60_000
 const ENDED: readonly MovePhase[] = [MovePhase.DONE, MovePhase.CANCELLED, MovePhase.FAILED]
+const CHANGED_OVER: readonly MovePhase[] = [MovePhase.SERVING, MovePhase.DRAINING, MovePhase.DONE]
 
 /**
  * The control plane's moves with shards that do at once what they are told: a step each time that AdvanceMoves is called.
@@ -28,6 +34,8 @@ export function createMemoryMoves(
     operator: '',
     heardMs: 0,
     plans: new Map<string, MemoryMove[]>(),
+    /** Shards that do not do what they are told: moves from them stay Draining, moves to them Bootstrapping. */
+    silent: new Set<number>(),
   }
   const stale = (why: string) => {
     const { epoch: leaderEpoch = 0, holder = '' } = state.leader ?? {}
@@ -35,18 +43,15 @@ export function createMemoryMoves(
       details: { leaderEpoch, operator: state.operator, holder },
     })
   }
-  /** What a move of shard `from` means for the placement, once it serves elsewhere. */
-  const placed = (table: string, slot: number, shard: number): number => {
-    for (const moves of state.plans.values())
-      for (const move of moves)
-        if (
-          `${move.table.namespace}.${move.table.name}` === table &&
-          move.slot === slot &&
-          move.from === shard
-        )
-          if ([MovePhase.SERVING, MovePhase.DRAINING, MovePhase.DONE].some((phase) => phase === move.phase))
-            return move.to
-    return shard
+  /** Who holds a slot, by what it began with and the moves that have changed over since. */
+  const placed = (table: string, slot: number, first: readonly number[]): readonly number[] => {
+    let held = first
+    for (const move of [...state.plans.values()].flat()) {
+      if (`${move.table.namespace}.${move.table.name}` !== table || move.slot !== slot) continue
+      if (!CHANGED_OVER.includes(move.phase)) continue
+      held = [...held.filter((shard) => shard !== move.from), ...(move.to === NOBODY ? [] : [move.to])]
+    }
+    return held.toSorted((a, b) => a - b)
   }
   /** As control-plane/grant-leader.ts: every command of a leader that is not the newest is refused. */
   const require = (epoch: bigint | undefined): void => {
@@ -83,7 +88,7 @@ export function createMemoryMoves(
         Object.assign(state, { operator, heardMs: nowMs() })
         return create(GrantLeaderResponseSchema, { leaderEpoch: BigInt(granted.epoch) })
       }),
-    planMoves: ({ leaderEpoch, planId = '', moves = [] }) =>
+    planMoves: ({ leaderEpoch, planId = '', reason = '', moves = [] }) =>
       answer({ method: 'planMoves', uid: planId }, () => {
         require(leaderEpoch)
         if (state.plans.get(planId)?.some(({ approved }) => approved) === true) return told(planId)
@@ -95,6 +100,7 @@ export function createMemoryMoves(
           bytes,
           phase: MovePhase.PLANNED as MovePhase,
           approved: false,
+          reason,
         }))
         state.plans.set(planId, planned)
         return told(planId)
@@ -115,6 +121,8 @@ export function createMemoryMoves(
           const begins = move.phase === MovePhase.PLANNED
           const held = concurrentMoves === 0 && move.phase < MovePhase.SERVING
           if (held || (begins && (!move.approved || room-- <= 0))) continue
+          if (move.phase === MovePhase.DRAINING && state.silent.has(move.from)) continue
+          if (move.phase === MovePhase.BOOTSTRAPPING && state.silent.has(move.to)) continue
           move.phase = (move.phase + 1) as MovePhase
         }
         return told(planId)
@@ -122,14 +130,20 @@ export function createMemoryMoves(
     cancelMoves: ({ leaderEpoch, planId = '' }) =>
       answer({ method: 'cancelMoves', uid: planId }, () => {
         require(leaderEpoch)
-        for (const move of state.plans.get(planId) ?? [])
-          if (move.phase < MovePhase.SERVING) move.phase = MovePhase.CANCELLED
+        for (const move of state.plans.get(planId) ?? []) cancel(move)
         return told(planId)
       }),
   }
+  const cancel = (move: MemoryMove): void => {
+    if (move.phase < MovePhase.SERVING) move.phase = MovePhase.CANCELLED
+  }
+  const open = () =>
+    [...state.plans].flatMap(([planId, moves]) =>
+      moves.flatMap((move) => (ENDED.includes(move.phase) ? [] : [{ planId, move }])),
+    )
   const openPlans = (): string[] =>
     [...state.plans].flatMap(([planId, moves]) =>
       moves.some(({ phase }) => !ENDED.includes(phase)) ? [planId] : [],
     )
-  return { state, calls, placed, openPlans, require }
+  return { state, calls, placed, openPlans, open, cancel, require }
 }

@@ -16,6 +16,7 @@ import { CHILD_RESOURCES, MONITORING_RESOURCES, PODS } from '../src/kubernetes/r
 import { createLeaderEpochs } from '../src/leader-epochs.ts'
 import { createOperatorMetrics } from '../src/metrics.ts'
 import type { OperatorContext } from '../src/operator-context.ts'
+import { createSilenceWatch } from '../src/silence-watch.ts'
 import { tableSpec as anyTableSpec } from '../src/testing/any-table.ts'
 import { operandsWhileLeading, portWhileLeading } from '../src/while-leading.ts'
 import { createMemoryControlPlane } from './memory-control-plane.ts'
@@ -164,6 +165,8 @@ function createOperator(world: World, options: OperatorOptions) {
     runbooksUrl: RUNBOOKS_URL,
     driven: new Map(),
     restarts: new Map(),
+    silence: createSilenceWatch(clock.monotonicMs),
+    lowered: new Map(),
     operands,
     record: createEventRecorder(port, {
       reportingInstance: 'operator-0',
@@ -248,7 +251,7 @@ function runKubelet(kubernetes: ReturnType<typeof createMemoryKubernetes>, scene
     else runSet(kubernetes, set, scene)
 }
 
-/** OnDelete: a pod keeps its revision until somebody deletes it; a new one is of the newest. */
+/** OnDelete: a pod keeps its revision until somebody deletes it; a new one is of the newest. Those beyond `replicas` go. */
 function runSet(
   kubernetes: ReturnType<typeof createMemoryKubernetes>,
   set: MemoryObject,
@@ -277,6 +280,12 @@ function runSet(
       spec: { nodeName: 'node-0', containers: [{ name: 'hot-tier', image }] },
     })
   }
+  for (
+    let ordinal = replicas;
+    kubernetes.find('Pod', { namespace, name: `${name}-${ordinal}` }) !== undefined;
+    ordinal++
+  )
+    kubernetes.delete('Pod', { namespace, name: `${name}-${ordinal}` })
   const pods = kubernetes.list('Pod').filter(({ metadata }) => metadata.name.startsWith(`${name}-`))
   for (const pod of pods) {
     const { containers } = pod.spec as { containers: { image: string }[] }

@@ -13,10 +13,10 @@ export interface RebalanceSpec {
   /** The cluster whose slots are looked at. */
   readonly clusterRef: RebalanceSpecClusterRef
   /**
-   * Full: spread the replicas of every table evenly over all shards.
+   * Full: spread the replicas of every table evenly over all shards. RemoveShards: empty the shards that shall go. Repair: as many replicas as there shall be. The last two the operator makes itself.
    * @default "Full"
    */
-  readonly mode?: 'Full'
+  readonly mode?: 'Full' | 'RemoveShards' | 'Repair'
 }
 
 /** A proposal which replicas to move so that the shards of a cluster are even, and once approved their moves. */
@@ -166,6 +166,20 @@ export interface TrueNowClusterSpecRebalance {
    * @default 2
    */
   readonly concurrentMoves?: number
+  /**
+   * A shard that is silent for so long is lost for good, and its replicas are made anew on others; 0s: never.
+   * @default "10m"
+   */
+  readonly replaceAfter?: string
+}
+
+/** Certificates between roles, which the operator issues, renews and keeps in Secrets; the users’ ports stay plain. */
+export interface TrueNowClusterSpecTls {
+  /**
+   * Require: calls between roles need a certificate of the cluster. Prefer: they have one, and plain text is taken too. Disable: plain text. May be changed at any time.
+   * @default "Disable"
+   */
+  readonly mode?: 'Disable' | 'Prefer' | 'Require'
 }
 
 /** Certificates between roles, which the operator issues, renews and keeps in Secrets; the users’ ports stay plain. */
@@ -338,10 +352,10 @@ export interface TrueNowClusterSpecHotTierStorage {
 
 /** The shards that hold the rows in memory and answer. */
 export interface TrueNowClusterSpecHotTier {
-  /** Number of shards, one pod with one volume each. More come up empty; a Rebalance moves slots to them. */
+  /** Number of shards, one pod with one volume each. More come up empty; a Rebalance moves slots to them. Fewer: the last ones are emptied, then removed with their volumes. */
   readonly shards: number
   /**
-   * Replicas of every slot, each on another shard.
+   * Replicas of every slot, each on another shard. Changed online: added ones are copied first, the others leave while enough answer.
    * @default 2
    */
   readonly replicationFactor?: number

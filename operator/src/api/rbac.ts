@@ -41,9 +41,10 @@ export const namespacedRules: readonly PolicyRule[] = [
     verbs: [...CHILD, 'delete'],
   },
   { apiGroups: [''], resources: ['configmaps'], verbs: [...CHILD, 'delete'] },
-  // To say in status why a pod is not ready; a shard restarts by the deletion of its pod.
+  // To say in status why a pod is not ready, and that those of removed shards are gone; a shard restarts by the deletion of its pod.
   { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch', 'delete'] },
-  // Grown with hotTier.storage.size; deleted only under deletionPolicy Delete, after the cluster's data is gone.
+  // Grown with hotTier.storage.size; deleted only under deletionPolicy Delete, after the cluster's data is gone, and of removed
+  // shards, after these held none.
   { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['get', 'list', 'patch', 'delete'] },
   // Those with the certificates of spec.tls, by name: none is listed or watched. Others are mounted by pods and read by the kubelet.
   { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'create', 'patch'] },

@@ -13,13 +13,18 @@ import { roleNetworkPolicy } from './network-policies.ts'
 import { POD_ROLES, roleDisruptionBudget, roleService, roleServiceAccount } from './services.ts'
 
 /** Every object that a cluster consists of, in the order in which they are applied: a pure function of the spec and the image. */
-export function childrenOf(cluster: TrueNowCluster, image: string): KubernetesObject[] {
+export function childrenOf(
+  cluster: TrueNowCluster,
+  image: string,
+  /** Pods of shards: more than the spec asks for while some are being emptied. */
+  shards: number = cluster.spec.hotTier.shards,
+): KubernetesObject[] {
   const { spec } = cluster
   const replicas = {
     'control-plane': spec.controlPlane?.replicas ?? 1,
     gateway: spec.gateway?.replicas ?? 2,
     ingester: spec.ingester?.replicas ?? 2,
-    'hot-tier': spec.hotTier.shards,
+    'hot-tier': shards,
     query: spec.query?.replicas ?? 2,
     watermark: spec.watermark?.replicas ?? 1,
   }
@@ -29,7 +34,7 @@ export function childrenOf(cluster: TrueNowCluster, image: string): KubernetesOb
     ...POD_ROLES.map((role) => roleService(cluster, role)),
     ...POD_ROLES.filter((role) => replicas[role] > 1).map((role) => roleDisruptionBudget(cluster, role)),
     controlPlaneDeployment(cluster, image),
-    hotTierStatefulSet(cluster, image),
+    hotTierStatefulSet(cluster, image, shards),
     ingesterDeployment(cluster, image),
     gatewayDeployment(cluster, image),
     queryDeployment(cluster, image),

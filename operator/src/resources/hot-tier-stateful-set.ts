@@ -19,7 +19,12 @@ const CPU_MILLI_A_WORKER = 500
  * The shards. OnDelete, because only the operator may judge when a shard can restart; Parallel, because a set in order stays
  * stuck behind a pod that never gets ready (kubernetes#67250). Volumes outlive pods and the set.
  */
-export function hotTierStatefulSet(cluster: TrueNowCluster, image: string): KubernetesObject {
+export function hotTierStatefulSet(
+  cluster: TrueNowCluster,
+  image: string,
+  /** More than the spec asks for while some are being emptied. */
+  shards: number = cluster.spec.hotTier.shards,
+): KubernetesObject {
   const { hotTier } = cluster.spec
   const { workers = HOT_TIER_WORKERS_DEFAULT } = hotTier // A CRD older than this operator does not fill it in.
   const { name, namespace } = cluster.metadata
@@ -49,7 +54,7 @@ export function hotTierStatefulSet(cluster: TrueNowCluster, image: string): Kube
     metadata: childMetadata(cluster, 'hot-tier'),
     spec: {
       serviceName: `${name}-hot-tier`,
-      replicas: hotTier.shards,
+      replicas: shards,
       podManagementPolicy: 'Parallel',
       updateStrategy: { type: 'OnDelete' },
       persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },

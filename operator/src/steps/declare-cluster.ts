@@ -1,10 +1,14 @@
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
+import { clusterDeclaration } from '../cluster-declaration.ts'
 import type { ClusterFacts } from '../cluster-facts.ts'
 import type { OperatorContext } from '../operator-context.ts'
 import type { Step } from '../step.ts'
 
-/** Tells the control plane what the cluster shall be, and reads where everything stands. Repeating it renews the claim. */
+/**
+ * Tells the control plane what the cluster shall be, and reads where everything stands. Repeating it renews the claim. Fewer
+ * shards than hold replicas it does not take yet: `scale-in` looks first.
+ */
 export function declareCluster({
   operands,
   leaderEpochs,
@@ -13,22 +17,12 @@ export function declareCluster({
   return {
     name: 'declare-cluster',
     condition: 'OperandReachable',
-    run: async ({ metadata, spec }, { paused }) => {
-      const { uid, generation, name } = metadata
+    run: async (cluster, { paused }) => {
+      const { metadata } = cluster
       const controlPlane = operands.controlPlane(metadata)
-      const { hotTier, kafka } = spec
       try {
         if (paused !== true) {
-          const declaration = {
-            uid,
-            generation: BigInt(generation),
-            shards: hotTier.shards,
-            replicationFactor: hotTier.replicationFactor,
-            topics: {
-              replicationFactor: kafka.topics?.replicationFactor ?? 3,
-              minInsyncReplicas: kafka.topics?.minInsyncReplicas ?? 2,
-            },
-          }
+          const declaration = clusterDeclaration(cluster)
           await leaderEpochs.under(metadata, (leaderEpoch) =>
             controlPlane.putCluster({ ...declaration, leaderEpoch }),
           )
@@ -36,7 +30,10 @@ export function declareCluster({
         return { kind: 'done', facts: { placement: await controlPlane.getPlacement({}) } }
       } catch (error) {
         if (!(error instanceof TrueNowError)) throw error
-        log.debug({ cluster: name, code: error.code, reason: error.message }, 'control plane refused or away')
+        log.debug(
+          { cluster: metadata.name, code: error.code, reason: error.message },
+          'control plane refused or away',
+        )
         const { message, details } = error
         // It did answer, and obeys another for now: the operator that this cluster was adopted from, until that has been silent.
         if (error.code === 'TN_LEADER_STALE')

@@ -25,11 +25,11 @@ export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, C
   return {
     name: 'ensure-children',
     condition: 'Synced',
-    run: async (cluster, { image, paused, mounting, keptStorage }) => {
+    run: async (cluster, { image, paused, mounting, keptStorage, shardPods }) => {
       if (paused === true || image === undefined) return { kind: 'done' }
       const { namespace } = cluster.metadata
       const stands = withStorage(mounting === true ? withCertificates(cluster) : cluster, keptStorage)
-      const released = releaseTemplates(stands, image, childrenOf(stands, image), (role) =>
+      const released = releaseTemplates(stands, image, childrenOf(stands, image, shardPods), (role) =>
         standingWorkload(context, cluster, role),
       )
       const { waiting, pendingRoles } = released
@@ -46,7 +46,16 @@ export function ensureChildren(context: OperatorContext): Step<TrueNowCluster, C
         return { kind: 'wait', seconds: 10, reason: 'NameTaken', message: takenMessage(desired) }
       }
       for (const kind of KINDS_TO_SPARE) await removeSpare(context, cluster, childResource(kind), wanted)
-      return { kind: 'done', facts: { unseen, pendingRoles, ...(waiting === undefined ? {} : { waiting }) } }
+      const shardSet = wanted.find(({ kind }) => kind === 'StatefulSet')
+      return {
+        kind: 'done',
+        facts: {
+          unseen,
+          pendingRoles,
+          ...(shardSet && { shardSet }),
+          ...(waiting === undefined ? {} : { waiting }),
+        },
+      }
     },
   }
 }

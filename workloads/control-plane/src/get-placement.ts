@@ -5,6 +5,7 @@ import {
   ReportShardRequestSchema,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { readOpenMoves } from './move-rows.ts'
+import { MOVE_PHASES } from './moves-message.ts'
 import type { Parts } from './parts.ts'
 import { readCatalog } from './read-catalog.ts'
 import { silentShards } from './silent-shards.ts'
@@ -16,13 +17,14 @@ export function getPlacement({ store, clock }: Parts): Promise<GetPlacementRespo
       shard: number
       incarnation: number
       address: string
+      process_id: string
       reported_at_us: number
       report: Uint8Array
     }>(
-      `SELECT shard.shard, incarnation, address, reported_at_us, report
+      `SELECT shard.shard, incarnation, address, process_id, reported_at_us, report
        FROM $schema.shard AS shard JOIN $schema.shard_report USING (shard) ORDER BY shard.shard`,
     )
-    const loads = rows.flatMap(({ shard, incarnation, address, reported_at_us, report }) => {
+    const loads = rows.flatMap(({ shard, incarnation, address, process_id, reported_at_us, report }) => {
       const {
         slots,
         memoryBytes,
@@ -44,14 +46,24 @@ export function getPlacement({ store, clock }: Parts): Promise<GetPlacementRespo
           slots,
           catalogRevision,
           processId,
+          registeredProcessId: process_id,
         },
       ]
     })
+    const openMoves = await readOpenMoves(query)
     return create(GetPlacementResponseSchema, {
       catalog: await readCatalog(query),
       loads,
       silentShards: await silentShards(query, clock.nowUs()),
-      openPlans: [...new Set((await readOpenMoves(query)).map(({ planId }) => planId))],
+      openPlans: [...new Set(openMoves.map(({ planId }) => planId))],
+      openMoves: openMoves.map(({ planId, namespace, name, slot, from, to, phase }) => ({
+        planId,
+        table: { namespace, name },
+        slot,
+        from,
+        to,
+        phase: MOVE_PHASES[phase],
+      })),
     })
   })
 }

@@ -8,7 +8,7 @@ import {
 import { type MoveRow, readPlan } from './move-rows.ts'
 import { readShardSayings, type ShardSaying, slotStateOf } from './shard-sayings.ts'
 
-const PHASES: Readonly<Record<MoveRow['phase'], MovePhase>> = {
+export const MOVE_PHASES: Readonly<Record<MoveRow['phase'], MovePhase>> = {
   Planned: MovePhase.PLANNED,
   Bootstrapping: MovePhase.BOOTSTRAPPING,
   CaughtUp: MovePhase.CAUGHT_UP,
@@ -35,7 +35,7 @@ export async function movesMessage(
       slot: move.slot,
       from: move.from,
       to: move.to,
-      phase: PHASES[move.phase],
+      phase: MOVE_PHASES[move.phase],
       approved: move.approved,
       bytes: BigInt(move.bytes),
       bytesCopied: BigInt(bytesCopied(move, sayings.get(move.to))),

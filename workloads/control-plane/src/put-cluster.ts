@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf'
+import type { Query } from '@truenow/chassis/postgres-port.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import {
   type PutClusterRequest,
@@ -22,8 +23,9 @@ export const REPLICATION_FACTOR_MAX = 16
 export const CLUSTER_CLAIM_SECONDS = 60
 
 /**
- * Catalog.PutCluster: declares shards, replication and the topics' settings. Shards from `shards` on are leaving: they are
- * given no replica any more, and go on answering for what they hold until moves have emptied them.
+ * Catalog.PutCluster: declares shards, replication and the topics' settings. With `shrink`, shards from `shards` on are
+ * leaving: they are given no replica any more, and go on answering for what they hold until moves have emptied them. Without
+ * it none that holds replicas becomes so: whoever asks looks first whether the others have room.
  */
 export async function putCluster(parts: Parts, request: PutClusterRequest): Promise<PutClusterResponse> {
   const { store, follower, clock } = parts
@@ -47,7 +49,7 @@ export async function putCluster(parts: Parts, request: PutClusterRequest): Prom
     await query('UPDATE $schema.catalog SET cluster_claimed_at = now()')
     const wanted = {
       cluster_uid: uid,
-      shards,
+      shards: request.shrink ? shards : Math.max(shards, Math.min(catalog.shards, await shardsInUse(query))),
       replication_factor: replicationFactor,
       topic_replication_factor: request.topics?.replicationFactor || 1,
       topic_min_insync_replicas: request.topics?.minInsyncReplicas || 1,
@@ -92,6 +94,15 @@ async function refuseForeign({ query, catalog }: Change, uid: string): Promise<v
   throw new TrueNowError('TN_TABLE_CONFLICT', message, {
     details: { reason: 'NameTaken', uid: catalog.cluster_uid },
   })
+}
+
+/** One more than the greatest ordinal that holds a replica of a live table. */
+async function shardsInUse(query: Query): Promise<number> {
+  const [live] = await query<{ shards: number }>(
+    `SELECT coalesce(max(shard) + 1, 0)::int AS shards FROM $schema.replica JOIN $schema.table_entry AS entry USING (table_id)
+     WHERE entry.state = 'live'`,
+  )
+  return live?.shards ?? 0
 }
 
 /**

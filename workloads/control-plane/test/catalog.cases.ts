@@ -321,6 +321,9 @@ export function catalogCases(name: string, openPorts: () => Promise<CasePorts>):
       assert.ok(
         (await putCluster(at, { shards: 1, replicationFactor: 1, generation: 2n })).revision > revision,
       )
+      assert.equal(catalog(at).shardCount, 2, 'nothing leaves before somebody has looked whether it can')
+      await putCluster(at, { shards: 1, replicationFactor: 1, generation: 2n, shrink: true })
+      await putCluster(at, { shards: 1, replicationFactor: 1, generation: 2n })
       assert.deepEqual([catalog(at).shardCount, catalog(at).replicationFactor], [1, 1])
       assert.deepEqual(catalog(at).tables[0]?.slots, placed, 'only moves change who holds what')
       await putCluster(at, { shards: 3, generation: 3n })

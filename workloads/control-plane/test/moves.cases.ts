@@ -504,7 +504,7 @@ export function movesCases(name: string, openPorts: () => Promise<Ports>): void 
         await at.approve(leader, 'even')
         await at.advance(leader, 2, 'even')
       }
-      await at.declare({ shards: 2, leaderEpoch: leader })
+      await at.declare({ shards: 2, shrink: true, leaderEpoch: leader })
       assert.equal(at.follower.current()?.shardCount, 2)
       assert.ok(
         (await at.advance(leader, 2, 'even')).moves.every(({ phase }) => phase === MovePhase.CANCELLED),
@@ -592,7 +592,10 @@ export function movesCases(name: string, openPorts: () => Promise<Ports>): void 
       })()
       await watching
       assert.deepEqual(seen[0], ['PLANNED'])
-      assert.deepEqual((await at.service.getPlacement(undefined)).openPlans, ['plan-1'])
+      const { openPlans, openMoves } = await at.service.getPlacement(undefined)
+      assert.deepEqual(openPlans, ['plan-1'])
+      const [open] = openMoves
+      assert.deepEqual([open?.slot, open?.from, open?.to, open?.phase], [...move(0), MovePhase.BOOTSTRAPPING])
     })
 
     test('the control plane dies before any write of a move: the repetition ends as if it had not', async () => {

@@ -18,9 +18,10 @@ export const RebalanceSpec = Type.Object(
       { description: 'The cluster whose slots are looked at.' },
     ),
     mode: Type.String({
-      enum: ['Full'],
+      enum: ['Full', 'RemoveShards', 'Repair'],
       default: 'Full',
-      description: 'Full: spread the replicas of every table evenly over all shards.',
+      description:
+        'Full: spread the replicas of every table evenly over all shards. RemoveShards: empty the shards that shall go. Repair: as many replicas as there shall be. The last two the operator makes itself.',
     }),
   },
   {
@@ -40,8 +41,12 @@ const Move = Type.Object(
   {
     table: Type.String({ description: 'Table of the data plane, as namespace.name.' }),
     slot: Type.Integer({ description: 'Slot of that table whose replica would move.' }),
-    from: Type.Integer({ description: 'Shard that would give the replica away.' }),
-    to: Type.Integer({ description: 'Shard that would hold the replica afterwards.' }),
+    from: Type.Optional(
+      Type.Integer({ description: 'Shard that would give the replica away; absent: it is one more.' }),
+    ),
+    to: Type.Optional(
+      Type.Integer({ description: 'Shard that would hold the replica afterwards; absent: one fewer.' }),
+    ),
     bytes: Type.Integer({ description: 'Bytes that the replica holds now, in memory.' }),
     phase: Type.Optional(
       Type.String({

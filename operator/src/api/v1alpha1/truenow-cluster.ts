@@ -8,6 +8,9 @@ const BYTES_PATTERN = '^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$'
 /** What a shard does without being told: then nothing of its pods says so, and an older cluster keeps its template. */
 export const HOT_TIER_WORKERS_DEFAULT = 1
 
+/** Longer than a node takes to come back, or Kubernetes to give its pods up. */
+export const REPLACE_AFTER_DEFAULT = '10m'
+
 const preserved = (description: string) =>
   Type.Unsafe<Readonly<Record<string, unknown>>>({
     type: 'object',
@@ -262,13 +265,14 @@ export const TrueNowClusterSpec = Type.Object(
           minimum: 1,
           maximum: 256,
           description:
-            'Number of shards, one pod with one volume each. More come up empty; a Rebalance moves slots to them.',
+            'Number of shards, one pod with one volume each. More come up empty; a Rebalance moves slots to them. Fewer: the last ones are emptied, then removed with their volumes.',
         }),
         replicationFactor: Type.Integer({
           minimum: 1,
           maximum: 8,
           default: 2,
-          description: 'Replicas of every slot, each on another shard.',
+          description:
+            'Replicas of every slot, each on another shard. Changed online: added ones are copied first, the others leave while enough answer.',
         }),
         memoryPerShard: Type.String({
           pattern: BYTES_PATTERN,
@@ -318,15 +322,6 @@ export const TrueNowClusterSpec = Type.Object(
               'replicationFactor is above shards, so replicas would share a shard; raise shards or lower replicationFactor',
           },
           {
-            rule: 'self.shards >= oldSelf.shards',
-            message:
-              'shards cannot be lowered in this version: emptying a shard before its pod goes is not built yet; keep the number',
-          },
-          {
-            rule: 'self.replicationFactor == oldSelf.replicationFactor',
-            message: 'replicationFactor cannot change in this version; create another cluster',
-          },
-          {
             rule: 'self.storage.size == oldSelf.storage.size || quantity(self.storage.size).isGreaterThan(quantity(oldSelf.storage.size))',
             message:
               'storage.size can only be raised: volumes do not shrink; set it back, or above what it was',
@@ -373,6 +368,12 @@ export const TrueNowClusterSpec = Type.Object(
             maximum: 64,
             default: 2,
             description: 'Slots that may be copied or change over at once.',
+          }),
+          replaceAfter: Type.String({
+            pattern: '^[0-9]{1,9}(ms|s|m|h|d)$',
+            default: REPLACE_AFTER_DEFAULT,
+            description:
+              'A shard that is silent for so long is lost for good, and its replicas are made anew on others; 0s: never.',
           }),
         },
         { description: 'How replicas may be moved between shards. Default: Manual, two at once.' },
@@ -423,6 +424,22 @@ export const TrueNowClusterStatus = Type.Object(
             { description: 'New templates on their way to the pods.' },
           ),
         ),
+        downscale: Type.Optional(
+          Type.Array(
+            Type.Object(
+              {
+                pod: Type.String({ description: 'Pod of a shard that shall go.' }),
+                predicate: Type.String({
+                  description:
+                    'What it waits for, such as no_shard_restarts, capacity_for_the_rest, shard_is_empty, pod_is_gone or volume_is_gone.',
+                }),
+                message: Type.String({ description: 'Why that is not so yet.' }),
+              },
+              { description: 'One shard that shall go.' },
+            ),
+            { description: 'Shards that shall go, and what each waits for; absent where none does.' },
+          ),
+        ),
       },
       { description: 'What the operator is in the midst of; empty where it rests.' },
     ),
@@ -438,7 +455,7 @@ export const TrueNowClusterStatus = Type.Object(
     }),
     conditions: Type.Array(ConditionSchema, {
       description:
-        'SpecValid, Synced, Available, OperandReachable, Ready, UpgradeBlocked; Monitored and Secured once they were asked for.',
+        'SpecValid, Synced, Available, OperandReachable, Ready, UpgradeBlocked; Monitored and Secured once they were asked for, ScalingDown and Rebalancing once there was something to say.',
       'x-kubernetes-list-type': 'map',
       'x-kubernetes-list-map-keys': ['type'],
     }),

@@ -60,6 +60,20 @@ test('planPlacement: repair alone leaves every replica that may stay where it is
   )
 })
 
+test('planPlacement: a shard that may not be given more keeps what it has, and what finds no taker is missing', () => {
+  const takers = fc.uniqueArray(fc.nat(8), { maxLength: 9 })
+  fc.assert(
+    fc.property(world, takers, fc.nat(50), (input, given, movesMax) => {
+      const plan = planPlacement({ ...input, takers: given, movesMax })
+      for (const [slot, held] of plan.slots.entries())
+        for (const shard of held) assert.ok(given.includes(shard) || input.slots[slot]!.includes(shard))
+      const found = plan.slots.reduce((sum, held) => sum + held.length, 0)
+      assert.equal(plan.missing, plan.slots.length * input.replicationFactor - found)
+      assert.ok(plan.moves.every(({ to }) => given.includes(to)))
+    }),
+  )
+})
+
 test('planPlacement: a first placement loads all shards alike, give or take one', () => {
   fc.assert(
     fc.property(world, ({ slots, shards, replicationFactor }) => {

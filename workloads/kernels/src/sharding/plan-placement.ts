@@ -8,6 +8,8 @@ export type PlacementInput = Readonly<{
   slots: readonly SlotPlacement[]
   /** Ordinals of the shards that may hold replicas. */
   shards: readonly number[]
+  /** Of these, those that may be given more; absent = all. */
+  takers?: readonly number[]
   replicationFactor: number
   /** Replicas that each shard carries beside these slots (of other tables); absent = none. */
   load?: ReadonlyMap<number, number>
@@ -20,7 +22,7 @@ export type PlacementPlan = Readonly<{
   slots: ReadonlyArray<readonly number[]>
   /** Replicas that change shard for balance, in the order to do them. */
   moves: ReadonlyArray<Readonly<{ slot: number; from: number; to: number }>>
-  /** Replicas that found no shard: the replication factor is greater than the number of shards. */
+  /** Replicas that found no shard: the replication factor is greater than the number of shards that could take one. */
   missing: number
 }>
 
@@ -36,6 +38,7 @@ export type PlacementPlan = Readonly<{
 export function planPlacement(input: PlacementInput): PlacementPlan {
   const { replicationFactor, movesMax = 0 } = input
   const shards = [...new Set(input.shards)].toSorted((a, b) => a - b)
+  const takers = shards.filter((shard) => input.takers?.includes(shard) ?? true)
   const load = new Map(shards.map((shard) => [shard, input.load?.get(shard) ?? 0]))
   const add = (shard: number, by: number) => load.set(shard, loadOf(load, shard) + by)
 
@@ -50,27 +53,25 @@ export function planPlacement(input: PlacementInput): PlacementPlan {
       add(surplus, -1)
     }
     while (held.size < wanted) {
-      const free = shards.filter((shard) => !held.has(shard))
+      const free = takers.filter((shard) => !held.has(shard))
+      if (free.length === 0) break
       const target = best(free, slot, (shard) => -loadOf(load, shard))
       held.add(target)
       add(target, 1)
     }
     missing += replicationFactor - held.size
   }
-  const moves = balance(slots, shards, load, movesMax)
+  const moves = balance(slots, { shards, takers }, load, movesMax)
   return { slots: slots.map((held) => [...held].toSorted((a, b) => a - b)), moves, missing }
 }
 
+type Among = Readonly<{ shards: readonly number[]; takers: readonly number[] }>
+
 /** Moves one replica after another from the fullest to the emptiest shard, in place, until they are at most 1 apart. */
-function balance(
-  slots: Array<Set<number>>,
-  shards: readonly number[],
-  load: Map<number, number>,
-  max: number,
-) {
+function balance(slots: Array<Set<number>>, among: Among, load: Map<number, number>, max: number) {
   const moves: Array<{ slot: number; from: number; to: number }> = []
   while (moves.length < max) {
-    const step = nextMove(slots, shards, load)
+    const step = nextMove(slots, among, load)
     if (step === undefined) break
     slots[step.slot]?.delete(step.from)
     slots[step.slot]?.add(step.to)
@@ -82,10 +83,11 @@ function balance(
 }
 
 /** Load of other tables cannot be moved here, so the fullest shard may have nothing to give: then the next one is asked. */
-function nextMove(slots: ReadonlyArray<Set<number>>, shards: readonly number[], load: Map<number, number>) {
+function nextMove(slots: ReadonlyArray<Set<number>>, { shards, takers }: Among, load: Map<number, number>) {
   const byLoad = shards.toSorted((a, b) => loadOf(load, b) - loadOf(load, a) || a - b)
+  const emptiest = byLoad.filter((shard) => takers.includes(shard)).toReversed()
   for (const from of byLoad) {
-    for (const to of byLoad.toReversed()) {
+    for (const to of emptiest) {
       if (loadOf(load, from) - loadOf(load, to) < 2) break
       const slot = slots.findIndex((held) => held.has(from) && !held.has(to))
       if (slot >= 0) return { slot, from, to }

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file truenow/v1/catalog.proto.
  */
 export const file_truenow_v1_catalog: GenFile = /*@__PURE__*/
-  fileDesc("Chh0cnVlbm93L3YxL2NhdGFsb2cucHJvdG8SCnRydWVub3cudjEiOAoTV2F0Y2hDYXRhbG9nUmVxdWVzdBIPCgd3YXRjaGVyGAEgASgJEhAKCHJldmlzaW9uGAIgASgEIrgBCg9DYXRhbG9nU25hcHNob3QSEAoIcmV2aXNpb24YASABKAQSJgoGdGFibGVzGAIgAygLMhYudHJ1ZW5vdy52MS5UYWJsZUVudHJ5EiYKBnNoYXJkcxgDIAMoCzIWLnRydWVub3cudjEuU2hhcmRFbnRyeRIaChJyZXBsaWNhdGlvbl9mYWN0b3IYBCABKA0SEgoKY2F0YWxvZ19pZBgFIAEoCRITCgtzaGFyZF9jb3VudBgGIAEoDSJ+CgpUYWJsZUVudHJ5EhUKDXZlcnNpb25zX2pzb24YASADKAkSKQoFc2xvdHMYAiADKAsyGi50cnVlbm93LnYxLlNsb3RBc3NpZ25tZW50Eg0KBXRvcGljGAMgASgJEgsKA3VpZBgEIAEoCRISCgpnZW5lcmF0aW9uGAUgASgDIl4KDlNsb3RBc3NpZ25tZW50EgwKBHNsb3QYASABKA0SDQoFZXBvY2gYAiABKAQSLwoIcmVwbGljYXMYAyADKAsyHS50cnVlbm93LnYxLlJlcGxpY2FBc3NpZ25tZW50ImAKEVJlcGxpY2FBc3NpZ25tZW50Eg0KBXNoYXJkGAEgASgNEhMKC2luY2FybmF0aW9uGAIgASgEEicKBXN0YXRlGAMgASgOMhgudHJ1ZW5vdy52MS5SZXBsaWNhU3RhdGUiWQoKU2hhcmRFbnRyeRINCgVzaGFyZBgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoBBIPCgdhZGRyZXNzGAMgASgJEhYKDnJlcG9ydGVkX2F0X3VzGAQgASgDIqEBChFQdXRDbHVzdGVyUmVxdWVzdBILCgN1aWQYASABKAkSEgoKZ2VuZXJhdGlvbhgCIAEoAxIOCgZzaGFyZHMYAyABKA0SGgoScmVwbGljYXRpb25fZmFjdG9yGAQgASgNEikKBnRvcGljcxgFIAEoCzIZLnRydWVub3cudjEuVG9waWNTZXR0aW5ncxIUCgxsZWFkZXJfZXBvY2gYBiABKAQiSAoNVG9waWNTZXR0aW5ncxIaChJyZXBsaWNhdGlvbl9mYWN0b3IYASABKA0SGwoTbWluX2luc3luY19yZXBsaWNhcxgCIAEoDSImChJQdXRDbHVzdGVyUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQiYQoPUHV0VGFibGVSZXF1ZXN0EgsKA3VpZBgBIAEoCRISCgpnZW5lcmF0aW9uGAIgASgDEhcKD2RlZmluaXRpb25fanNvbhgDIAEoCRIUCgxsZWFkZXJfZXBvY2gYBCABKAQijgEKEFB1dFRhYmxlUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQSDwoHdmVyc2lvbhgCIAEoDRINCgV0b3BpYxgDIAEoCRITCgtzbG90c19yZWFkeRgEIAEoDRINCgVzbG90cxgFIAEoDRITCgt0b3BpY19kcmlmdBgGIAMoCRIPCgdhZG9wdGVkGAcgASgIIogBChJEZWxldGVUYWJsZVJlcXVlc3QSIwoFdGFibGUYASABKAsyFC50cnVlbm93LnYxLlRhYmxlUmVmEgsKA3VpZBgCIAEoCRIqCgZwb2xpY3kYAyABKA4yGi50cnVlbm93LnYxLkRlbGV0aW9uUG9saWN5EhQKDGxlYWRlcl9lcG9jaBgEIAEoBCIjChNEZWxldGVUYWJsZVJlc3BvbnNlEgwKBGtlcHQYASADKAkiZQoURGVsZXRlQ2x1c3RlclJlcXVlc3QSCwoDdWlkGAEgASgJEioKBnBvbGljeRgCIAEoDjIaLnRydWVub3cudjEuRGVsZXRpb25Qb2xpY3kSFAoMbGVhZGVyX2Vwb2NoGAMgASgEIiUKFURlbGV0ZUNsdXN0ZXJSZXNwb25zZRIMCgRrZXB0GAEgAygJIpQBChRSZWdpc3RlclNoYXJkUmVxdWVzdBINCgVzaGFyZBgBIAEoDRIPCgdhZGRyZXNzGAIgASgJEhoKEnZvbHVtZV9pbmNhcm5hdGlvbhgDIAEoBBIZChF2b2x1bWVfY2F0YWxvZ19pZBgEIAEoCRIRCgllcG9jaF9tYXgYBSABKAQSEgoKcHJvY2Vzc19pZBgGIAEoCSJAChVSZWdpc3RlclNoYXJkUmVzcG9uc2USEwoLaW5jYXJuYXRpb24YASABKAQSEgoKY2F0YWxvZ19pZBgCIAEoCSK8AQoSUmVwb3J0U2hhcmRSZXF1ZXN0Eg0KBXNoYXJkGAEgASgNEhMKC2luY2FybmF0aW9uGAIgASgEEhIKCnByb2Nlc3NfaWQYAyABKAkSJAoFc2xvdHMYBCADKAsyFS50cnVlbm93LnYxLlNsb3RTdGF0ZRIUCgxtZW1vcnlfYnl0ZXMYBSABKAQSGAoQbWVtb3J5X2J5dGVzX21heBgGIAEoBBIYChBjYXRhbG9nX3JldmlzaW9uGAcgASgEIicKE1JlcG9ydFNoYXJkUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQiFQoTR2V0UGxhY2VtZW50UmVxdWVzdCKVAQoUR2V0UGxhY2VtZW50UmVzcG9uc2USLAoHY2F0YWxvZxgBIAEoCzIbLnRydWVub3cudjEuQ2F0YWxvZ1NuYXBzaG90EiQKBWxvYWRzGAIgAygLMhUudHJ1ZW5vdy52MS5TaGFyZExvYWQSFQoNc2lsZW50X3NoYXJkcxgDIAMoDRISCgpvcGVuX3BsYW5zGAQgAygJItwBCglTaGFyZExvYWQSDQoFc2hhcmQYASABKA0SEwoLaW5jYXJuYXRpb24YAiABKAQSDwoHYWRkcmVzcxgDIAEoCRIWCg5yZXBvcnRlZF9hdF91cxgEIAEoAxIUCgxtZW1vcnlfYnl0ZXMYBSABKAQSGAoQbWVtb3J5X2J5dGVzX21heBgGIAEoBBIkCgVzbG90cxgHIAMoCzIVLnRydWVub3cudjEuU2xvdFN0YXRlEhgKEGNhdGFsb2dfcmV2aXNpb24YCCABKAQSEgoKcHJvY2Vzc19pZBgJIAEoCSJuChJHcmFudExlYWRlclJlcXVlc3QSEAoIb3BlcmF0b3IYASABKAkSDgoGaG9sZGVyGAIgASgJEhsKE2xlYXNlX2NyZWF0ZWRfYXRfdXMYAyABKAMSGQoRbGVhc2VfdHJhbnNpdGlvbnMYBCABKAQiKwoTR3JhbnRMZWFkZXJSZXNwb25zZRIUCgxsZWFkZXJfZXBvY2gYASABKAQigwEKEFBsYW5Nb3Zlc1JlcXVlc3QSFAoMbGVhZGVyX2Vwb2NoGAEgASgEEg8KB3BsYW5faWQYAiABKAkSJgoFbW92ZXMYAyADKAsyFy50cnVlbm93LnYxLlBsYW5uZWRNb3ZlEg4KBnJlYXNvbhgEIAEoCRIQCghhc2tlZF9ieRgFIAEoCSJpCgtQbGFubmVkTW92ZRIjCgV0YWJsZRgBIAEoCzIULnRydWVub3cudjEuVGFibGVSZWYSDAoEc2xvdBgCIAEoDRIMCgRmcm9tGAMgASgFEgoKAnRvGAQgASgFEg0KBWJ5dGVzGAUgASgEIjUKDE1vdmVzUmVxdWVzdBIUCgxsZWFkZXJfZXBvY2gYASABKAQSDwoHcGxhbl9pZBgCIAEoCSJWChNBZHZhbmNlTW92ZXNSZXF1ZXN0EhQKDGxlYWRlcl9lcG9jaBgBIAEoBBIYChBjb25jdXJyZW50X21vdmVzGAIgASgNEg8KB3BsYW5faWQYAyABKAkiJAoRV2F0Y2hNb3Zlc1JlcXVlc3QSDwoHcGxhbl9pZBgBIAEoCSIwCg1Nb3Zlc1Jlc3BvbnNlEh8KBW1vdmVzGAEgAygLMhAudHJ1ZW5vdy52MS5Nb3ZlIqMCCgRNb3ZlEg4KBm51bWJlchgBIAEoDRIjCgV0YWJsZRgCIAEoCzIULnRydWVub3cudjEuVGFibGVSZWYSDAoEc2xvdBgDIAEoDRIMCgRmcm9tGAQgASgFEgoKAnRvGAUgASgFEiQKBXBoYXNlGAYgASgOMhUudHJ1ZW5vdy52MS5Nb3ZlUGhhc2USEAoIYXBwcm92ZWQYByABKAgSDQoFYnl0ZXMYCCABKAQSFAoMYnl0ZXNfY29waWVkGAkgASgEEg8KB21lc3NhZ2UYCiABKAkSDQoFZXBvY2gYCyABKAQSFQoNcGxhbm5lZF9hdF91cxgMIAEoAxIVCg1zdGFydGVkX2F0X3VzGA0gASgDEhMKC2VuZGVkX2F0X3VzGA4gASgDIjsKE1JldGlyZVNoYXJkc1JlcXVlc3QSFAoMbGVhZGVyX2Vwb2NoGAEgASgEEg4KBnNoYXJkcxgCIAMoDSIWChRSZXRpcmVTaGFyZHNSZXNwb25zZSppCg5EZWxldGlvblBvbGljeRIfChtERUxFVElPTl9QT0xJQ1lfVU5TUEVDSUZJRUQQABIaChZERUxFVElPTl9QT0xJQ1lfUkVUQUlOEAESGgoWREVMRVRJT05fUE9MSUNZX0RFTEVURRACKu4BCglNb3ZlUGhhc2USGgoWTU9WRV9QSEFTRV9VTlNQRUNJRklFRBAAEhYKEk1PVkVfUEhBU0VfUExBTk5FRBABEhwKGE1PVkVfUEhBU0VfQk9PVFNUUkFQUElORxACEhgKFE1PVkVfUEhBU0VfQ0FVR0hUX1VQEAMSFgoSTU9WRV9QSEFTRV9TRVJWSU5HEAQSFwoTTU9WRV9QSEFTRV9EUkFJTklORxAFEhMKD01PVkVfUEhBU0VfRE9ORRAGEhgKFE1PVkVfUEhBU0VfQ0FOQ0VMTEVEEAcSFQoRTU9WRV9QSEFTRV9GQUlMRUQQCDKNCQoHQ2F0YWxvZxJHCgVXYXRjaBIfLnRydWVub3cudjEuV2F0Y2hDYXRhbG9nUmVxdWVzdBobLnRydWVub3cudjEuQ2F0YWxvZ1NuYXBzaG90MAESSwoKUHV0Q2x1c3RlchIdLnRydWVub3cudjEuUHV0Q2x1c3RlclJlcXVlc3QaHi50cnVlbm93LnYxLlB1dENsdXN0ZXJSZXNwb25zZRJFCghQdXRUYWJsZRIbLnRydWVub3cudjEuUHV0VGFibGVSZXF1ZXN0GhwudHJ1ZW5vdy52MS5QdXRUYWJsZVJlc3BvbnNlEk4KC0RlbGV0ZVRhYmxlEh4udHJ1ZW5vdy52MS5EZWxldGVUYWJsZVJlcXVlc3QaHy50cnVlbm93LnYxLkRlbGV0ZVRhYmxlUmVzcG9uc2USVAoNRGVsZXRlQ2x1c3RlchIgLnRydWVub3cudjEuRGVsZXRlQ2x1c3RlclJlcXVlc3QaIS50cnVlbm93LnYxLkRlbGV0ZUNsdXN0ZXJSZXNwb25zZRJUCg1SZWdpc3RlclNoYXJkEiAudHJ1ZW5vdy52MS5SZWdpc3RlclNoYXJkUmVxdWVzdBohLnRydWVub3cudjEuUmVnaXN0ZXJTaGFyZFJlc3BvbnNlEk4KC1JlcG9ydFNoYXJkEh4udHJ1ZW5vdy52MS5SZXBvcnRTaGFyZFJlcXVlc3QaHy50cnVlbm93LnYxLlJlcG9ydFNoYXJkUmVzcG9uc2USUQoMR2V0UGxhY2VtZW50Eh8udHJ1ZW5vdy52MS5HZXRQbGFjZW1lbnRSZXF1ZXN0GiAudHJ1ZW5vdy52MS5HZXRQbGFjZW1lbnRSZXNwb25zZRJOCgtHcmFudExlYWRlchIeLnRydWVub3cudjEuR3JhbnRMZWFkZXJSZXF1ZXN0Gh8udHJ1ZW5vdy52MS5HcmFudExlYWRlclJlc3BvbnNlEkQKCVBsYW5Nb3ZlcxIcLnRydWVub3cudjEuUGxhbk1vdmVzUmVxdWVzdBoZLnRydWVub3cudjEuTW92ZXNSZXNwb25zZRJDCgxBcHByb3ZlTW92ZXMSGC50cnVlbm93LnYxLk1vdmVzUmVxdWVzdBoZLnRydWVub3cudjEuTW92ZXNSZXNwb25zZRJKCgxBZHZhbmNlTW92ZXMSHy50cnVlbm93LnYxLkFkdmFuY2VNb3Zlc1JlcXVlc3QaGS50cnVlbm93LnYxLk1vdmVzUmVzcG9uc2USQgoLQ2FuY2VsTW92ZXMSGC50cnVlbm93LnYxLk1vdmVzUmVxdWVzdBoZLnRydWVub3cudjEuTW92ZXNSZXNwb25zZRJICgpXYXRjaE1vdmVzEh0udHJ1ZW5vdy52MS5XYXRjaE1vdmVzUmVxdWVzdBoZLnRydWVub3cudjEuTW92ZXNSZXNwb25zZTABElEKDFJldGlyZVNoYXJkcxIfLnRydWVub3cudjEuUmV0aXJlU2hhcmRzUmVxdWVzdBogLnRydWVub3cudjEuUmV0aXJlU2hhcmRzUmVzcG9uc2ViBnByb3RvMw", [file_truenow_v1_common, file_truenow_v1_partial_query]);
+  fileDesc("Chh0cnVlbm93L3YxL2NhdGFsb2cucHJvdG8SCnRydWVub3cudjEiOAoTV2F0Y2hDYXRhbG9nUmVxdWVzdBIPCgd3YXRjaGVyGAEgASgJEhAKCHJldmlzaW9uGAIgASgEIrgBCg9DYXRhbG9nU25hcHNob3QSEAoIcmV2aXNpb24YASABKAQSJgoGdGFibGVzGAIgAygLMhYudHJ1ZW5vdy52MS5UYWJsZUVudHJ5EiYKBnNoYXJkcxgDIAMoCzIWLnRydWVub3cudjEuU2hhcmRFbnRyeRIaChJyZXBsaWNhdGlvbl9mYWN0b3IYBCABKA0SEgoKY2F0YWxvZ19pZBgFIAEoCRITCgtzaGFyZF9jb3VudBgGIAEoDSJ+CgpUYWJsZUVudHJ5EhUKDXZlcnNpb25zX2pzb24YASADKAkSKQoFc2xvdHMYAiADKAsyGi50cnVlbm93LnYxLlNsb3RBc3NpZ25tZW50Eg0KBXRvcGljGAMgASgJEgsKA3VpZBgEIAEoCRISCgpnZW5lcmF0aW9uGAUgASgDIl4KDlNsb3RBc3NpZ25tZW50EgwKBHNsb3QYASABKA0SDQoFZXBvY2gYAiABKAQSLwoIcmVwbGljYXMYAyADKAsyHS50cnVlbm93LnYxLlJlcGxpY2FBc3NpZ25tZW50ImAKEVJlcGxpY2FBc3NpZ25tZW50Eg0KBXNoYXJkGAEgASgNEhMKC2luY2FybmF0aW9uGAIgASgEEicKBXN0YXRlGAMgASgOMhgudHJ1ZW5vdy52MS5SZXBsaWNhU3RhdGUiWQoKU2hhcmRFbnRyeRINCgVzaGFyZBgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoBBIPCgdhZGRyZXNzGAMgASgJEhYKDnJlcG9ydGVkX2F0X3VzGAQgASgDIrEBChFQdXRDbHVzdGVyUmVxdWVzdBILCgN1aWQYASABKAkSEgoKZ2VuZXJhdGlvbhgCIAEoAxIOCgZzaGFyZHMYAyABKA0SGgoScmVwbGljYXRpb25fZmFjdG9yGAQgASgNEikKBnRvcGljcxgFIAEoCzIZLnRydWVub3cudjEuVG9waWNTZXR0aW5ncxIUCgxsZWFkZXJfZXBvY2gYBiABKAQSDgoGc2hyaW5rGAogASgIIkgKDVRvcGljU2V0dGluZ3MSGgoScmVwbGljYXRpb25fZmFjdG9yGAEgASgNEhsKE21pbl9pbnN5bmNfcmVwbGljYXMYAiABKA0iJgoSUHV0Q2x1c3RlclJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEImEKD1B1dFRhYmxlUmVxdWVzdBILCgN1aWQYASABKAkSEgoKZ2VuZXJhdGlvbhgCIAEoAxIXCg9kZWZpbml0aW9uX2pzb24YAyABKAkSFAoMbGVhZGVyX2Vwb2NoGAQgASgEIo4BChBQdXRUYWJsZVJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEEg8KB3ZlcnNpb24YAiABKA0SDQoFdG9waWMYAyABKAkSEwoLc2xvdHNfcmVhZHkYBCABKA0SDQoFc2xvdHMYBSABKA0SEwoLdG9waWNfZHJpZnQYBiADKAkSDwoHYWRvcHRlZBgHIAEoCCKIAQoSRGVsZXRlVGFibGVSZXF1ZXN0EiMKBXRhYmxlGAEgASgLMhQudHJ1ZW5vdy52MS5UYWJsZVJlZhILCgN1aWQYAiABKAkSKgoGcG9saWN5GAMgASgOMhoudHJ1ZW5vdy52MS5EZWxldGlvblBvbGljeRIUCgxsZWFkZXJfZXBvY2gYBCABKAQiIwoTRGVsZXRlVGFibGVSZXNwb25zZRIMCgRrZXB0GAEgAygJImUKFERlbGV0ZUNsdXN0ZXJSZXF1ZXN0EgsKA3VpZBgBIAEoCRIqCgZwb2xpY3kYAiABKA4yGi50cnVlbm93LnYxLkRlbGV0aW9uUG9saWN5EhQKDGxlYWRlcl9lcG9jaBgDIAEoBCIlChVEZWxldGVDbHVzdGVyUmVzcG9uc2USDAoEa2VwdBgBIAMoCSKUAQoUUmVnaXN0ZXJTaGFyZFJlcXVlc3QSDQoFc2hhcmQYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIaChJ2b2x1bWVfaW5jYXJuYXRpb24YAyABKAQSGQoRdm9sdW1lX2NhdGFsb2dfaWQYBCABKAkSEQoJZXBvY2hfbWF4GAUgASgEEhIKCnByb2Nlc3NfaWQYBiABKAkiQAoVUmVnaXN0ZXJTaGFyZFJlc3BvbnNlEhMKC2luY2FybmF0aW9uGAEgASgEEhIKCmNhdGFsb2dfaWQYAiABKAkivAEKElJlcG9ydFNoYXJkUmVxdWVzdBINCgVzaGFyZBgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoBBISCgpwcm9jZXNzX2lkGAMgASgJEiQKBXNsb3RzGAQgAygLMhUudHJ1ZW5vdy52MS5TbG90U3RhdGUSFAoMbWVtb3J5X2J5dGVzGAUgASgEEhgKEG1lbW9yeV9ieXRlc19tYXgYBiABKAQSGAoQY2F0YWxvZ19yZXZpc2lvbhgHIAEoBCInChNSZXBvcnRTaGFyZFJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEIhUKE0dldFBsYWNlbWVudFJlcXVlc3QivwEKFEdldFBsYWNlbWVudFJlc3BvbnNlEiwKB2NhdGFsb2cYASABKAsyGy50cnVlbm93LnYxLkNhdGFsb2dTbmFwc2hvdBIkCgVsb2FkcxgCIAMoCzIVLnRydWVub3cudjEuU2hhcmRMb2FkEhUKDXNpbGVudF9zaGFyZHMYAyADKA0SEgoKb3Blbl9wbGFucxgEIAMoCRIoCgpvcGVuX21vdmVzGAUgAygLMhQudHJ1ZW5vdy52MS5PcGVuTW92ZSKOAQoIT3Blbk1vdmUSDwoHcGxhbl9pZBgBIAEoCRIjCgV0YWJsZRgCIAEoCzIULnRydWVub3cudjEuVGFibGVSZWYSDAoEc2xvdBgDIAEoDRIMCgRmcm9tGAQgASgFEgoKAnRvGAUgASgFEiQKBXBoYXNlGAYgASgOMhUudHJ1ZW5vdy52MS5Nb3ZlUGhhc2Ui+wEKCVNoYXJkTG9hZBINCgVzaGFyZBgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoBBIPCgdhZGRyZXNzGAMgASgJEhYKDnJlcG9ydGVkX2F0X3VzGAQgASgDEhQKDG1lbW9yeV9ieXRlcxgFIAEoBBIYChBtZW1vcnlfYnl0ZXNfbWF4GAYgASgEEiQKBXNsb3RzGAcgAygLMhUudHJ1ZW5vdy52MS5TbG90U3RhdGUSGAoQY2F0YWxvZ19yZXZpc2lvbhgIIAEoBBISCgpwcm9jZXNzX2lkGAkgASgJEh0KFXJlZ2lzdGVyZWRfcHJvY2Vzc19pZBgKIAEoCSJuChJHcmFudExlYWRlclJlcXVlc3QSEAoIb3BlcmF0b3IYASABKAkSDgoGaG9sZGVyGAIgASgJEhsKE2xlYXNlX2NyZWF0ZWRfYXRfdXMYAyABKAMSGQoRbGVhc2VfdHJhbnNpdGlvbnMYBCABKAQiKwoTR3JhbnRMZWFkZXJSZXNwb25zZRIUCgxsZWFkZXJfZXBvY2gYASABKAQigwEKEFBsYW5Nb3Zlc1JlcXVlc3QSFAoMbGVhZGVyX2Vwb2NoGAEgASgEEg8KB3BsYW5faWQYAiABKAkSJgoFbW92ZXMYAyADKAsyFy50cnVlbm93LnYxLlBsYW5uZWRNb3ZlEg4KBnJlYXNvbhgEIAEoCRIQCghhc2tlZF9ieRgFIAEoCSJpCgtQbGFubmVkTW92ZRIjCgV0YWJsZRgBIAEoCzIULnRydWVub3cudjEuVGFibGVSZWYSDAoEc2xvdBgCIAEoDRIMCgRmcm9tGAMgASgFEgoKAnRvGAQgASgFEg0KBWJ5dGVzGAUgASgEIjUKDE1vdmVzUmVxdWVzdBIUCgxsZWFkZXJfZXBvY2gYASABKAQSDwoHcGxhbl9pZBgCIAEoCSJWChNBZHZhbmNlTW92ZXNSZXF1ZXN0EhQKDGxlYWRlcl9lcG9jaBgBIAEoBBIYChBjb25jdXJyZW50X21vdmVzGAIgASgNEg8KB3BsYW5faWQYAyABKAkiJAoRV2F0Y2hNb3Zlc1JlcXVlc3QSDwoHcGxhbl9pZBgBIAEoCSIwCg1Nb3Zlc1Jlc3BvbnNlEh8KBW1vdmVzGAEgAygLMhAudHJ1ZW5vdy52MS5Nb3ZlIqMCCgRNb3ZlEg4KBm51bWJlchgBIAEoDRIjCgV0YWJsZRgCIAEoCzIULnRydWVub3cudjEuVGFibGVSZWYSDAoEc2xvdBgDIAEoDRIMCgRmcm9tGAQgASgFEgoKAnRvGAUgASgFEiQKBXBoYXNlGAYgASgOMhUudHJ1ZW5vdy52MS5Nb3ZlUGhhc2USEAoIYXBwcm92ZWQYByABKAgSDQoFYnl0ZXMYCCABKAQSFAoMYnl0ZXNfY29waWVkGAkgASgEEg8KB21lc3NhZ2UYCiABKAkSDQoFZXBvY2gYCyABKAQSFQoNcGxhbm5lZF9hdF91cxgMIAEoAxIVCg1zdGFydGVkX2F0X3VzGA0gASgDEhMKC2VuZGVkX2F0X3VzGA4gASgDIjsKE1JldGlyZVNoYXJkc1JlcXVlc3QSFAoMbGVhZGVyX2Vwb2NoGAEgASgEEg4KBnNoYXJkcxgCIAMoDSIWChRSZXRpcmVTaGFyZHNSZXNwb25zZSppCg5EZWxldGlvblBvbGljeRIfChtERUxFVElPTl9QT0xJQ1lfVU5TUEVDSUZJRUQQABIaChZERUxFVElPTl9QT0xJQ1lfUkVUQUlOEAESGgoWREVMRVRJT05fUE9MSUNZX0RFTEVURRACKu4BCglNb3ZlUGhhc2USGgoWTU9WRV9QSEFTRV9VTlNQRUNJRklFRBAAEhYKEk1PVkVfUEhBU0VfUExBTk5FRBABEhwKGE1PVkVfUEhBU0VfQk9PVFNUUkFQUElORxACEhgKFE1PVkVfUEhBU0VfQ0FVR0hUX1VQEAMSFgoSTU9WRV9QSEFTRV9TRVJWSU5HEAQSFwoTTU9WRV9QSEFTRV9EUkFJTklORxAFEhMKD01PVkVfUEhBU0VfRE9ORRAGEhgKFE1PVkVfUEhBU0VfQ0FOQ0VMTEVEEAcSFQoRTU9WRV9QSEFTRV9GQUlMRUQQCDKNCQoHQ2F0YWxvZxJHCgVXYXRjaBIfLnRydWVub3cudjEuV2F0Y2hDYXRhbG9nUmVxdWVzdBobLnRydWVub3cudjEuQ2F0YWxvZ1NuYXBzaG90MAESSwoKUHV0Q2x1c3RlchIdLnRydWVub3cudjEuUHV0Q2x1c3RlclJlcXVlc3QaHi50cnVlbm93LnYxLlB1dENsdXN0ZXJSZXNwb25zZRJFCghQdXRUYWJsZRIbLnRydWVub3cudjEuUHV0VGFibGVSZXF1ZXN0GhwudHJ1ZW5vdy52MS5QdXRUYWJsZVJlc3BvbnNlEk4KC0RlbGV0ZVRhYmxlEh4udHJ1ZW5vdy52MS5EZWxldGVUYWJsZVJlcXVlc3QaHy50cnVlbm93LnYxLkRlbGV0ZVRhYmxlUmVzcG9uc2USVAoNRGVsZXRlQ2x1c3RlchIgLnRydWVub3cudjEuRGVsZXRlQ2x1c3RlclJlcXVlc3QaIS50cnVlbm93LnYxLkRlbGV0ZUNsdXN0ZXJSZXNwb25zZRJUCg1SZWdpc3RlclNoYXJkEiAudHJ1ZW5vdy52MS5SZWdpc3RlclNoYXJkUmVxdWVzdBohLnRydWVub3cudjEuUmVnaXN0ZXJTaGFyZFJlc3BvbnNlEk4KC1JlcG9ydFNoYXJkEh4udHJ1ZW5vdy52MS5SZXBvcnRTaGFyZFJlcXVlc3QaHy50cnVlbm93LnYxLlJlcG9ydFNoYXJkUmVzcG9uc2USUQoMR2V0UGxhY2VtZW50Eh8udHJ1ZW5vdy52MS5HZXRQbGFjZW1lbnRSZXF1ZXN0GiAudHJ1ZW5vdy52MS5HZXRQbGFjZW1lbnRSZXNwb25zZRJOCgtHcmFudExlYWRlchIeLnRydWVub3cudjEuR3JhbnRMZWFkZXJSZXF1ZXN0Gh8udHJ1ZW5vdy52MS5HcmFudExlYWRlclJlc3BvbnNlEkQKCVBsYW5Nb3ZlcxIcLnRydWVub3cudjEuUGxhbk1vdmVzUmVxdWVzdBoZLnRydWVub3cudjEuTW92ZXNSZXNwb25zZRJDCgxBcHByb3ZlTW92ZXMSGC50cnVlbm93LnYxLk1vdmVzUmVxdWVzdBoZLnRydWVub3cudjEuTW92ZXNSZXNwb25zZRJKCgxBZHZhbmNlTW92ZXMSHy50cnVlbm93LnYxLkFkdmFuY2VNb3Zlc1JlcXVlc3QaGS50cnVlbm93LnYxLk1vdmVzUmVzcG9uc2USQgoLQ2FuY2VsTW92ZXMSGC50cnVlbm93LnYxLk1vdmVzUmVxdWVzdBoZLnRydWVub3cudjEuTW92ZXNSZXNwb25zZRJICgpXYXRjaE1vdmVzEh0udHJ1ZW5vdy52MS5XYXRjaE1vdmVzUmVxdWVzdBoZLnRydWVub3cudjEuTW92ZXNSZXNwb25zZTABElEKDFJldGlyZVNoYXJkcxIfLnRydWVub3cudjEuUmV0aXJlU2hhcmRzUmVxdWVzdBogLnRydWVub3cudjEuUmV0aXJlU2hhcmRzUmVzcG9uc2ViBnByb3RvMw", [file_truenow_v1_common, file_truenow_v1_partial_query]);
 
 /**
  * @generated from message truenow.v1.WatchCatalogRequest
@@ -255,6 +255,13 @@ export type PutClusterRequest = Message<"truenow.v1.PutClusterRequest"> & {
    * @generated from field: uint64 leader_epoch = 6;
    */
   leaderEpoch: bigint;
+
+  /**
+   * False: shards that hold replicas are kept, however few are asked for. True: those from `shards` on are leaving from now on.
+   *
+   * @generated from field: bool shrink = 10;
+   */
+  shrink: boolean;
 };
 
 /**
@@ -651,7 +658,7 @@ export type GetPlacementResponse = Message<"truenow.v1.GetPlacementResponse"> & 
   loads: ShardLoad[];
 
   /**
-   * Shards that hold replicas and have not reported for some time: their replicas may not answer, whatever their state says.
+   * Shards that are known or hold replicas and have not reported for some time: their replicas may not answer, whatever their state says.
    *
    * @generated from field: repeated uint32 silent_shards = 3;
    */
@@ -663,6 +670,13 @@ export type GetPlacementResponse = Message<"truenow.v1.GetPlacementResponse"> & 
    * @generated from field: repeated string open_plans = 4;
    */
   openPlans: string[];
+
+  /**
+   * Every move that is not over, at most one a slot.
+   *
+   * @generated from field: repeated truenow.v1.OpenMove open_moves = 5;
+   */
+  openMoves: OpenMove[];
 };
 
 /**
@@ -671,6 +685,50 @@ export type GetPlacementResponse = Message<"truenow.v1.GetPlacementResponse"> & 
  */
 export const GetPlacementResponseSchema: GenMessage<GetPlacementResponse> = /*@__PURE__*/
   messageDesc(file_truenow_v1_catalog, 20);
+
+/**
+ * @generated from message truenow.v1.OpenMove
+ */
+export type OpenMove = Message<"truenow.v1.OpenMove"> & {
+  /**
+   * @generated from field: string plan_id = 1;
+   */
+  planId: string;
+
+  /**
+   * @generated from field: truenow.v1.TableRef table = 2;
+   */
+  table?: TableRef | undefined;
+
+  /**
+   * @generated from field: uint32 slot = 3;
+   */
+  slot: number;
+
+  /**
+   * -1: nobody, as in PlannedMove.
+   *
+   * @generated from field: int32 from = 4;
+   */
+  from: number;
+
+  /**
+   * @generated from field: int32 to = 5;
+   */
+  to: number;
+
+  /**
+   * @generated from field: truenow.v1.MovePhase phase = 6;
+   */
+  phase: MovePhase;
+};
+
+/**
+ * Describes the message truenow.v1.OpenMove.
+ * Use `create(OpenMoveSchema)` to create a new message.
+ */
+export const OpenMoveSchema: GenMessage<OpenMove> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_catalog, 21);
 
 /**
  * @generated from message truenow.v1.ShardLoad
@@ -722,6 +780,13 @@ export type ShardLoad = Message<"truenow.v1.ShardLoad"> & {
    * @generated from field: string process_id = 9;
    */
   processId: string;
+
+  /**
+   * The process that registered last; another one than said this has taken its place since.
+   *
+   * @generated from field: string registered_process_id = 10;
+   */
+  registeredProcessId: string;
 };
 
 /**
@@ -729,7 +794,7 @@ export type ShardLoad = Message<"truenow.v1.ShardLoad"> & {
  * Use `create(ShardLoadSchema)` to create a new message.
  */
 export const ShardLoadSchema: GenMessage<ShardLoad> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 21);
+  messageDesc(file_truenow_v1_catalog, 22);
 
 /**
  * @generated from message truenow.v1.GrantLeaderRequest
@@ -767,7 +832,7 @@ export type GrantLeaderRequest = Message<"truenow.v1.GrantLeaderRequest"> & {
  * Use `create(GrantLeaderRequestSchema)` to create a new message.
  */
 export const GrantLeaderRequestSchema: GenMessage<GrantLeaderRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 22);
+  messageDesc(file_truenow_v1_catalog, 23);
 
 /**
  * @generated from message truenow.v1.GrantLeaderResponse
@@ -784,7 +849,7 @@ export type GrantLeaderResponse = Message<"truenow.v1.GrantLeaderResponse"> & {
  * Use `create(GrantLeaderResponseSchema)` to create a new message.
  */
 export const GrantLeaderResponseSchema: GenMessage<GrantLeaderResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 23);
+  messageDesc(file_truenow_v1_catalog, 24);
 
 /**
  * @generated from message truenow.v1.PlanMovesRequest
@@ -827,7 +892,7 @@ export type PlanMovesRequest = Message<"truenow.v1.PlanMovesRequest"> & {
  * Use `create(PlanMovesRequestSchema)` to create a new message.
  */
 export const PlanMovesRequestSchema: GenMessage<PlanMovesRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 24);
+  messageDesc(file_truenow_v1_catalog, 25);
 
 /**
  * @generated from message truenow.v1.PlannedMove
@@ -870,7 +935,7 @@ export type PlannedMove = Message<"truenow.v1.PlannedMove"> & {
  * Use `create(PlannedMoveSchema)` to create a new message.
  */
 export const PlannedMoveSchema: GenMessage<PlannedMove> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 25);
+  messageDesc(file_truenow_v1_catalog, 26);
 
 /**
  * @generated from message truenow.v1.MovesRequest
@@ -892,7 +957,7 @@ export type MovesRequest = Message<"truenow.v1.MovesRequest"> & {
  * Use `create(MovesRequestSchema)` to create a new message.
  */
 export const MovesRequestSchema: GenMessage<MovesRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 26);
+  messageDesc(file_truenow_v1_catalog, 27);
 
 /**
  * @generated from message truenow.v1.AdvanceMovesRequest
@@ -923,7 +988,7 @@ export type AdvanceMovesRequest = Message<"truenow.v1.AdvanceMovesRequest"> & {
  * Use `create(AdvanceMovesRequestSchema)` to create a new message.
  */
 export const AdvanceMovesRequestSchema: GenMessage<AdvanceMovesRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 27);
+  messageDesc(file_truenow_v1_catalog, 28);
 
 /**
  * @generated from message truenow.v1.WatchMovesRequest
@@ -940,7 +1005,7 @@ export type WatchMovesRequest = Message<"truenow.v1.WatchMovesRequest"> & {
  * Use `create(WatchMovesRequestSchema)` to create a new message.
  */
 export const WatchMovesRequestSchema: GenMessage<WatchMovesRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 28);
+  messageDesc(file_truenow_v1_catalog, 29);
 
 /**
  * @generated from message truenow.v1.MovesResponse
@@ -959,7 +1024,7 @@ export type MovesResponse = Message<"truenow.v1.MovesResponse"> & {
  * Use `create(MovesResponseSchema)` to create a new message.
  */
 export const MovesResponseSchema: GenMessage<MovesResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 29);
+  messageDesc(file_truenow_v1_catalog, 30);
 
 /**
  * @generated from message truenow.v1.Move
@@ -1051,7 +1116,7 @@ export type Move = Message<"truenow.v1.Move"> & {
  * Use `create(MoveSchema)` to create a new message.
  */
 export const MoveSchema: GenMessage<Move> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 30);
+  messageDesc(file_truenow_v1_catalog, 31);
 
 /**
  * @generated from message truenow.v1.RetireShardsRequest
@@ -1073,7 +1138,7 @@ export type RetireShardsRequest = Message<"truenow.v1.RetireShardsRequest"> & {
  * Use `create(RetireShardsRequestSchema)` to create a new message.
  */
 export const RetireShardsRequestSchema: GenMessage<RetireShardsRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 31);
+  messageDesc(file_truenow_v1_catalog, 32);
 
 /**
  * @generated from message truenow.v1.RetireShardsResponse
@@ -1086,7 +1151,7 @@ export type RetireShardsResponse = Message<"truenow.v1.RetireShardsResponse"> & 
  * Use `create(RetireShardsResponseSchema)` to create a new message.
  */
 export const RetireShardsResponseSchema: GenMessage<RetireShardsResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 32);
+  messageDesc(file_truenow_v1_catalog, 33);
 
 /**
  * @generated from enum truenow.v1.DeletionPolicy
