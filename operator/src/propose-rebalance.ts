@@ -16,7 +16,8 @@ export type Proposal = Required<Pick<RebalanceStatus, 'moveCount' | 'bytesToMove
 
 /**
  * The moves that would even the shards out, over all tables at once, by the one planner. Shards that are leaving are left
- * out, and none that is silent is given anything. Same placement, same proposal. Pure.
+ * out, and none that is silent is given anything. A slot is moved once; what it lacks then is for the next proposal. Same
+ * placement, same proposal. Pure.
  */
 export function proposeBalance({ catalog, loads, silentShards }: GetPlacementResponse): Proposal {
   const slots = slotsOf(catalog)
@@ -30,9 +31,11 @@ export function proposeBalance({ catalog, loads, silentShards }: GetPlacementRes
     replicationFactor: catalog?.replicationFactor ?? 1,
     movesMax: PROPOSED_MOVES_MAX,
   })
+  const seen = new Set<number>()
   const moves = plan.moves.flatMap(({ slot: index, from, to }) => {
     const moved = slots[index]
-    if (moved === undefined) return []
+    if (moved === undefined || seen.has(index)) return []
+    seen.add(index)
     const { table, slot } = moved
     return [{ table, slot: slot.slot, from, to, bytes: residentBytes(loads, [from], table, slot.slot) }]
   })

@@ -7,13 +7,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createGrpcClient } from '@truenow/chassis/grpc-client.ts'
 import { Catalog, MovePhase } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import type { QueryAnswer } from '@truenow/contracts/query-statement.ts'
 import { type Dev, startDev } from '../src/start-dev.ts'
+import { createCountedLoad } from './counted-load.ts'
 
-/*
- * Slots change their shards while real roles take events and answer. Whoever writes knows what was written, so every single
- * answer is compared with a recount: none may be wrong, none partial.
- */
+/* Slots change their shards while real roles take events and answer: no answer may be wrong, none partial. */
 const SHARDS = 3
 const REPLICATION_FACTOR = 2
 const STEP_MS = 100
@@ -24,9 +21,7 @@ let dev: Dev
 let directory: string
 let catalog: ReturnType<typeof createGrpcClient<typeof Catalog>>
 const lines: string[] = []
-const startUs = Date.now() * 1_000 - 600_000_000
-const written: Record<string, number> = {}
-const total = { events: 0, revenue: 0 }
+let load: ReturnType<typeof createCountedLoad>
 
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'truenow-moves-'))
@@ -40,73 +35,13 @@ before(async () => {
     log: { level: 'INFO', destination: { write: (line) => lines.push(line) } },
   })
   catalog = createGrpcClient(Catalog, dev.controlPlane)
+  load = createCountedLoad(dev)
 })
 after(async () => {
   catalog?.close()
   await dev?.close()
   await rm(directory, { recursive: true, force: true })
 })
-
-async function post(count: number): Promise<void> {
-  const events = Array.from({ length: count }, (_, index) => {
-    const n = total.events + index
-    return {
-      event_id: `event-${n}`,
-      event_time_us: startUs + ((n * 7_919) % 500_000) * 1_000,
-      region: ['us-east', 'us-west', 'eu', 'ap'][n % 4],
-      product: 'widget',
-      user_id: `u${n % 101}`,
-      revenue: (n % 400) / 4,
-      items: n % 7,
-    }
-  })
-  const response = await fetch(`http://${dev.gateway}/v1/namespaces/production/tables/events/events`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(events),
-  })
-  const text = await response.text()
-  assert.equal(response.status, 200, text)
-  const { positions } = JSON.parse(text) as { positions: Record<string, number> }
-  for (const [slot, offset] of Object.entries(positions))
-    written[slot] = Math.max(written[slot] ?? -1, offset)
-  total.events += count
-  total.revenue += events.reduce((sum, { revenue }) => sum + revenue, 0)
-}
-
-async function assertEqualsRecount(): Promise<void> {
-  const response = await fetch(`http://${dev.query}/v1/query`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      start_time: startUs,
-      end_time: startUs + 700_000_000,
-      namespace: 'production',
-      table: 'events',
-      at_least: written,
-      aggregates: [
-        { aggregate: 'count', as: 'events' },
-        { aggregate: 'sum', metric: 'revenue', as: 'revenue' },
-      ],
-    }),
-  })
-  const text = await response.text()
-  assert.equal(response.status, 200, text)
-  const answer = JSON.parse(text) as QueryAnswer
-  assert.equal(answer.partial, false, text)
-  assert.deepEqual(answer.rows, [total])
-}
-
-/** Writes and asks, one after the other, until `over`; answers how many answers were right. */
-async function load(over: AbortSignal): Promise<number> {
-  let answers = 0
-  while (!over.aborted) {
-    await post(40)
-    await Promise.all([assertEqualsRecount(), assertEqualsRecount()])
-    answers += 2
-  }
-  return answers
-}
 
 async function placement() {
   const { catalog: snapshot } = await catalog.getPlacement({})
@@ -168,9 +103,9 @@ test('moves: every slot changes a shard, there and back, under writes and querie
     holder: 'a',
     leaseTransitions: 1n,
   })
-  await post(2_000)
+  await load.post(2_000)
   const over = new AbortController()
-  const loading = load(over.signal)
+  const loading = load.run(over.signal)
   loading.catch(() => over.abort())
   const before = await placement()
   for (const planId of ['there', 'back']) {
@@ -193,7 +128,7 @@ test('moves: the receiver loses its volume on the way; nothing is lost, and the 
     leaseTransitions: 2n,
   })
   const over = new AbortController()
-  const loading = load(over.signal)
+  const loading = load.run(over.signal)
   loading.catch(() => over.abort())
   const victim = (await planned())[0]?.to ?? 0
   let hurt = false
@@ -207,7 +142,7 @@ test('moves: the receiver loses its volume on the way; nothing is lost, and the 
   await untilWhole()
   over.abort()
   await loading
-  await assertEqualsRecount()
+  await load.assertEqualsRecount()
   assert.deepEqual(
     lines.filter((line) => line.includes('"level":"ERROR"')),
     [],

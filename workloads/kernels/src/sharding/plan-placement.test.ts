@@ -74,6 +74,13 @@ test('planPlacement: a shard that may not be given more keeps what it has, and w
   )
 })
 
+test('planPlacement: to even full shards and empty ones no slot moves twice while another could', () => {
+  const full = { slots: range(8).map(() => [0, 1]), shards: [0, 1, 2, 3], replicationFactor: 2, movesMax: 50 }
+  const plan = planPlacement(full)
+  assert.deepEqual(count(plan, full.shards), [4, 4, 4, 4])
+  assert.equal(new Set(plan.moves.map(({ slot }) => slot)).size, plan.moves.length)
+})
+
 test('planPlacement: a first placement loads all shards alike, give or take one', () => {
   fc.assert(
     fc.property(world, ({ slots, shards, replicationFactor }) => {

@@ -20,7 +20,7 @@ export type PlacementInput = Readonly<{
 export type PlacementPlan = Readonly<{
   /** For each slot its shards, ascending. */
   slots: ReadonlyArray<readonly number[]>
-  /** Replicas that change shard for balance, in the order to do them. */
+  /** Replicas that change shard for balance, in the order to do them; a slot moves twice only where no other could. */
   moves: ReadonlyArray<Readonly<{ slot: number; from: number; to: number }>>
   /** Replicas that found no shard: the replication factor is greater than the number of shards that could take one. */
   missing: number
@@ -70,9 +70,11 @@ type Among = Readonly<{ shards: readonly number[]; takers: readonly number[] }>
 /** Moves one replica after another from the fullest to the emptiest shard, in place, until they are at most 1 apart. */
 function balance(slots: Array<Set<number>>, among: Among, load: Map<number, number>, max: number) {
   const moves: Array<{ slot: number; from: number; to: number }> = []
+  const moved = new Set<number>()
   while (moves.length < max) {
-    const step = nextMove(slots, among, load)
+    const step = nextMove(slots, among, load, moved)
     if (step === undefined) break
+    moved.add(step.slot)
     slots[step.slot]?.delete(step.from)
     slots[step.slot]?.add(step.to)
     load.set(step.from, loadOf(load, step.from) - 1)
@@ -83,13 +85,20 @@ function balance(slots: Array<Set<number>>, among: Among, load: Map<number, numb
 }
 
 /** Load of other tables cannot be moved here, so the fullest shard may have nothing to give: then the next one is asked. */
-function nextMove(slots: ReadonlyArray<Set<number>>, { shards, takers }: Among, load: Map<number, number>) {
+function nextMove(
+  slots: ReadonlyArray<Set<number>>,
+  { shards, takers }: Among,
+  load: Map<number, number>,
+  moved: ReadonlySet<number>,
+) {
   const byLoad = shards.toSorted((a, b) => loadOf(load, b) - loadOf(load, a) || a - b)
   const emptiest = byLoad.filter((shard) => takers.includes(shard)).toReversed()
   for (const from of byLoad) {
     for (const to of emptiest) {
       if (loadOf(load, from) - loadOf(load, to) < 2) break
-      const slot = slots.findIndex((held) => held.has(from) && !held.has(to))
+      const canMove = (held: ReadonlySet<number>) => held.has(from) && !held.has(to)
+      const fresh = slots.findIndex((held, index) => canMove(held) && !moved.has(index))
+      const slot = fresh >= 0 ? fresh : slots.findIndex(canMove)
       if (slot >= 0) return { slot, from, to }
     }
   }
