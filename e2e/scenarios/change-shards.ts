@@ -41,7 +41,14 @@ export async function evenShards(
       const { status = {} } = await read(cluster, `tnr/${object}`)
       return states.includes(status.state) ? undefined : `${status.state}: ${status.message}`
     })
-  await reaches('ProposalReady')
+  await eventually(`${object} proposes moves`, CHANGED_MS_MAX, async () => {
+    const { status = {} } = await read(cluster, `tnr/${object}`)
+    if (status.state === 'ProposalReady' && status.moveCount > 0) return undefined
+    // Drawn before the new shards had reported, it is drawn anew.
+    if (status.state === 'ProposalReady')
+      await inQuickstart(cluster, ['annotate', `tnr/${object}`, 'truenow.io/refresh=true', '--overwrite'])
+    return `${status.state}: ${status.message}`
+  })
   await inQuickstart(cluster, ['annotate', `tnr/${object}`, 'truenow.io/approve=true'])
   await reaches('Rebalancing', 'Ready')
   await onBegun()

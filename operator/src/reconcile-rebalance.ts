@@ -8,6 +8,7 @@ import { isOwn } from './ensure-own-rebalance.ts'
 import type { ObjectKey } from './kubernetes/kubernetes-port.ts'
 import { REBALANCES } from './kubernetes/resources.ts'
 import type { OperatorContext } from './operator-context.ts'
+import { planRepair } from './plan-repair.ts'
 import { type Proposal, proposeBalance, proposeRepair } from './propose-rebalance.ts'
 import { rebalanceProgress } from './rebalance-progress.ts'
 import { askedVerb, type RebalanceVerb, whyNotNow, withoutVerb } from './rebalance-verb.ts'
@@ -114,6 +115,8 @@ async function advance(
   const placement = await pass.context.operands.controlPlane(cluster.metadata).getPlacement({})
   // Whoever wrote and approved it did not live to tell: its slots would be missing in every proposal.
   if (placement.openPlans.includes(planIdOf(rebalance, round + 1))) return resume(pass, round + 1)
+  if (auto && !own && comesLater(pass, placement))
+    return { ...rebalance.status, state, message: 'Other replicas have to move first; it goes on by itself.' }
   const proposal = propose(pass, placement)
   if (proposal.moveCount === 0) {
     // What the last moves were stays to be read.
@@ -133,6 +136,11 @@ function propose({ context, cluster, rebalance }: Pass, placement: GetPlacementR
   if (rebalance.spec.mode === 'Full') return proposeBalance(placement)
   return proposeRepair(placement, repairGoal(context, cluster, placement))
 }
+
+/** Repair before balance, and a slot that moves cannot be planned: what approves itself waits for both. */
+const comesLater = ({ context, cluster }: Pass, placement: GetPlacementResponse): boolean =>
+  placement.openMoves.length > 0 ||
+  planRepair(placement, repairGoal(context, cluster, placement)).moves.length > 0
 
 const REASONS: Readonly<Record<string, string>> = { Full: 'Balance' }
 const NOTHING: Readonly<Record<string, string>> = {

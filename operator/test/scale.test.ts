@@ -174,6 +174,24 @@ test('flipped back midway: what does not serve yet is undone, no pod goes, and t
   assert.ok((await holdersOf(scene)).every((held) => new Set(held).size === 2))
 })
 
+test('a Rebalance that approves itself waits while shards are emptied, and goes on afterwards', async () => {
+  const scene = createScene()
+  const operator = await spread(scene)
+  setShards(scene, 3)
+  const isEmptied = () => rebalanceOf(scene, 'demo-remove-shards')?.status?.state === 'Rebalancing'
+  await until(scene, operator, 'moves go on', isEmptied)
+  scene.kubernetes.create({
+    apiVersion: 'truenow.io/v1alpha1',
+    kind: 'Rebalance',
+    metadata: { ...DEMO, name: 'even' },
+    spec: { clusterRef: { name: 'demo' }, mode: 'Full' },
+  })
+  await operator.settle()
+  assert.match(rebalanceOf(scene, 'even')?.status?.message ?? '', /Other replicas have to move first/)
+  const isDone = () => ['ProposalReady', 'Ready'].includes(rebalanceOf(scene, 'even')?.status?.state ?? '')
+  await until(scene, operator, 'three shards', () => setReplicas(scene) === 3 && isDone())
+})
+
 test('a set that somebody lowered by hand is put back while its shards hold replicas', async () => {
   const scene = createScene()
   const operator = await spread(scene)

@@ -49,7 +49,7 @@ async function retire(change: Change, shard: number, nowUs: number): Promise<voi
       throw new TrueNowError('TN_MOVE_REFUSED', message, { details: { shard } })
     }
     if (move === undefined || retired.move === undefined || retired.move === move) continue
-    const message = `shard ${shard} was retired, and its copy with it`
+    const message = `shard ${shard} was retired`
     await writeMove(query, move, { ...move, ...retired.move, message }, nowUs)
     touch()
   }

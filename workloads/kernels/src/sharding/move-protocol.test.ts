@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { commitMove, loseVolume, type PlacedSlot, type SlotMove } from './move-protocol.ts'
+import { commitMove, loseVolume, type PlacedSlot, retireShard, type SlotMove } from './move-protocol.ts'
 
 const proof = { incarnation: 2, processId: 'p' }
 const move: SlotMove = { from: 0, to: 1, phase: 'CaughtUp', sinceRevision: 1, fromIncarnation: 0, proof }
@@ -33,3 +33,19 @@ for (const [before, after] of [
     assert.equal(back?.phase, 'Bootstrapping')
   })
 }
+
+const retirements: ReadonlyArray<[what: string, move: SlotMove, shard: number, phase: string]> = [
+  ['ends the draining of its copy', { ...move, phase: 'Draining', from: 7 }, 7, 'Done'],
+  ['cancels what was to come to it', { ...move, phase: 'Planned', to: 7 }, 7, 'Cancelled'],
+  ['leaves other moves alone', { ...move, phase: 'Draining', from: 6 }, 7, 'Draining'],
+]
+for (const [what, given, shard, phase] of retirements)
+  test(`retireShard: ${what}`, () => {
+    const retired = retireShard(slotWith('serving'), given, shard)
+    assert.ok(retired.kind === 'retired')
+    assert.equal(retired.move?.phase, phase)
+  })
+
+test('retireShard: not while the catalog places anything on it', () => {
+  assert.equal(retireShard(slotWith('joining'), undefined, 1).kind, 'waits')
+})

@@ -302,7 +302,8 @@ export function loseVolume(
 
 /**
  * The catalog forgets a shard: whatever volume comes back under its ordinal is a new one and starts empty, so a copy that
- * was leaving is as good as gone. For a shard that is lost for good, and for one whose volume was deleted.
+ * was leaving is as good as gone, and a copy that was to come has nobody to come to. For a shard that is lost for good, and
+ * for one whose volume was deleted.
  */
 export function retireShard(
   slot: PlacedSlot,
@@ -312,8 +313,11 @@ export function retireShard(
 ): Readonly<{ kind: 'retired'; move: SlotMove | undefined }> | Readonly<{ kind: 'waits'; reason: string }> {
   const held = guards.catalogHoldsNone(slot, shard)
   if (held !== undefined) return { kind: 'waits', reason: held }
-  const ends = move?.phase === 'Draining' && move.from === shard
-  return { kind: 'retired', move: ends ? { ...move, phase: 'Done' } : move }
+  if (move?.phase === 'Draining' && move.from === shard)
+    return { kind: 'retired', move: { ...move, phase: 'Done' } }
+  if (move?.phase === 'Planned' && move.to === shard)
+    return { kind: 'retired', move: { ...move, phase: 'Cancelled' } }
+  return { kind: 'retired', move }
 }
 
 /**

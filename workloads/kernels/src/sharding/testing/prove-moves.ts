@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { MOVE_GUARDS, type MoveGuards } from '../move-protocol.ts'
+import { MOVE_GUARDS, type MoveGuards, NOBODY } from '../move-protocol.ts'
 import { searchMoves } from './move-model.ts'
 import { LONG_SCENARIOS, MOVE_SCENARIOS, SHOWS_WITHOUT, withoutGuard } from './move-scenarios.ts'
 
@@ -23,7 +23,8 @@ const searched = LONG_SCENARIOS.map((scenario) => {
     )
   }
   const { name, shards, replicationFactor, moves, faults, reports, leaders } = scenario
-  const what = moves.map(([from, to]) => `${from} → ${to}`).join(', ')
+  const nameOf = (shard: number) => (shard === NOBODY ? 'nobody' : shard)
+  const what = moves.map(([from, to]) => `${nameOf(from)} → ${nameOf(to)}`).join(', ')
   const found = violation === undefined && stuck === 0 ? 'nothing' : '**wrong**'
   const row = `| ${name} | ${shards} | ${replicationFactor} | ${what} | ${faults} | ${reports} | ${leaders} | ${states.toLocaleString('en')} | ${steps.toLocaleString('en')} | ${ends.Done.toLocaleString('en')} | ${seconds} | ${found} |`
   say(row)
