@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { MovePhase } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import type { Rebalance } from '../src/api/v1alpha1/rebalance.ts'
 import { clusterSpec, createScene, DEMO, type Operator, type Scene } from './scene.ts'
 
@@ -86,7 +87,7 @@ test('fewer shards: emptied first, the last ones first, then pods, volumes and n
     if ((setReplicas(scene) ?? 0) < 4) {
       const open = scene.plane.moves.plans.values().toArray().flat()
       assert.ok(
-        open.every(({ phase }) => phase >= 6),
+        open.every(({ phase }) => phase >= MovePhase.DONE),
         'no pod goes before every move is over',
       )
     }
@@ -160,7 +161,7 @@ test('flipped back midway: what does not serve yet is undone, no pod goes, and t
       .values()
       .toArray()
       .flat()
-      .every(({ phase }) => phase >= 6),
+      .every(({ phase }) => phase >= MovePhase.DONE),
   )
   assert.equal(scene.plane.state.shards, 4)
   assert.equal(setReplicas(scene), 4)
@@ -243,7 +244,7 @@ test('another replication factor: replicas are added, then taken away, without a
       .values()
       .toArray()
       .flat()
-      .every(({ phase }) => phase >= 6),
+      .every(({ phase }) => phase >= MovePhase.DONE),
   )
   assert.ok((await holdersOf(scene)).every((held) => held.length === 1))
   assert.equal(setReplicas(scene), 4)
@@ -315,42 +316,76 @@ const live = (scene: Scene) => {
   scene.plane.hooks.around = (_call, work) => work()
 }
 
-test('the operator dies at every single write of a scale-in, before it is sent and after; another one ends it all the same', async () => {
-  const isOver = (scene: Scene) =>
-    setReplicas(scene) === 2 &&
-    volumes(scene).length === 2 &&
-    scene.plane.state.registered.size === 2 &&
-    statusOf(scene)?.inProgressOperations === undefined
-  /** Runs until dead or over. */
-  const run = async (scene: Scene, operator: Operator, count: { dead: boolean }) => {
-    for (let second = 0; second < SECONDS_MAX && !count.dead; second++) {
-      await operator.settle()
-      if (isOver(scene)) return
-      scene.advance(1_000)
+type Story = Readonly<{
+  name: string
+  /** From a cluster of four shards. */
+  begin: (scene: Scene, operator: Operator) => Promise<void>
+  isOver: (scene: Scene) => boolean
+  stands: (held: readonly number[]) => boolean
+}>
+const movesAreOver = (scene: Scene) =>
+  scene.plane.moves.plans.values().toArray().flat().every(({ phase }) => phase >= MovePhase.DONE) // biome-ignore format: one line
+const STORIES: readonly Story[] = [
+  {
+    name: 'a scale-in',
+    begin: async (scene) => void setShards(scene, 2),
+    isOver: (scene) =>
+      setReplicas(scene) === 2 &&
+      volumes(scene).length === 2 &&
+      scene.plane.state.registered.size === 2 &&
+      statusOf(scene)?.inProgressOperations === undefined,
+    stands: (held) => held.join() === '0,1',
+  },
+  {
+    name: 'a scale-in that is flipped back',
+    begin: async (scene, operator) => {
+      setShards(scene, 2)
+      const isMoving = () => rebalanceOf(scene, 'demo-remove-shards')?.status?.state === 'Rebalancing'
+      await until(scene, operator, 'moves go on', isMoving)
+      setShards(scene, 4)
+    },
+    isOver: (scene) =>
+      scene.plane.state.shards === 4 &&
+      setReplicas(scene) === 4 &&
+      movesAreOver(scene) &&
+      rebalanceOf(scene, 'demo-remove-shards')?.status?.state === 'Stopped',
+    stands: (held) => new Set(held).size === 2,
+  },
+  {
+    name: 'another replication factor',
+    begin: async (scene) => void setShards(scene, 4, 3),
+    isOver: (scene) => rebalanceOf(scene, 'demo-repair')?.status?.state === 'Ready' && movesAreOver(scene),
+    stands: (held) => new Set(held).size === 3,
+  },
+]
+
+for (const { name, begin, isOver, stands } of STORIES)
+  test(`the operator dies at every single write of ${name}, before it is sent and after; another one ends it all the same`, async () => {
+    /** Runs until dead or over. */
+    const run = async (scene: Scene, operator: Operator, count: { dead: boolean }) => {
+      for (let second = 0; second < SECONDS_MAX && !count.dead; second++) {
+        await operator.settle()
+        if (isOver(scene)) return
+        scene.advance(1_000)
+      }
     }
-  }
-  const begin = async () => {
-    const scene = createScene()
-    await spread(scene)
-    setShards(scene, 2)
-    return scene
-  }
-  const whole = await begin()
-  const counted = dieAfter(whole, Number.POSITIVE_INFINITY, true)
-  await run(whole, whole.operator(), counted)
-  assert.ok(isOver(whole))
-  assert.ok(counted.writes > 30, `${counted.writes} writes`)
-  for (let last = 1; last <= counted.writes; last++) {
-    const scene = await begin()
-    const count = dieAfter(scene, last, last % 2 === 0)
-    await run(scene, scene.operator(), count)
-    live(scene)
-    await until(scene, scene.operator({ term: 1 }), `over after a death at write ${last}`, () =>
-      isOver(scene),
-    )
-    assert.ok(
-      (await holdersOf(scene)).every((held) => held.join() === '0,1'),
-      `write ${last}`,
-    )
-  }
-})
+    const prepared = async () => {
+      const scene = createScene()
+      await begin(scene, await spread(scene))
+      return scene
+    }
+    const whole = await prepared()
+    const counted = dieAfter(whole, Number.POSITIVE_INFINITY, true)
+    await run(whole, whole.operator(), counted)
+    assert.ok(isOver(whole))
+    assert.ok(counted.writes > 20, `${counted.writes} writes`)
+    for (let last = 1; last <= counted.writes; last++) {
+      const scene = await prepared()
+      const count = dieAfter(scene, last, last % 2 === 0)
+      await run(scene, scene.operator(), count)
+      live(scene)
+      const other = scene.operator({ term: 1 })
+      await until(scene, other, `over after a death at write ${last}`, () => isOver(scene))
+      assert.ok((await holdersOf(scene)).every(stands), `write ${last}`)
+    }
+  })
