@@ -4,9 +4,10 @@ import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import { KubernetesError } from './kubernetes/kubernetes-port.ts'
 import { REBALANCES } from './kubernetes/resources.ts'
 import type { OperatorContext } from './operator-context.ts'
+import type { RepairMode } from './propose-rebalance.ts'
 import { childMetadata } from './resources/child-metadata.ts'
 
-const NAMES = { RemoveShards: 'remove-shards', Repair: 'repair' } as const
+const NAMES: Readonly<Record<RepairMode, string>> = { RemoveShards: 'remove-shards', Repair: 'repair' }
 
 /**
  * Makes the Rebalance by which the operator does what the spec asks for, where it is not there: one of each mode a cluster,
@@ -15,7 +16,7 @@ const NAMES = { RemoveShards: 'remove-shards', Repair: 'repair' } as const
 export async function ensureOwnRebalance(
   { kubernetes, rebalances, log }: OperatorContext,
   cluster: TrueNowCluster,
-  mode: keyof typeof NAMES,
+  mode: RepairMode,
 ): Promise<void> {
   const { name, namespace } = cluster.metadata
   const own = `${name}-${NAMES[mode]}`

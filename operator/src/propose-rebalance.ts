@@ -42,10 +42,20 @@ export function proposeBalance({ catalog, loads, silentShards }: GetPlacementRes
   return proposalOf({ catalog, loads }, moves)
 }
 
-/** The moves without which slots stand where they may not, or on too few shards, or on too many. Pure. */
-export function proposeRepair(placement: GetPlacementResponse, goal: RepairGoal): Proposal {
-  return proposalOf(placement, planRepair(placement, goal).moves.slice(0, PROPOSED_MOVES_MAX))
+/**
+ * The moves without which slots stand where they may not, or on too few shards, or on too many: RemoveShards those away from
+ * shards that shall go, Repair all others, so that no move is asked for twice. Pure.
+ */
+export function proposeRepair(placement: GetPlacementResponse, goal: RepairGoal, mode: RepairMode): Proposal {
+  const moves = planRepair(placement, goal).moves.filter((move) => modeOf(move, goal) === mode)
+  return proposalOf(placement, moves.slice(0, PROPOSED_MOVES_MAX))
 }
+
+export type RepairMode = 'RemoveShards' | 'Repair'
+
+/** Which Rebalance a move belongs to. Pure. */
+export const modeOf = ({ from }: RepairMove, { shardCount }: RepairGoal): RepairMode =>
+  from >= shardCount ? 'RemoveShards' : 'Repair'
 
 function proposalOf(
   { catalog, loads }: Pick<GetPlacementResponse, 'catalog' | 'loads'>,

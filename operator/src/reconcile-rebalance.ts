@@ -133,8 +133,9 @@ async function advance(
 }
 
 function propose({ context, cluster, rebalance }: Pass, placement: GetPlacementResponse): Proposal {
-  if (rebalance.spec.mode === 'Full') return proposeBalance(placement)
-  return proposeRepair(placement, repairGoal(context, cluster, placement))
+  const { mode } = rebalance.spec
+  if (mode !== 'RemoveShards' && mode !== 'Repair') return proposeBalance(placement)
+  return proposeRepair(placement, repairGoal(context, cluster, placement), mode)
 }
 
 /** Repair before balance, and a slot that moves cannot be planned: what approves itself waits for both. */

@@ -248,6 +248,14 @@ test('another replication factor: replicas are added, then taken away, without a
   )
   assert.ok((await holdersOf(scene)).every((held) => held.length === 1))
   assert.equal(setReplicas(scene), 4)
+  setShards(scene, 1, 1)
+  await until(scene, operator, 'one shard', () => setReplicas(scene) === 1)
+  const plans = [...scene.plane.moves.plans.values()].flat()
+  const away = plans.filter(({ from, to }) => from >= 1 && to === 0)
+  assert.ok(
+    away.length > 0 && away.every(({ reason }) => reason === 'RemoveShards'),
+    'each mode has its own moves',
+  )
 })
 
 test('a shard that is silent for replaceAfter is replaced and retired; before that, and while all are silent, nothing is done', async () => {

@@ -6,6 +6,7 @@ import { microsecondsOfDuration } from '../duration.ts'
 import { ensureOwnRebalance } from '../ensure-own-rebalance.ts'
 import type { OperatorContext } from '../operator-context.ts'
 import { planRepair } from '../plan-repair.ts'
+import { modeOf } from '../propose-rebalance.ts'
 import { repairGoal } from '../repair-goal.ts'
 import type { Step } from '../step.ts'
 
@@ -26,10 +27,8 @@ export function repairPlacement(context: OperatorContext): Step<TrueNowCluster, 
       context.silence.look(cluster.metadata.uid, placement, replaceAfterMs(cluster))
       const goal = repairGoal(context, cluster, placement)
       const { moves } = planRepair(placement, goal)
-      if (moves.length > 0) {
-        const mode = moves.some(({ from }) => from >= goal.shardCount) ? 'RemoveShards' : 'Repair'
+      for (const mode of new Set(moves.map((move) => modeOf(move, goal))))
         await ensureOwnRebalance(context, cluster, mode)
-      }
       await retireLost(context, cluster, placement, goal.lost)
       return told
     },
