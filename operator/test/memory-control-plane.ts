@@ -55,6 +55,8 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
     /** Shards tell what they hold; those of `behind` have not read the log's end. */
     reporting: false,
     behind: new Set<number>(),
+    /** Shards that have not read the newest map. */
+    unheard: new Set<number>(),
     /** Bytes that each replica holds, and that each shard may hold; 0: nobody says. */
     replicaBytes: 0n,
     shardBytesMax: 0n,
@@ -181,7 +183,7 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
       }),
     getPlacement: async () => {
       if (scene.away) throw new TrueNowError('TN_PEER_UNAVAILABLE', 'demo-control-plane did not answer')
-      const catalog = create(CatalogSnapshotSchema, catalogOf(state, scene.serving, moves.placed))
+      const catalog = create(CatalogSnapshotSchema, catalogOf(state, scene.serving, moves))
       reports += 1
       return create(GetPlacementResponseSchema, {
         catalog,
@@ -217,6 +219,10 @@ const nameTaken = (uid: string) =>
   })
 
 type Placed = (table: string, slot: number, first: readonly number[]) => readonly number[]
+type Between = (
+  table: string,
+  slot: number,
+) => ReadonlyArray<Readonly<{ shard: number; state: ReplicaState }>>
 type Held = Readonly<{
   tables: ReadonlyMap<string, HeldTable>
   replicationFactor: number
@@ -224,13 +230,18 @@ type Held = Readonly<{
   registered: ReadonlySet<number>
 }>
 
-type Told = Readonly<{ behind: ReadonlySet<number>; replicaBytes: bigint; shardBytesMax: bigint }>
+type Told = Readonly<{
+  behind: ReadonlySet<number>
+  unheard: ReadonlySet<number>
+  replicaBytes: bigint
+  shardBytesMax: bigint
+}>
 
 /** A report of each shard, later than any before: of all that it holds at once, and under the newest map unless it is silent. */
 function loadsOf(
   { tables, shards, revision }: CatalogSnapshot,
   reportedAtUs: number,
-  { behind, replicaBytes, shardBytesMax }: Told,
+  { behind, unheard, replicaBytes, shardBytesMax }: Told,
   silent: ReadonlySet<number>,
 ) {
   return shards.map(({ shard, incarnation }) => {
@@ -254,7 +265,7 @@ function loadsOf(
       slots,
       memoryBytes: BigInt(slots.length) * replicaBytes,
       memoryBytesMax: shardBytesMax,
-      catalogRevision: silent.has(shard) ? revision - 1n : revision,
+      catalogRevision: silent.has(shard) || unheard.has(shard) ? revision - 1n : revision,
       processId: 'p',
       registeredProcessId: 'p',
     }
@@ -273,7 +284,7 @@ const below = (length: number): number[] => Array.from({ length }, (_, index) =>
 function catalogOf(
   { tables, replicationFactor, shards, registered }: Held,
   serving: boolean,
-  placed: Placed,
+  { placed, between }: Readonly<{ placed: Placed; between: Between }>,
 ) {
   const state = serving ? ReplicaState.SERVING : ReplicaState.JOINING
   return {
@@ -287,17 +298,12 @@ function catalogOf(
         uid,
         topic,
         versionsJson: [JSON.stringify({ ...definition, version })],
-        slots: Array.from({ length: definition.slots }, (_, slot) => ({
-          slot,
-          epoch: 1n,
-          replicas: placed(`${definition.namespace}.${definition.name}`, slot, below(replicas)).map(
-            (shard) => ({
-              shard,
-              incarnation: 1n,
-              state,
-            }),
-          ),
-        })),
+        slots: Array.from({ length: definition.slots }, (_, slot) => {
+          const name = `${definition.namespace}.${definition.name}`
+          const settled = placed(name, slot, below(replicas)).map((shard) => ({ shard, state }))
+          const all = [...settled, ...between(name, slot)].toSorted((a, b) => a.shard - b.shard)
+          return { slot, epoch: 1n, replicas: all.map((one) => ({ ...one, incarnation: 1n })) }
+        }),
       })),
   }
 }

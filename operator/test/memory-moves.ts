@@ -6,6 +6,7 @@ import {
   type MovesResponse,
   MovesResponseSchema,
 } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import {
   grantLeader,
   type LeaderGrant,
@@ -53,6 +54,16 @@ export function createMemoryMoves(
     }
     return held.toSorted((a, b) => a - b)
   }
+  /** Replicas that join or leave beside those, as kernels' move-protocol has them by phase. */
+  const between = (table: string, slot: number) =>
+    [...state.plans.values()].flat().flatMap((move): Array<{ shard: number; state: ReplicaState }> => {
+      if (`${move.table.namespace}.${move.table.name}` !== table || move.slot !== slot) return []
+      const { from, to, phase } = move
+      const joins = phase === MovePhase.BOOTSTRAPPING || phase === MovePhase.CAUGHT_UP
+      if (joins && to !== NOBODY) return [{ shard: to, state: ReplicaState.JOINING }]
+      const leaves = phase === MovePhase.SERVING && from !== NOBODY
+      return leaves ? [{ shard: from, state: ReplicaState.LEAVING }] : []
+    })
   /** As control-plane/grant-leader.ts: every command of a leader that is not the newest is refused. */
   const require = (epoch: bigint | undefined): void => {
     const why = whyNotHeard(state.leader, Number(epoch ?? 0n))
@@ -145,5 +156,5 @@ export function createMemoryMoves(
     [...state.plans].flatMap(([planId, moves]) =>
       moves.some(({ phase }) => !ENDED.includes(phase)) ? [planId] : [],
     )
-  return { state, calls, placed, openPlans, open, cancel, require }
+  return { state, calls, placed, between, openPlans, open, cancel, require }
 }

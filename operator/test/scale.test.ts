@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MovePhase } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { Rebalance } from '../src/api/v1alpha1/rebalance.ts'
+import { KubernetesError } from '../src/kubernetes/kubernetes-port.ts'
 import { clusterSpec, createScene, DEMO, type Operator, type Scene } from './scene.ts'
 
 /*
@@ -301,6 +303,135 @@ test('a shard that shall go and is dead: its slots move without it, and it goes 
   await until(scene, operator, 'over', () => statusOf(scene)?.inProgressOperations === undefined)
 })
 
+const uidsOfPods = ({ kubernetes }: Scene) =>
+  new Map(kubernetes.list('Pod').map(({ metadata }) => [metadata.name, metadata.uid]))
+const askForRestart = ({ kubernetes }: Scene) =>
+  kubernetes.edit(
+    'TrueNowCluster',
+    DEMO,
+    ({ metadata }) => void Object.assign(metadata as object, { annotations: { 'truenow.io/restart': 'a' } }),
+  )
+/** Shards whose slots somebody joins or leaves just now. */
+const movingShards = async (scene: Scene) => {
+  const { catalog } = await scene.plane.operands.controlPlane(DEMO).getPlacement({})
+  const slots = (catalog?.tables ?? []).flatMap((table) => table.slots)
+  const moving = slots.filter(({ replicas }) => replicas.some(({ state }) => state !== ReplicaState.SERVING))
+  return new Set(moving.flatMap(({ replicas }) => replicas.map(({ shard }) => shard)))
+}
+
+const movesAreOver = (scene: Scene): boolean =>
+  [...scene.plane.moves.plans.values()].flat().every(({ phase }) => phase >= MovePhase.DONE)
+const ofRestarts = (scene: Scene) =>
+  scene
+    .events()
+    .filter(({ reason }) => reason === 'ShardRestart')
+    .map(({ note }) => /demo-hot-tier-\d/.exec(note)?.[0])
+
+for (const first of ['restart', 'scale-in'] as const)
+  test(`every shard restarts and two of them go, ${first} first: neither waits for the other for ever, and both end`, async () => {
+    const scene = createScene()
+    const operator = await spread(scene)
+    const before = uidsOfPods(scene)
+    const disturbed: string[] = []
+    scene.kubernetes.hooks.around = async ({ verb, kind, name }, work) => {
+      if (verb !== 'remove' || kind !== 'Pod') return work()
+      if ((await movingShards(scene)).has(Number(name.at(-1)))) disturbed.push(name)
+      return work()
+    }
+    if (first === 'restart') askForRestart(scene)
+    setShards(scene, 2)
+    if (first === 'scale-in') {
+      await until(scene, operator, 'marked', () => scene.plane.state.shards === 2)
+      askForRestart(scene)
+    }
+    await until(scene, operator, 'both are over', () => {
+      const now = uidsOfPods(scene)
+      return now.size === 2 && [...now].every(([name, uid]) => before.get(name) !== uid)
+    })
+    await until(scene, operator, 'told', () => statusOf(scene)?.inProgressOperations === undefined)
+    assert.deepEqual(disturbed, [], 'restarted while their slots moved')
+    assert.equal(setReplicas(scene), 2)
+    assert.deepEqual(volumes(scene), ['data-demo-hot-tier-0', 'data-demo-hot-tier-1'])
+    assert.ok((await holdersOf(scene)).every((held) => held.join() === '0,1'))
+    assert.equal(conditionOf(scene, 'Ready')?.status, 'True')
+  })
+
+test('while a restarted shard reads what it missed, no scale-in begins; afterwards it does', async () => {
+  const scene = createScene()
+  const operator = await spread(scene)
+  scene.plane.scene.behind.add(3)
+  askForRestart(scene)
+  setShards(scene, 2)
+  await until(scene, operator, 'the first restart', () => ofRestarts(scene).length === 1)
+  for (let second = 0; second < 20; second++) {
+    await operator.settle()
+    scene.advance(1_000)
+  }
+  assert.deepEqual(ofRestarts(scene), ['demo-hot-tier-3'])
+  assert.equal(scene.plane.state.shards, 4)
+  const { upgrade, downscale } = statusOf(scene)?.inProgressOperations ?? {}
+  assert.equal(upgrade?.predicate, 'restarted_shards_caught_up')
+  assert.deepEqual(downscale?.map(({ predicate }) => predicate), ['no_shard_restarts', 'no_shard_restarts']) // biome-ignore format: one line
+  assert.deepEqual(
+    [conditionOf(scene, 'ScalingDown')?.status, conditionOf(scene, 'ScalingDown')?.reason],
+    ['True', 'Restarting'],
+  )
+  scene.plane.scene.behind.clear()
+  await until(scene, operator, 'two shards', () => scene.plane.state.registered.size === 2)
+})
+
+test('shards that are empty keep their pods while another restarts and reads; afterwards they go', async () => {
+  const scene = createScene()
+  const operator = await spread(scene)
+  setShards(scene, 2)
+  await until(scene, operator, 'marked', () => scene.plane.state.shards === 2)
+  // They do not say yet that they are empty.
+  for (const shard of [2, 3]) scene.plane.scene.unheard.add(shard)
+  scene.plane.scene.behind.add(1)
+  askForRestart(scene)
+  await until(scene, operator, 'shard 1 restarts, all moves over', () => ofRestarts(scene).includes('demo-hot-tier-1') && movesAreOver(scene)) // biome-ignore format: one line
+  scene.plane.scene.unheard.clear()
+  for (let second = 0; second < 10; second++) {
+    await operator.settle()
+    scene.advance(1_000)
+  }
+  assert.equal(setReplicas(scene), 4)
+  const { downscale } = statusOf(scene)?.inProgressOperations ?? {}
+  assert.deepEqual(downscale?.map(({ predicate }) => predicate), ['no_shard_restarts', 'no_shard_restarts']) // biome-ignore format: one line
+  scene.plane.scene.behind.clear()
+  await until(scene, operator, 'two shards', () => scene.plane.state.registered.size === 2)
+  assert.equal(setReplicas(scene), 2)
+})
+
+for (const refused of [false, true])
+  test(`volumes shall grow while shards go${refused ? ', and may not' : ''}: the set has every pod that holds something still`, async () => {
+    const scene = createScene()
+    const operator = await spread(scene)
+    const set = () => scene.kubernetes.find('StatefulSet', { ...DEMO, name: 'demo-hot-tier' })
+    const uid = set()?.metadata.uid
+    scene.kubernetes.hooks.around = ({ verb, kind }, work) => {
+      if (refused && verb === 'mergePatch' && kind === 'PersistentVolumeClaim')
+        throw new KubernetesError('no class allows it', { status: 403, reason: 'Forbidden' })
+      return work()
+    }
+    scene.editSpec(
+      'TrueNowCluster',
+      'demo',
+      (spec) => void Object.assign(spec, { hotTier: { ...hotTier(2), storage: { size: '5Gi' } } }),
+    )
+    await until(scene, operator, 'two shards', () => {
+      assert.ok(
+        (setReplicas(scene) ?? 4) === 4 || movesAreOver(scene),
+        'no pod goes before every move is over',
+      )
+      return scene.plane.state.registered.size === 2
+    })
+    assert.equal(set()?.metadata.uid === uid, refused)
+    const size = JSON.stringify(set()?.spec).includes('"storage":"5Gi"')
+    assert.deepEqual([setReplicas(scene), size], [2, !refused])
+    assert.deepEqual(volumes(scene), ['data-demo-hot-tier-0', 'data-demo-hot-tier-1'])
+  })
+
 /** Lets `last` writes happen; then nothing that this operator asks is answered any more. */
 function dieAfter(scene: Scene, last: number, answered: boolean): { writes: number; dead: boolean } {
   const count = { writes: 0, dead: false }
@@ -331,8 +462,6 @@ type Story = Readonly<{
   isOver: (scene: Scene) => boolean
   stands: (held: readonly number[]) => boolean
 }>
-const movesAreOver = (scene: Scene) =>
-  scene.plane.moves.plans.values().toArray().flat().every(({ phase }) => phase >= MovePhase.DONE) // biome-ignore format: one line
 const STORIES: readonly Story[] = [
   {
     name: 'a scale-in',

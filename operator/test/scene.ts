@@ -246,9 +246,16 @@ function runKubelet(kubernetes: ReturnType<typeof createMemoryKubernetes>, scene
     writeStatus(kubernetes, workload, { observedGeneration: workload.metadata.generation, ...counts })
   }
   for (const set of kubernetes.list('StatefulSet'))
-    if (set.metadata.finalizers?.includes(ORPHAN) === true)
-      kubernetes.edit('StatefulSet', set.metadata, (draft) => void Object.assign(draft.metadata as object, { finalizers: [] })) // biome-ignore format: one line
+    if (set.metadata.finalizers?.includes(ORPHAN) === true) letGo(kubernetes, set)
     else runSet(kubernetes, set, scene)
+}
+
+/** As the garbage collector does: what the set owned runs on without an owner, then the set goes. */
+function letGo(kubernetes: ReturnType<typeof createMemoryKubernetes>, set: MemoryObject): void {
+  for (const { kind, metadata } of kubernetes.list('Pod'))
+    if (metadata.ownerReferences?.some(({ uid }) => uid === set.metadata.uid) === true)
+      kubernetes.edit(kind, metadata, (draft) => void Object.assign(draft.metadata as object, { ownerReferences: [] })) // biome-ignore format: one line
+  kubernetes.edit('StatefulSet', set.metadata, (draft) => void Object.assign(draft.metadata as object, { finalizers: [] })) // biome-ignore format: one line
 }
 
 /** OnDelete: a pod keeps its revision until somebody deletes it; a new one is of the newest. Those beyond `replicas` go. */
@@ -268,7 +275,10 @@ function runSet(
   const image = template.spec.containers[0]?.image ?? ''
   for (let ordinal = 0; ordinal < replicas; ordinal++) {
     const key = { namespace, name: `${name}-${ordinal}` }
-    if (kubernetes.find('Pod', key) !== undefined) continue
+    const stands = kubernetes.find('Pod', key)
+    if (stands?.metadata.ownerReferences?.length === 0)
+      kubernetes.edit('Pod', key, (draft) => void Object.assign(draft.metadata as object, { ownerReferences: [{ uid }] })) // biome-ignore format: one line
+    if (stands !== undefined) continue
     kubernetes.create({
       apiVersion: 'v1',
       kind: 'Pod',
