@@ -82,11 +82,7 @@ export async function startHotTier(
   const grpcPort = await grpc.listen(config.TRUENOW_HOST, config.TRUENOW_GRPC_PORT)
   shutdown.onClose('grpc', grpc.close)
 
-  const stopListening = ports.catalog.onChange((view) => {
-    router
-      .assign(view)
-      .catch((err) => log.error({ err, revision: view.revision }, 'slots are not as assigned'))
-  })
+  const stopListening = followAssignments(router, ports.catalog, log)
   registration = registerShard({
     context,
     controlPlane: ports.controlPlane,
@@ -120,6 +116,18 @@ export async function startHotTier(
     grpcAddress: `${config.TRUENOW_HOST}:${grpcPort}`,
     close: shutdown.close,
   }
+}
+
+function followAssignments(
+  router: ShardRouter,
+  catalog: CatalogClient,
+  log: RoleContext['log'],
+): ReturnType<CatalogClient['onChange']> {
+  return catalog.onChange((view) => {
+    router
+      .assign(view)
+      .catch((err) => log.error({ err, revision: view.revision }, 'slots are not as assigned'))
+  })
 }
 
 function serveShard(
