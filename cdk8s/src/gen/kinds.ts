@@ -182,15 +182,6 @@ export interface TrueNowClusterSpecTls {
   readonly mode?: 'Disable' | 'Prefer' | 'Require'
 }
 
-/** Certificates between roles, which the operator issues, renews and keeps in Secrets; the users’ ports stay plain. */
-export interface TrueNowClusterSpecTls {
-  /**
-   * Require: calls between roles need a certificate of the cluster. Prefer: they have one, and plain text is taken too. Disable: plain text. May be changed at any time.
-   * @default "Disable"
-   */
-  readonly mode?: 'Disable' | 'Prefer' | 'Require'
-}
-
 /** Objects for Prometheus and Grafana that the operator keeps; none where it is unset. */
 export interface TrueNowClusterSpecMonitoring {
   /**
