@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs' // biome-ignore format: one line
-import { createServer } from 'node:net'
 import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '@truenow/chassis/testing/server-process.ts'
 import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import { fold, logOf, seededRandom, VERSIONS } from '@truenow/kernels/replica/testing/random-log.ts'
 import type { ChaosLine, ChaosTask, Stands } from './chaos-shard.ts'
@@ -319,16 +319,6 @@ class ShardProcess {
     for (const resolve of this.waiting) resolve()
     this.waiting.clear()
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 /** Shares of a hundred runs. */
