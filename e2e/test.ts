@@ -39,7 +39,10 @@ const STAGES: Readonly<Record<string, Stage>> = {
   'e2e-long': async () => {
     const lines: string[] = []
     process.env.TRUENOW_E2E_LONG = '1' // Seen by longTest (test-cluster.ts) in the files that run.
-    const counts = await endToEnd(['e2e/*.test.ts', 'e2e/scenarios/*.test.ts'], (line) => lines.push(line))
+    const counts = await endToEnd(
+      ['e2e/*.test.ts', 'e2e/scenarios/*.test.ts', 'workloads/truenow/test/version-skew.ts'],
+      (line) => lines.push(line),
+    )
     if (counts.failed === 0 && counts.skipped === 0) writeScenarios(root, lines)
     return counts
   },
