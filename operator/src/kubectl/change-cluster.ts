@@ -1,9 +1,8 @@
+import { RESTART_ANNOTATION } from '../api/names.ts'
 import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import type { KubernetesPort, ObjectKey } from '../kubernetes/kubernetes-port.ts'
 import { CLUSTERS } from '../kubernetes/resources.ts'
 
-/** A rolling restart of every pod is asked for by a new value of it: the time of asking, RFC 3339. */
-export const RESTART_ANNOTATION = 'truenow.io/restart'
 export type ClusterVerb = 'pause' | 'resume' | 'restart'
 
 /**

@@ -3,7 +3,6 @@ import { PODS } from '../kubernetes/resources.ts'
 import type { OperatorContext } from '../operator-context.ts'
 import { newRestartMemory, type RestartMemory } from '../restarts/restart-memory.ts'
 import type { ShardPod } from '../restarts/restart-state.ts'
-import type { Pod, Workload } from '../workloads.ts'
 
 /** Why a pod of a shard was deleted; part of the Event. */
 export type RestartReason = 'TemplateChanged' | 'BrokenRevision'
@@ -41,19 +40,4 @@ export function memoryOf({ restarts }: OperatorContext, { metadata }: TrueNowClu
   const known = restarts.get(metadata.uid) ?? newRestartMemory()
   restarts.set(metadata.uid, known)
   return known
-}
-
-/** The set of shards and all pods of its cluster; undefined while what our cache shows of the set may be of before. */
-export function currentShards(
-  { child, childrenOfKind }: OperatorContext,
-  { metadata }: TrueNowCluster,
-  unseen: readonly string[] | undefined,
-): Readonly<{ set: Workload; pods: readonly Pod[] }> | undefined {
-  const { namespace } = metadata
-  const name = `${metadata.name}-hot-tier`
-  const set = child<Workload>('StatefulSet', { namespace, name })
-  if (set === undefined || unseen === undefined || unseen.includes(`StatefulSet ${name}`)) return undefined
-  if (set.status?.observedGeneration !== set.metadata.generation) return undefined
-  const pods = childrenOfKind<Pod>('Pod').filter((pod) => pod.metadata.namespace === namespace)
-  return { set, pods: pods.filter((pod) => pod.metadata.name.startsWith(`${name}-`)) }
 }
