@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { freePort } from '@truenow/chassis/free-port.ts'
 import { ATTEMPTS_MAX, checkHealth } from './check-health.ts'
-import { freePort } from './free-port.ts'
 
 /** A server that answers the n-th question, n from 1, by `answer`; `asked` is how many there were. */
 async function serving<T>(

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chownSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -28,26 +28,6 @@ export function temporaryDirectory(name: string, unprivileged = false): string {
   const directory = mkdtempSync(join(tmpdir(), `truenow-${name}-`))
   if (unprivileged && process.getuid?.() === 0) chownSync(directory, UNPRIVILEGED, UNPRIVILEGED)
   return directory
-}
-
-/** Below those that the kernel gives outgoing connections (32,768 on): one of these took a port before its owner listened. */
-const PORT_MIN = 20_000
-const PORTS = 12_000
-
-/** A loopback port that nobody listened on a moment ago. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = PORT_MIN + Math.floor(Math.random() * PORTS)
-    if (await canListen(port)) return port
-  }
-}
-
-function canListen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }
 
 /** Who a server runs as. */

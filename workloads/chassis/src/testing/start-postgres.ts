@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { libraryDirectories, unpackPackages } from '../../../../e2e/cluster/debian/unpack-packages.ts'
 import { checkoutHash } from '../../../../e2e/cluster/instance-layout.ts'
 import { machineLock } from '../../../../e2e/cluster/machine-lock.ts'
+import { freePort } from '../free-port.ts'
 import {
   asUnprivileged,
   checkout,
-  freePort,
   type ServerProcess,
   startServer,
   temporaryDirectory,

@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { libraryDirectories, unpackPackages } from '../../../../e2e/cluster/debian/unpack-packages.ts'
 import { checkoutHash } from '../../../../e2e/cluster/instance-layout.ts'
 import { machineLock } from '../../../../e2e/cluster/machine-lock.ts'
-import { checkout, freePort, type ServerProcess, startServer, temporaryDirectory } from './server-process.ts'
+import { freePort } from '../free-port.ts'
+import { checkout, type ServerProcess, startServer, temporaryDirectory } from './server-process.ts'
 
 const DOWNLOAD_WAIT_MS = 600_000
 
