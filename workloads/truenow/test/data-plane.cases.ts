@@ -20,7 +20,8 @@ export type World = Readonly<{
   close: () => Promise<void>
 }>
 
-type Event = Readonly<{
+/** Of the demo table. */
+export type Event = Readonly<{
   event_id: string
   event_time_us: number
   region: string

@@ -1,47 +1,27 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createGrpcClient } from '@truenow/chassis/grpc-client.ts'
-import { Catalog, MovePhase } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
+import { MovePhase } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import { type Dev, startDev } from '../src/start-dev.ts'
-import { createCountedLoad } from './counted-load.ts'
+import { type CountedDev, ENDED, startCountedDev } from './start-counted-dev.ts'
 
 /* Slots change their shards while real roles take events and answer: no answer may be wrong, none partial. */
 const SHARDS = 3
 const REPLICATION_FACTOR = 2
 const STEP_MS = 100
 const ENDED_MS_MAX = 120_000
-const ENDED: readonly MovePhase[] = [MovePhase.DONE, MovePhase.CANCELLED, MovePhase.FAILED]
 
-let dev: Dev
-let directory: string
-let catalog: ReturnType<typeof createGrpcClient<typeof Catalog>>
+let world: CountedDev
+let dev: CountedDev['dev']
+let catalog: CountedDev['catalog']
+let load: CountedDev['load']
 const lines: string[] = []
-let load: ReturnType<typeof createCountedLoad>
 
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'truenow-moves-'))
-  dev = await startDev({
-    portBase: 0,
-    dataDirectory: directory,
-    version: '0.0.0-test',
-    onStep: () => {},
-    shards: SHARDS,
-    replicationFactor: REPLICATION_FACTOR,
-    log: { level: 'INFO', destination: { write: (line) => lines.push(line) } },
-  })
-  catalog = createGrpcClient(Catalog, dev.controlPlane)
-  load = createCountedLoad(dev)
+  world = await startCountedDev(SHARDS, { level: 'INFO', destination: { write: (line) => lines.push(line) } })
+  ;({ dev, catalog, load } = world)
 })
-after(async () => {
-  catalog?.close()
-  await dev?.close()
-  await rm(directory, { recursive: true, force: true })
-})
+after(() => world?.close())
 
 async function placement() {
   const { catalog: snapshot } = await catalog.getPlacement({})

@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createGrpcClient } from '@truenow/chassis/grpc-client.ts'
-import { Catalog, MovePhase } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { planRepair, type RepairMove } from '@truenow/operator/plan-repair.ts'
 import { proposeBalance } from '@truenow/operator/propose-rebalance.ts'
 import { proveEmpty } from '@truenow/operator/prove-empty.ts'
 import { whyNotScaleIn } from '@truenow/operator/why-not-scale-in.ts'
-import { type Dev, startDev } from '../src/start-dev.ts'
-import { createCountedLoad } from './counted-load.ts'
+import { type CountedDev, ENDED, startCountedDev } from './start-counted-dev.ts'
 
 /*
  * Shards come and go while real roles take events and answer. The test does what the operator does, by the operator's own
@@ -20,36 +14,21 @@ import { createCountedLoad } from './counted-load.ts'
  */
 const STEP_MS = 100
 const ENDED_MS_MAX = 120_000
-const ENDED: readonly MovePhase[] = [MovePhase.DONE, MovePhase.CANCELLED, MovePhase.FAILED]
 
-let dev: Dev
-let directory: string
-let catalog: ReturnType<typeof createGrpcClient<typeof Catalog>>
-let load: ReturnType<typeof createCountedLoad>
+let world: CountedDev
+let dev: CountedDev['dev']
+let catalog: CountedDev['catalog']
+let load: CountedDev['load']
 let leaderEpoch: bigint
 let plans = 0
 
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'truenow-scale-'))
-  dev = await startDev({
-    portBase: 0,
-    dataDirectory: directory,
-    version: '0.0.0-test',
-    onStep: () => {},
-    shards: 2,
-    replicationFactor: 2,
-    log: { level: 'ERROR', destination: { write: () => {} } },
-  })
-  catalog = createGrpcClient(Catalog, dev.controlPlane)
-  load = createCountedLoad(dev)
+  world = await startCountedDev(2, { level: 'ERROR', destination: { write: () => {} } })
+  ;({ dev, catalog, load } = world)
   const term = { operator: 'test/test', holder: 'a', leaseTransitions: 1n }
   leaderEpoch = (await catalog.grantLeader(term)).leaderEpoch
 })
-after(async () => {
-  catalog?.close()
-  await dev?.close()
-  await rm(directory, { recursive: true, force: true })
-})
+after(() => world?.close())
 
 const declare = (shards: number, replicationFactor = 2, shrink = false) =>
   catalog.putCluster({ generation: 1n, shards, replicationFactor, shrink, leaderEpoch })

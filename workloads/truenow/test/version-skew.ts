@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import type { Event } from './data-plane.cases.ts'
 import { type Processes, startProcesses } from './start-processes.ts'
 
 /*
@@ -12,16 +13,6 @@ const root = join(import.meta.dirname, '../../..')
 const tree = join(root, 'e2e/release-tree.ts')
 const former = execFileSync(process.execPath, [tree, '0.1.0'], { encoding: 'utf8' }).trim()
 
-type Event = Readonly<{
-  event_id: string
-  event_time_us: number
-  region: string
-  product: string
-  user_id: string
-  latency_us?: number
-  revenue: number
-  items: number
-}>
 type Answer = Readonly<{ rows: readonly Readonly<Record<string, unknown>>[]; partial: boolean }>
 
 function skew(name: string, ours: readonly string[], more: (steps: Steps) => void): void {
