@@ -82,10 +82,7 @@ test('startOperator: what watches a cluster is followed from when it is asked fo
   const watched = (kind: string) =>
     kubernetes.calls.some((call) => call.verb === 'list' && call.kind === kind)
   try {
-    await until('Ready', () => {
-      scene.runKubelet()
-      return scene.cluster()?.status?.phase === 'Ready'
-    })
+    await untilReady(scene)
     assert.equal(watched('ServiceMonitor') || watched('ConfigMap'), false)
     kubernetes.served.set('monitoring.coreos.com/v1', ['servicemonitors', 'prometheusrules'])
     const monitoring = { serviceMonitor: true, prometheusRule: false, dashboards: true }
@@ -210,18 +207,27 @@ test('startOperator: whose command meets a newer leader of its Lease ends, thoug
   }
 })
 
-test('the rebalancer API: plan, approve and watch to the end, over gRPC and through the operator’s own loop', async () => {
+/** Three shards and a table that stands on two of them. */
+function createUnevenScene(): Scene {
   const scene = createScene()
   const hotTier = { shards: 3, replicationFactor: 2, memoryPerShard: '1Gi', workers: 1, storage: { size: '2Gi' } } // biome-ignore format: one line
   scene.createCluster(clusterSpec({ hotTier }))
   scene.createTable()
+  return scene
+}
+
+const untilReady = (scene: Scene) =>
+  until('Ready', () => {
+    scene.runKubelet()
+    return scene.cluster()?.status?.phase === 'Ready'
+  })
+
+test('the rebalancer API: plan, approve and watch to the end, over gRPC and through the operator’s own loop', async () => {
+  const scene = createUnevenScene()
   const operator = await start(scene)
   const rebalancer = createGrpcClient(Rebalancer, operator.grpcAddress)
   try {
-    await until('Ready', () => {
-      scene.runKubelet()
-      return scene.cluster()?.status?.phase === 'Ready'
-    })
+    await untilReady(scene)
     const at = { kubernetesNamespace: 'apps', name: 'even' }
     const invalid = (error: unknown) => error instanceof TrueNowError && error.code === 'TN_REQUEST_INVALID'
     await assert.rejects(rebalancer.approveRebalance(at), invalid)
@@ -251,10 +257,7 @@ test('the rebalancer API: plan, approve and watch to the end, over gRPC and thro
 })
 
 test('the rebalancer API over HTTP: the same, in JSON, and refusals with a status', async () => {
-  const scene = createScene()
-  const hotTier = { shards: 3, replicationFactor: 2, memoryPerShard: '1Gi', workers: 1, storage: { size: '2Gi' } } // biome-ignore format: one line
-  scene.createCluster(clusterSpec({ hotTier }))
-  scene.createTable()
+  const scene = createUnevenScene()
   const operator = await start(scene)
   const url = `http://${operator.httpAddress}/v1/namespaces/apps/rebalances/even`
   const plan = (cluster: string) =>
@@ -264,10 +267,7 @@ test('the rebalancer API over HTTP: the same, in JSON, and refusals with a statu
       body: JSON.stringify({ cluster }),
     })
   try {
-    await until('Ready', () => {
-      scene.runKubelet()
-      return scene.cluster()?.status?.phase === 'Ready'
-    })
+    await untilReady(scene)
     assert.equal((await fetch(`${url}/approve`, { method: 'POST' })).status, 400)
     assert.equal((await fetch(url)).status, 400)
     assert.equal((await plan('none')).status, 400)

@@ -29,6 +29,11 @@ async function until(scene: Scene, operator: Operator, what: string, isSo: () =>
   assert.fail(`not in ${SECONDS_MAX} s: ${what}; ${JSON.stringify(statusOf(scene)?.inProgressOperations)}`)
 }
 
+const untilMovesEnd = (scene: Scene, operator: Operator) =>
+  until(scene, operator, 'rest', () =>
+    [...scene.plane.moves.plans.values()].flat().every(({ phase }) => phase >= MovePhase.DONE),
+  )
+
 const statusOf = (scene: Scene) => scene.cluster()?.status
 const conditionOf = (scene: Scene, type: string) =>
   statusOf(scene)?.conditions?.find((one) => one.type === type)
@@ -158,13 +163,7 @@ test('flipped back midway: what does not serve yet is undone, no pod goes, and t
   )
   assert.equal(scene.plane.state.shards, 2)
   setShards(scene, 4)
-  await until(scene, operator, 'rest', () =>
-    scene.plane.moves.plans
-      .values()
-      .toArray()
-      .flat()
-      .every(({ phase }) => phase >= MovePhase.DONE),
-  )
+  await untilMovesEnd(scene, operator)
   assert.equal(scene.plane.state.shards, 4)
   assert.equal(setReplicas(scene), 4)
   assert.equal(volumes(scene).length, 4)
@@ -241,13 +240,7 @@ test('another replication factor: replicas are added, then taken away, without a
     'one replica',
     () => [...scene.plane.moves.plans.values()].flat().length >= 4 + 4 + 8,
   )
-  await until(scene, operator, 'rest', () =>
-    scene.plane.moves.plans
-      .values()
-      .toArray()
-      .flat()
-      .every(({ phase }) => phase >= MovePhase.DONE),
-  )
+  await untilMovesEnd(scene, operator)
   assert.ok((await holdersOf(scene)).every((held) => held.length === 1))
   assert.equal(setReplicas(scene), 4)
   setShards(scene, 1, 1)
