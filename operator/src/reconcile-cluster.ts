@@ -1,4 +1,3 @@
-import { CLUSTER_LABEL } from './api/names.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import type { ClusterFacts } from './cluster-facts.ts'
 import { clusterStatus } from './cluster-status.ts'
@@ -6,6 +5,7 @@ import { endCluster } from './end-cluster.ts'
 import type { ObjectKey } from './kubernetes/kubernetes-port.ts'
 import { CLUSTERS } from './kubernetes/resources.ts'
 import type { OperatorContext } from './operator-context.ts'
+import { podsOfCluster } from './pods-of-cluster.ts'
 import { requeueAfter } from './requeue-after.ts'
 import { rfc3339 } from './rfc3339.ts'
 import { runSteps } from './run-steps.ts'
@@ -26,7 +26,7 @@ import { repairPlacement } from './steps/repair-placement.ts'
 import { restartShards } from './steps/restart-shards.ts'
 import { retireLostTables } from './steps/retire-lost-tables.ts'
 import { scaleIn } from './steps/scale-in.ts'
-import { observeWorkloads, type Pod, podTroubles, type Workload } from './workloads.ts'
+import { observeWorkloads, podTroubles, type Workload } from './workloads.ts'
 import { writeStatus } from './write-status.ts'
 
 /** The operator on one screen: what is done for a TrueNowCluster, in order. */
@@ -65,7 +65,7 @@ export async function reconcileCluster(
   const seen = {
     roles: observeWorkloads(cluster, (kind, at) => context.child<Workload>(kind, at)),
     shards: context.child<Workload>('StatefulSet', { namespace, name: `${name}-hot-tier` }),
-    troubles: podTroubles(podsOf(context, key)),
+    troubles: podTroubles(podsOfCluster(context, key)),
   }
   const policy = await context.admissionPolicy.look()
   const told = { operator: context.identity, now: rfc3339(context.clock.nowUs()), policy }
@@ -78,8 +78,3 @@ export async function reconcileCluster(
     (status.phase === 'Ready' && !changing && outcome.facts.downscale === undefined)
   return requeueAfter(outcome, rests, restMs)
 }
-
-const podsOf = ({ childrenOfKind }: OperatorContext, { namespace, name }: ObjectKey): Pod[] =>
-  childrenOfKind<Pod>('Pod').filter(
-    ({ metadata }) => metadata.namespace === namespace && metadata.labels?.[CLUSTER_LABEL] === name,
-  )

@@ -1,7 +1,7 @@
 import { ROLE_PORTS } from '@truenow/contracts/ports.ts'
-import { CLUSTER_LABEL } from '../api/names.ts'
 import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import type { OperatorContext } from '../operator-context.ts'
+import { podsOfCluster } from '../pods-of-cluster.ts'
 import { POD_ROLES } from '../resources/services.ts'
 import { observeWorkloads, type Pod, type Workload } from '../workloads.ts'
 import type { PodAnswer } from './unsettled-pods.ts'
@@ -16,15 +16,12 @@ const ENDED = ['Failed', 'Succeeded']
  * old cache, or a pod that is only being made, proves nothing.
  */
 export async function askPods(
-  { child, childrenOfKind, askPodTls }: OperatorContext,
+  context: OperatorContext,
   cluster: TrueNowCluster,
 ): Promise<Array<Readonly<{ name: string; answer: PodAnswer }>>> {
-  const { namespace, name } = cluster.metadata
-  const pods = childrenOfKind<Pod>('Pod').filter(
-    ({ metadata, status }) =>
-      metadata.namespace === namespace &&
-      metadata.labels?.[CLUSTER_LABEL] === name &&
-      !ENDED.includes(status?.phase ?? ''),
+  const { child, askPodTls } = context
+  const pods = podsOfCluster(context, cluster.metadata).filter(
+    ({ status }) => !ENDED.includes(status?.phase ?? ''),
   )
   const roleOf = ({ metadata }: Pod) => metadata.labels?.['app.kubernetes.io/component']
   const asked: Array<Readonly<{ name: string; answer: PodAnswer }>> = []

@@ -1,9 +1,9 @@
-import { CLUSTER_LABEL } from '../api/names.ts'
 import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import type { ClusterFacts } from '../cluster-facts.ts'
 import type { OperatorContext } from '../operator-context.ts'
+import { podsOfCluster } from '../pods-of-cluster.ts'
 import type { Step } from '../step.ts'
-import type { Pod, Workload } from '../workloads.ts'
+import type { Workload } from '../workloads.ts'
 
 /**
  * How many shards run for now: those that the spec asks for, and those beyond that run still, until `scale-in` has proved
@@ -34,12 +34,10 @@ export function keepShards(context: OperatorContext): Step<TrueNowCluster, Clust
  * Up to the last pod that runs on: a set that is made anew (larger volumes, or somebody deleted it without its pods) takes
  * them over, and would end at once those beyond its number, whatever they hold.
  */
-function podsWithoutSet({ childrenOfKind }: OperatorContext, { metadata }: TrueNowCluster): number {
-  const { namespace, name } = metadata
-  const prefix = `${name}-hot-tier-`
-  const ordinals = childrenOfKind<Pod>('Pod')
-    .filter((pod) => pod.metadata.namespace === namespace && pod.metadata.name.startsWith(prefix))
-    .filter(({ metadata: { labels, deletionTimestamp } }) => labels?.[CLUSTER_LABEL] === name && deletionTimestamp === undefined) // biome-ignore format: one line
+function podsWithoutSet(context: OperatorContext, { metadata }: TrueNowCluster): number {
+  const prefix = `${metadata.name}-hot-tier-`
+  const ordinals = podsOfCluster(context, metadata)
+    .filter((pod) => pod.metadata.name.startsWith(prefix) && pod.metadata.deletionTimestamp === undefined)
     .map((pod) => Number(pod.metadata.name.slice(prefix.length)))
   return 1 + Math.max(-1, ...ordinals.filter(Number.isInteger))
 }

@@ -1,6 +1,7 @@
 import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import type { ClusterFacts } from '../cluster-facts.ts'
 import type { OperatorContext } from '../operator-context.ts'
+import { podsOfCluster } from '../pods-of-cluster.ts'
 import { noteReports } from '../restarts/restart-memory.ts'
 import { type RestartState, restartState } from '../restarts/restart-state.ts'
 import type { Pod, Workload } from '../workloads.ts'
@@ -26,15 +27,15 @@ export function lookAtShards(
 
 /** The set of shards and all pods of its cluster; undefined while what our cache shows of the set may be of before. */
 function currentShards(
-  { child, childrenOfKind }: OperatorContext,
+  context: OperatorContext,
   { metadata }: TrueNowCluster,
   unseen: readonly string[] | undefined,
 ): Readonly<{ set: Workload; pods: readonly Pod[] }> | undefined {
   const { namespace } = metadata
   const name = `${metadata.name}-hot-tier`
-  const set = child<Workload>('StatefulSet', { namespace, name })
+  const set = context.child<Workload>('StatefulSet', { namespace, name })
   if (set === undefined || unseen === undefined || unseen.includes(`StatefulSet ${name}`)) return undefined
   if (set.status?.observedGeneration !== set.metadata.generation) return undefined
-  const pods = childrenOfKind<Pod>('Pod').filter((pod) => pod.metadata.namespace === namespace)
+  const pods = podsOfCluster(context, metadata)
   return { set, pods: pods.filter((pod) => pod.metadata.name.startsWith(`${name}-`)) }
 }
