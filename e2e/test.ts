@@ -10,6 +10,10 @@ import { writeScenarios } from './write-scenarios.ts'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const canRunAll = process.platform === 'linux' && process.getuid?.() === 0
 
+/** A test that hangs fails by its name, long before CI ends the whole run without one. */
+const TEST_MS = 600_000
+const LONG_TEST_MS = 2_400_000
+
 type Counts = { passed: number; failed: number; skipped: number }
 type Stage = () => Promise<Counts>
 
@@ -41,7 +45,7 @@ const STAGES: Readonly<Record<string, Stage>> = {
     process.env.TRUENOW_E2E_LONG = '1' // Seen by longTest (test-cluster.ts) in the files that run.
     const counts = await endToEnd(
       ['e2e/*.test.ts', 'e2e/scenarios/*.test.ts', 'workloads/truenow/test/version-skew.ts'],
-      (line) => lines.push(line),
+      { testMs: LONG_TEST_MS, onScenario: (line) => lines.push(line) },
     )
     if (counts.failed === 0 && counts.skipped === 0) writeScenarios(root, lines)
     return counts
@@ -51,19 +55,23 @@ const STAGES: Readonly<Record<string, Stage>> = {
 /** The local Kubernetes proves itself first; then one cluster with TrueNow on it serves every other file. */
 async function endToEnd(
   patterns: readonly string[],
-  onScenario: (line: string) => void = () => {},
+  { testMs = TEST_MS, onScenario = (_line: string) => {} } = {},
 ): Promise<Counts> {
   if (!canRunAll) {
     console.log('end-to-end tests need root on Linux: skipped')
     return { passed: 0, failed: 0, skipped: 1 }
   }
-  const bare = await nodeTests('e2e: cluster', find('e2e/cluster/**/*.test.ts'), 1)
+  const bare = await nodeTests('e2e: cluster', find('e2e/cluster/**/*.test.ts'), { concurrency: 1 })
   if (bare.failed > 0) return bare
   const { startTestCluster } = await import('./test-cluster.ts')
   const cluster = await startTestCluster((line) => console.log(line))
   try {
-    const whole = await nodeTests('e2e', patterns.flatMap(find), 1, (line) => {
-      if (line.startsWith('{"scenario":')) onScenario(line)
+    const whole = await nodeTests('e2e', patterns.flatMap(find), {
+      concurrency: 1,
+      testMs,
+      onLine: (line) => {
+        if (line.startsWith('{"scenario":')) onScenario(line)
+      },
     })
     const sum = (key: keyof Counts) => bare[key] + whole[key]
     return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') }
@@ -86,12 +94,12 @@ async function command(what: string, argv: readonly string[]): Promise<void> {
 async function nodeTests(
   what: string,
   files: readonly string[],
-  concurrency = 2,
-  onLine: (line: string) => void = () => {},
+  { concurrency = 2, testMs = TEST_MS, onLine = (_line: string) => {} } = {},
 ): Promise<Counts> {
   if (files.length === 0) throw new Error(`${what}: no test file was found`)
   const counts = { tests: 0, passed: 0, failed: 0, skipped: 0 }
-  const args = ['--test', '--test-reporter=spec', `--test-concurrency=${concurrency}`, ...files]
+  const limits = [`--test-concurrency=${concurrency}`, `--test-timeout=${testMs}`]
+  const args = ['--test', '--test-reporter=spec', ...limits, ...files]
   const { code } = await run(['node', ...args], (line) => {
     onLine(line)
     const [, name, value] = /^ℹ (tests|pass|fail|cancelled|skipped|todo) (\d+)$/.exec(line) ?? []

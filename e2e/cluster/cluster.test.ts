@@ -121,11 +121,18 @@ describe('the local cluster', { skip, concurrency: 1 }, () => {
   })
 
   test('what was killed is started again; data and pods stay', async () => {
-    for (const name of ['kube-apiserver', 'etcd', 'kubelet', 'containerd', 'agent']) {
+    const daemons = ['kube-apiserver', 'etcd', 'kubelet', 'containerd', 'agent']
+    for (const name of daemons) {
       const pid = runningPid(pidFile(layout, name))
       assert.ok(pid, name)
       process.kill(pid, 'SIGKILL')
     }
+    // The kernel takes its time with a program of many threads; until then it counts as running.
+    await pollUntil(
+      'the killed to end',
+      10_000,
+      () => daemons.every((name) => runningPid(pidFile(layout, name)) === undefined) || undefined,
+    )
     cluster = await start()
     await must('-n', 'sample', 'wait', '--for=condition=Ready', 'pod/sample-0', '--timeout=30s')
     // A restarted kubelet learns of its pods a moment later than their last status says.

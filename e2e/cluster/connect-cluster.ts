@@ -31,6 +31,7 @@ export type Cluster = Readonly<{
   netnsPath: string
   auditLogPath: string
   toolbox: Toolbox
+  /** Both are killed after five minutes, and say so. */
   kubectl: (args: readonly string[], input?: string) => Promise<CommandResult>
   helm: (args: readonly string[], input?: string) => Promise<CommandResult>
   /** Runs a program of the host in the cluster's network, where names of Services resolve, with KUBECONFIG set. */
@@ -45,6 +46,8 @@ export type Cluster = Readonly<{
 }>
 
 const buildWaitMs = 1_200_000
+/** kubectl waits for ever by default, and an exec whose end got lost does, too. Above every --timeout that is given. */
+const toolMs = 300_000
 
 /** The handle of a cluster, made from what its directory says; `known` is for the bring-up, before that is written. */
 export function connectCluster(
@@ -66,7 +69,10 @@ export function connectCluster(
     })
   const execPrefix = [...inNamespaces(holder(), 'network', []), ...withNameService(layout)]
   const tool = (name: string) => (args: readonly string[], input?: string) =>
-    inNetwork([join(toolbox.commandLine, name), ...args], input === undefined ? {} : { input })
+    inNetwork([join(toolbox.commandLine, name), ...args], {
+      timeoutMs: toolMs,
+      ...(input === undefined ? {} : { input }),
+    })
   const load = (image: BuiltImage) => loadImage(layout, toolbox, holder(), image)
   return {
     instance: layout.instance,

@@ -14,6 +14,7 @@ export type CommandOptions = Readonly<{
 export function runCommand(command: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const [program, ...args] = command
   if (program === undefined) throw new Error('runCommand: empty command')
+  const startedMs = performance.now()
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       cwd: options.directory,
@@ -29,7 +30,7 @@ export function runCommand(command: readonly string[], options: CommandOptions =
     child.on('close', (code, signal) =>
       resolve({
         stdout: Buffer.concat(out).toString(),
-        stderr: Buffer.concat(err).toString() + (signal ? `\n${program} ended by ${signal}` : ''),
+        stderr: Buffer.concat(err).toString() + (signal ? `\n${ended(command, signal, startedMs)}` : ''),
         code: code ?? 128,
       }),
     )
@@ -37,6 +38,9 @@ export function runCommand(command: readonly string[], options: CommandOptions =
     child.stdin?.end(options.input)
   })
 }
+
+const ended = (command: readonly string[], signal: NodeJS.Signals, startedMs: number): string =>
+  `${command.join(' ')}: ended by ${signal} after ${((performance.now() - startedMs) / 1_000).toFixed(1)} s`
 
 /** Runs a program that must succeed; otherwise throws with the command and the end of what it wrote. */
 export async function mustRun(command: readonly string[], options: CommandOptions = {}): Promise<string> {

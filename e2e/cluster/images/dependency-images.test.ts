@@ -105,7 +105,7 @@ describe('images of what TrueNow depends on', { skip, concurrency: 1 }, () => {
 
   test('a restarted Kafka and PostgreSQL go on with what is on their volumes', async () => {
     const clusterId = await inPod('kafka-0', '/bin/grep', 'cluster.id', '/var/lib/kafka/data/meta.properties')
-    await kubectl('delete', 'pod', 'kafka-0', 'postgres-0', '--wait')
+    await kubectl('delete', 'pod', 'kafka-0', 'postgres-0', '--wait', '--timeout=90s')
     for (const pod of ['kafka-0', 'postgres-0']) {
       await pollUntil(`${pod} to come back`, 60_000, async () => {
         const wait = ['-n', namespace, 'wait', '--for=condition=Ready', `pod/${pod}`, '--timeout=60s']
