@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seededRandom } from '../load/seeded-random.ts'
-import { judge, judgeAll, type LogRow, recountLog, type Sample, type SlotLogs } from './judge.ts'
+import {
+  judge,
+  judgeAll,
+  type LogRow,
+  recountLog,
+  type Sample,
+  type SlotLogs,
+  withoutRepeats,
+} from './judge.ts'
 
 const SLOTS = 4
 const START_US = 1_000_000
@@ -43,7 +51,20 @@ function honest(logs: SlotLogs, offset: number, slots = SLOTS): Sample & { kind:
   return { ...sample, rows }
 }
 
-const logs = someLogs(1)
+const wholeLogs = someLogs(1)
+const logs = withoutRepeats(wholeLogs)
+
+test('judge: each id counts once in its slot, by the first row that has it, whatever part of the log is read', () => {
+  for (let offset = 0; offset < 70; offset += 7) {
+    const upTo = (all: SlotLogs) =>
+      new Map([...all].map(([slot, rows]) => [slot, rows.filter((row) => row.offset <= offset)]))
+    assert.deepEqual(upTo(logs), withoutRepeats(upTo(wholeLogs)))
+  }
+  const rows = logs.get(0) ?? []
+  assert.ok(rows.length < 200, 'this log repeats nothing')
+  assert.deepEqual(new Set(rows.map(({ id }) => id)), new Set(wholeLogs.get(0)?.map(({ id }) => id)))
+  assert.equal(new Set(rows.map(({ id }) => id)).size, rows.length)
+})
 
 test('judge: an honest answer is right at any position, complete or not', () => {
   for (let offset = 0; offset < 70; offset += 7)
@@ -90,6 +111,6 @@ test('judge: outages are measured from the first bad answer to the next good one
     return { ...(kind === 'good' ? good : honest(logs, 10, 3)), atMs }
   }
   const samples = [at(0, 'good'), at(100, 'failed'), at(200, 'partial'), at(900, 'good'), at(1_000, 'failed')]
-  const { failed, partial, wrong, outage_ms: outageMs } = judgeAll(logs, samples)
+  const { failed, partial, wrong, outage_ms: outageMs } = judgeAll(wholeLogs, samples)
   assert.deepEqual({ failed, partial, wrong, outageMs }, { failed: 2, partial: 1, wrong: 0, outageMs: 800 })
 })

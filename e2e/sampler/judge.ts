@@ -12,8 +12,20 @@ export type LogRow = Readonly<{
   items: number
   revenue: number
 }>
-/** slot → its rows in log order, duplicates included. */
+/** slot → its rows in log order. */
 export type SlotLogs = ReadonlyMap<number, readonly LogRow[]>
+
+/**
+ * The same logs without the rows whose id came earlier in their slot. What is a repeat is settled by the rows before it,
+ * so this serves every position of a log alike: it is done once, and not again for each of a thousand answers.
+ */
+export function withoutRepeats(logs: SlotLogs): SlotLogs {
+  const once = (rows: readonly LogRow[]) => {
+    const seen = new Set<string>()
+    return rows.filter(({ id }) => seen.size < seen.add(id).size)
+  }
+  return new Map([...logs].map(([slot, rows]) => [slot, once(rows)]))
+}
 
 export type Sample = Readonly<{
   /** ms since the sampler began. */
@@ -42,15 +54,12 @@ export type Verdict = 'right' | 'failed' | 'wrong'
 
 type Totals = Map<string, { count: number; items: number; revenue: number }>
 
-/** Rows of each slot up to its position, each id once, inside the asked range, by region. */
+/** Rows of each slot up to its position, inside the asked range, by region. `logs` hold no repeats. */
 export function recountLog(logs: SlotLogs, sample: Sample & { kind: 'answer' }): Totals {
   const totals: Totals = new Map()
   for (const [slot, { offset: position }] of Object.entries(sample.positions)) {
-    const seen = new Set<string>()
     for (const row of logs.get(Number(slot)) ?? []) {
       if (row.offset > position) break
-      if (seen.has(row.id)) continue
-      seen.add(row.id)
       if (row.timeUs < sample.startUs || row.timeUs >= sample.endUs) continue
       const total = totals.get(row.region) ?? { count: 0, items: 0, revenue: 0 }
       total.count += 1
@@ -102,8 +111,9 @@ const REASONS_MAX = 10
 const whyPartial = ({ missing_slots: missing = [] }: Readonly<Pick<Answered, 'missing_slots'>>): string =>
   missing.map(({ slot, reason }) => `slot ${slot}: ${reason}`).join('; ')
 
-/** Judges all samples of a run; `reasons` holds the first few that were wrong, failed or partial. */
-export function judgeAll(logs: SlotLogs, samples: readonly Sample[]): Judgement {
+/** Judges all samples of a run by whole logs, repeats included; `reasons` holds the first few that were wrong, failed or partial. */
+export function judgeAll(wholeLogs: SlotLogs, samples: readonly Sample[]): Judgement {
+  const logs = withoutRepeats(wholeLogs)
   let [wrong, partial, incomplete, failed, outageMs] = [0, 0, 0, 0, 0]
   let outageSinceMs: number | undefined
   const reasons: string[] = []
