@@ -72,6 +72,13 @@ export const HotTierConfig = Type.Object({
     description:
       'Seconds for which a replica whose next records the log has lost waits for a peer’s copy that holds them, before it goes on with a gap.',
   }),
+  TRUENOW_READY_SECONDS_MAX: Type.Number({
+    minimum: 0,
+    maximum: 3_600,
+    default: 60,
+    description:
+      'Seconds after which a shard that starts calls itself ready although it has not read yet what its logs held.',
+  }),
   TRUENOW_SNAPSHOT_SECONDS: Type.Number({
     minimum: 0.1,
     maximum: 3_600,

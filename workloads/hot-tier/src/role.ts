@@ -3,7 +3,7 @@ import type { CatalogClient } from '@truenow/chassis/catalog-client.ts'
 import type { Clock } from '@truenow/chassis/clock.ts'
 import type { Client } from '@truenow/chassis/grpc-client.ts'
 import { createGrpcServer, type GrpcServer } from '@truenow/chassis/grpc-server.ts'
-import { createHealth } from '@truenow/chassis/health.ts'
+import { createHealth, type Health } from '@truenow/chassis/health.ts'
 import { createHttpServer } from '@truenow/chassis/http-server.ts'
 import { leavePolitely } from '@truenow/chassis/leave-politely.ts'
 import type { RoleContext, RunningRole } from '@truenow/chassis/running-role.ts'
@@ -12,6 +12,7 @@ import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { Catalog } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { Shard as ShardService } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { Registry } from 'prom-client'
+import { awaitCaughtUp } from './await-caught-up.ts'
 import { createByteThrottle } from './byte-throttle.ts'
 import type { HotTierConfig } from './config.ts'
 import { createWorkers, type WorkersPorts } from './create-workers.ts'
@@ -51,7 +52,9 @@ export async function startHotTier(
   const shares = divideBudget(config.HOT_TIER_MEMORY_GB, threads, config.TRUENOW_HOT_TIER_RESERVE_MB)
   const residentBytesMax = shares.quotaBytes * Math.max(1, threads)
   let registration: Registration | undefined
+  const starting = new AbortController()
   const giveUp = (why: string, instead?: (why: string) => void) => {
+    starting.abort()
     health.setReady(false, why)
     ;(instead ?? (() => process.exit(1)))(why)
   }
@@ -109,13 +112,30 @@ export async function startHotTier(
   shutdown.onClose('http', http.close)
   shutdown.onClose('readiness', () => leavePolitely(context, { health, http }))
   shutdown.onClose('leaving', async () => leaving.abort())
-  // Ready means that it can be asked: whether a replica has caught up is the catalog's business, not the Service's.
-  health.setReady(true)
+  shutdown.onClose('starting', async () => starting.abort())
+  void becomeReady(config, context, { router, catalog: ports.catalog, health, signal: starting.signal })
   return {
     httpAddress: `${config.TRUENOW_HOST}:${httpPort}`,
     grpcAddress: `${config.TRUENOW_HOST}:${grpcPort}`,
     close: shutdown.close,
   }
+}
+
+/**
+ * It can be asked from the start. Ready says more: that a disruption budget may let the pod of another shard go, for this one
+ * answers as freshly. A log that cannot be read keeps no shard unready for good, since that would take others from their work.
+ */
+async function becomeReady(
+  { TRUENOW_READY_SECONDS_MAX: secondsMax }: HotTierConfig,
+  { log }: RoleContext,
+  parts: Readonly<{ router: ShardRouter; catalog: CatalogClient; health: Health; signal: AbortSignal }>,
+): Promise<void> {
+  const { router, catalog, health, signal } = parts
+  health.setReady(false, 'reading what its logs hold beyond the snapshots')
+  const caughtUp = await awaitCaughtUp(router, catalog, { patienceMs: secondsMax * 1_000, signal })
+  if (signal.aborted) return
+  if (!caughtUp) log.warn({ secondsMax }, 'ready without having caught up')
+  health.setReady(true)
 }
 
 function followAssignments(
