@@ -12,19 +12,56 @@ export type LogRow = Readonly<{
   items: number
   revenue: number
 }>
-/** slot → its rows in log order. */
+/** slot → its rows in log order, repeats included. */
 export type SlotLogs = ReadonlyMap<number, readonly LogRow[]>
+type Total = { count: number; items: number; revenue: number }
+type Totals = Map<string, Total>
+
+/** Rows of a log that stand together, and their sums: an answer has most of the log inside its range. */
+type Stretch = Readonly<{
+  rows: readonly LogRow[]
+  lastOffset: number
+  firstUs: number
+  lastUs: number
+  totals: Totals
+}>
+/** slot → its log as answers are judged by it. */
+export type SummedLogs = ReadonlyMap<number, readonly Stretch[]>
+
+const STRETCH_ROWS = 1_024
 
 /**
- * The same logs without the rows whose id came earlier in their slot. What is a repeat is settled by the rows before it,
- * so this serves every position of a log alike: it is done once, and not again for each of a thousand answers.
+ * Takes out rows whose id came earlier in their slot, and sums what is left by stretches, so that a run of a thousand answers
+ * does not read a million rows for each. What is a repeat is settled by the rows before it: this serves every position alike.
  */
-export function withoutRepeats(logs: SlotLogs): SlotLogs {
-  const once = (rows: readonly LogRow[]) => {
+export function sumLogs(logs: SlotLogs, stretchRows = STRETCH_ROWS): SummedLogs {
+  const stretchesOf = (rows: readonly LogRow[]) => {
     const seen = new Set<string>()
-    return rows.filter(({ id }) => seen.size < seen.add(id).size)
+    const once = rows.filter(({ id }) => seen.size < seen.add(id).size)
+    return Array.from({ length: Math.ceil(once.length / stretchRows) }, (_, index) =>
+      stretch(once.slice(index * stretchRows, (index + 1) * stretchRows)),
+    )
   }
-  return new Map([...logs].map(([slot, rows]) => [slot, once(rows)]))
+  return new Map([...logs].map(([slot, rows]) => [slot, stretchesOf(rows)]))
+}
+
+function stretch(rows: readonly LogRow[]): Stretch {
+  const totals: Totals = new Map()
+  let [firstUs, lastUs] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+  for (const row of rows) {
+    add(totals, row.region, { count: 1, items: row.items, revenue: row.revenue })
+    firstUs = Math.min(firstUs, row.timeUs)
+    lastUs = Math.max(lastUs, row.timeUs)
+  }
+  return { rows, lastOffset: rows.at(-1)?.offset ?? -1, firstUs, lastUs, totals }
+}
+
+function add(totals: Totals, region: string, { count, items, revenue }: Total): void {
+  const total = totals.get(region) ?? { count: 0, items: 0, revenue: 0 }
+  total.count += count
+  total.items += items
+  total.revenue += revenue
+  totals.set(region, total)
 }
 
 export type Sample = Readonly<{
@@ -52,20 +89,20 @@ export type Sample = Readonly<{
 type Answered = Extract<Sample, { kind: 'answer' }>
 export type Verdict = 'right' | 'failed' | 'wrong'
 
-type Totals = Map<string, { count: number; items: number; revenue: number }>
-
-/** Rows of each slot up to its position, inside the asked range, by region. `logs` hold no repeats. */
-export function recountLog(logs: SlotLogs, sample: Sample & { kind: 'answer' }): Totals {
+/** Rows of each slot up to its position, each id once, inside the asked range, by region. */
+export function recountLog(logs: SummedLogs, sample: Sample & { kind: 'answer' }): Totals {
+  const { startUs, endUs } = sample
   const totals: Totals = new Map()
   for (const [slot, { offset: position }] of Object.entries(sample.positions)) {
-    for (const row of logs.get(Number(slot)) ?? []) {
-      if (row.offset > position) break
-      if (row.timeUs < sample.startUs || row.timeUs >= sample.endUs) continue
-      const total = totals.get(row.region) ?? { count: 0, items: 0, revenue: 0 }
-      total.count += 1
-      total.items += row.items
-      total.revenue += row.revenue
-      totals.set(row.region, total)
+    for (const { rows, lastOffset, firstUs, lastUs, totals: sums } of logs.get(Number(slot)) ?? []) {
+      if (lastOffset <= position && firstUs >= startUs && lastUs < endUs) {
+        for (const [region, sum] of sums) add(totals, region, sum)
+        continue
+      }
+      for (const { offset, timeUs, region, items, revenue } of rows) {
+        if (offset > position) break
+        if (timeUs >= startUs && timeUs < endUs) add(totals, region, { count: 1, items, revenue })
+      }
     }
   }
   return totals
@@ -76,7 +113,7 @@ export function recountLog(logs: SlotLogs, sample: Sample & { kind: 'answer' }):
  * answers, which may hold less than the log: a replica is a pure function of the log, so inside the retention it never
  * does. A `complete` answer that lacks a slot is wrong as well.
  */
-export function judge(logs: SlotLogs, sample: Sample): { verdict: Verdict; why?: string } {
+export function judge(logs: SummedLogs, sample: Sample): { verdict: Verdict; why?: string } {
   if (sample.kind === 'failed') return { verdict: 'failed', why: sample.reason }
   if (sample.complete && (sample.partial || Object.keys(sample.positions).length !== logs.size)) {
     return {
@@ -111,9 +148,8 @@ const REASONS_MAX = 10
 const whyPartial = ({ missing_slots: missing = [] }: Readonly<Pick<Answered, 'missing_slots'>>): string =>
   missing.map(({ slot, reason }) => `slot ${slot}: ${reason}`).join('; ')
 
-/** Judges all samples of a run by whole logs, repeats included; `reasons` holds the first few that were wrong, failed or partial. */
-export function judgeAll(wholeLogs: SlotLogs, samples: readonly Sample[]): Judgement {
-  const logs = withoutRepeats(wholeLogs)
+/** Judges all samples of a run; `reasons` holds the first few that were wrong, failed or partial. */
+export function judgeAll(logs: SummedLogs, samples: readonly Sample[]): Judgement {
   let [wrong, partial, incomplete, failed, outageMs] = [0, 0, 0, 0, 0]
   let outageSinceMs: number | undefined
   const reasons: string[] = []

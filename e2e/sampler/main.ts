@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { generateEvents, type LoadEvent } from '../load/generate-events.ts'
 import { postEvents } from '../load/post-events.ts'
-import { judgeAll, type Sample } from './judge.ts'
+import { judgeAll, type Sample, sumLogs } from './judge.ts'
 import { readLog } from './read-log.ts'
 
 /*
@@ -154,7 +154,7 @@ stopping.signal.addEventListener('abort', () => {
 await Promise.all([askAll(), ...Array.from({ length: WRITERS }, (_, writer) => write(writer, WRITERS))])
 const logs = await readLog(brokers.split(','), topic, PLACES)
 samples.sort((a, b) => a.atMs - b.atMs)
-const { reasons, ...judgement } = judgeAll(logs, samples)
+const { reasons, ...judgement } = judgeAll(sumLogs(logs), samples)
 const result = {
   scenario,
   ...judgement,
