@@ -8,7 +8,9 @@ export type SecondCluster = Readonly<{
   deletionPolicy?: DeletionPolicy
   /** Fields of the TrueNowCluster's spec instead of those of a cluster with one pod a role. */
   spec?: Readonly<Record<string, unknown>>
-  tables: ReadonlyArray<Readonly<{ object: string; deletionPolicy?: DeletionPolicy }>>
+  tables: ReadonlyArray<
+    Readonly<{ object: string; deletionPolicy?: DeletionPolicy; without?: readonly string[] }>
+  >
 }>
 
 /**
@@ -35,6 +37,7 @@ export function secondCluster({
     const object = here(quickstartObject('Table', 'events'))
     object.metadata.name = one.object
     object.spec.deletionPolicy = one.deletionPolicy ?? 'Retain'
+    for (const field of one.without ?? []) delete object.spec[field]
     return object
   }
   const space = quickstartObject('Namespace', QUICKSTART.namespace)

@@ -9,13 +9,13 @@ import { kubectl } from '../target.ts'
 import { testCluster } from '../test-cluster.ts'
 
 /*
- * spec → spec′ → spec on a real API server, with its defaults, its field owners and its garbage collector: ten clusters side
+ * spec → spec′ → spec on a real API server, with its defaults, its field owners and its garbage collector: 25 clusters side
  * by side walk from one random spec to the next, one step back and forth again, and must consist of the same objects each
  * time they come by. A quota keeps every pod away: this is about what is asked for, not about what runs.
  */
 const COMPARISONS = Number(process.env.RUNS ?? 500)
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
-const LANES = 10
+const LANES = 25
 const SETTLE_MS_MAX = 60_000
 const namespace = 'spec-and-back'
 const CHILDREN =
@@ -92,9 +92,16 @@ function whyNotActedOn({
 }>): string | undefined {
   // biome-ignore format: one line
   const of = (type: string) => status?.conditions?.find((one) => one.type === type)
-  const [valid, synced] = [of('SpecValid'), of('Synced')]
+  const [valid, synced, monitored] = [of('SpecValid'), of('Synced'), of('Monitored')]
   if (valid?.status === 'False') assert.fail(`${metadata.name}: ${valid.message}`)
-  if (synced?.observedGeneration === metadata.generation && synced.status !== 'Unknown') return undefined
+  const { generation } = metadata
+  // It is written before the first dashboard is made.
+  if (
+    monitored !== undefined &&
+    (monitored.observedGeneration !== generation || monitored.status === 'Unknown')
+  )
+    return `${metadata.name}: Monitored is ${monitored.status} of generation ${monitored.observedGeneration}`
+  if (synced?.observedGeneration === generation && synced.status !== 'Unknown') return undefined
   return `${metadata.name}: Synced is ${synced?.status} ${synced?.reason} of generation ${synced?.observedGeneration}: ${synced?.message}`
 }
 
