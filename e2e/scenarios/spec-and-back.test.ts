@@ -133,7 +133,7 @@ function wanted({ kind, metadata, ...rest }: Child, isScaled: boolean): string {
   return `${kind}/${metadata.name} ${JSON.stringify({ ...object, kept, annotations: Object.fromEntries(ours) })}`
 }
 
-/** The first object that differs, of both; whole dumps of ten clusters help nobody. */
+/** The first object that differs, of both; whole dumps of all clusters help nobody. */
 function assertSame(now: readonly string[], before: readonly string[], what: string): void {
   for (let lane = 0; lane < LANES; lane++) {
     if (now[lane] === before[lane]) continue
