@@ -1,4 +1,5 @@
 import { flushCompileCache } from 'node:module'
+import type { TrueNowError } from '@truenow/contracts/errors.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { logOf, VERSIONS } from '@truenow/kernels/replica/testing/random-log.ts'
 import {
@@ -90,8 +91,14 @@ const count = async (line: string) => (await scene.metric(new RegExp(`^truenow_h
 const snapshotOffset = async () =>
   (JSON.parse(await scene.get('/debug/slots')) as { slots: Array<{ snapshot_offset: number }> }).slots[0]
     ?.snapshot_offset
+/** This process asks itself: one that stood still for seconds finds its connection dropped, and makes another. */
+const slotsNow = () =>
+  scene.client.getSlots({}).catch((error) => {
+    if ((error as TrueNowError).code === 'TN_PEER_UNAVAILABLE') return scene.client.getSlots({})
+    throw error
+  })
 async function stands() {
-  const { slots } = await scene.client.getSlots({})
+  const { slots } = await slotsNow()
   const [slot] = slots
   return {
     offset: Number(slot?.hashOffset ?? -1),
