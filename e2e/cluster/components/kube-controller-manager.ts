@@ -20,6 +20,8 @@ export const kubeControllerManager: Component = ({ layout, toolbox }) => {
         '--leader-elect=false',
         '--kube-api-qps=200', // The default of 20 makes its forty controllers start over four seconds.
         '--kube-api-burst=400',
+        // Of an API server that was away for longer, the only node would come out NotReady, and all endpoints with it.
+        '--node-monitor-grace-period=3m',
         '--use-service-account-credentials=true',
         `--root-ca-file=${pki('ca.crt')}`,
         `--service-account-private-key-file=${pki('service-account.key')}`,
