@@ -31,6 +31,7 @@ export function getPlacement({ store, clock }: Parts): Promise<GetPlacementRespo
         memoryBytesMax,
         catalogRevision,
         processId,
+        workers,
         incarnation: of,
       } = fromBinary(ReportShardRequestSchema, report)
       // What an incarnation before this one said is no load of this one.
@@ -47,6 +48,7 @@ export function getPlacement({ store, clock }: Parts): Promise<GetPlacementRespo
           catalogRevision,
           processId,
           registeredProcessId: process_id,
+          workers,
         },
       ]
     })

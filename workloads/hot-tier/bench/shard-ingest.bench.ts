@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { type Block, decodeBlock, encodeBlock } from '@truenow/contracts/wire/block-v1.ts'
+import { KeySample, SAMPLE_MS } from '../src/key-sample.ts'
 import { createBenchShard } from './bench-shard.ts'
 import { definition, eventBlock, PRODUCTS, REGIONS, USERS } from './event-blocks.ts'
 
@@ -10,7 +11,7 @@ import { definition, eventBlock, PRODUCTS, REGIONS, USERS } from './event-blocks
  * Blocks of 500 to 5,000 rows into a shard of eight slots: ids judged, dictionaries and columns filled, rows published. Every
  * twentieth row came before. Rows a second of CPU time, all threads of the process: the bytes of a block to columns, these to visible
  * rows, and both; memory beside what the columns and texts need at least. Then the same once more into a table with one rollup, by
- * region and product. Making the blocks is not measured.
+ * region and product; and what a look at a block's partition keys costs. Making the blocks is not measured.
  */
 const ROWS = Number(process.env.ROWS ?? 10_000_000)
 const SIZES = [500, 1_000, 2_000, 5_000]
@@ -55,6 +56,7 @@ print({
   rows_folded: sum(folded, ({ rollups }) => rollups.rows),
 })
 for (const { replica } of folded) replica.free()
+measureKeySample()
 rmSync(directory, { recursive: true, force: true })
 
 type Logged = Readonly<{ slot: Slots[0]; number: number; appendTimeUs: number; value: Uint8Array }>
@@ -107,6 +109,26 @@ function measure(how: string, declared: TableDefinition): readonly [Slots, textB
   })
   print({ row: `decode and apply${how}`, ...speed(decodeUs + applyUs) })
   return [slots, textBytes]
+}
+
+/** What counting the partition keys of a warm slot costs, at its dearest: every row of another user, a look at each block. */
+function measureKeySample(): void {
+  const LOOKS = 2_000
+  const blocks = Array.from({ length: LOOKS }, (_, at) => {
+    const { block } = eventBlock(at * 500, 500, LOOKS * 500)
+    return decodeBlock(encodeBlock(1, 500, block.columns))
+  })
+  let nowMs = 0
+  const sample = new KeySample(() => (nowMs += SAMPLE_MS))
+  const startedUs = cpuUs()
+  for (const [at, block] of blocks.entries()) sample.look(block, definition, at)
+  const lookUs = (cpuUs() - startedUs) / LOOKS
+  print({
+    row: 'key sample',
+    ours: rounded(lookUs),
+    unit: 'CPU-µs a look',
+    share_of_a_core: lookUs / 1_000 / SAMPLE_MS,
+  })
 }
 
 /** CPU time of all threads of the process. */

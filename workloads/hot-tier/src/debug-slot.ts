@@ -19,6 +19,8 @@ export const debugSlot = (slot: ShardSlot, worker: number) => ({
   rollups: slot.replica.rollups,
   resident_rows: slot.replica.residentRows,
   resident_bytes: slot.replica.residentBytes,
+  load: slot.load.figures(),
+  top_keys: slot.topKeys,
   snapshot_offset: slot.snapshots.offset,
   state_hash: slot.hash,
   copying_from: slot.copyingFrom,

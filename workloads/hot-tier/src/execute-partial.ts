@@ -56,7 +56,7 @@ export async function executePartial(
       await slot.reached(Number(asked.atLeastOffset), waitMs, signal)
     }),
   )
-  const cuts: Cut[] = []
+  const cuts: Array<Readonly<{ slot: ShardSlot; cut: Cut }>> = []
   let definition: ShardSlot['table']['definition'] | undefined
   const answers = request.slots.map((asked) => {
     const slot = find(asked)
@@ -65,15 +65,15 @@ export async function executePartial(
     const judged = judge(asked, slot, shard)
     if (judged.status === SlotStatus.OK) {
       definition ??= slot.table.definitions.get(plan.tableVersion) ?? slot.table.definition
-      cuts.push(slot.replica.cut(asked.slot, Number(plan.startUs), Number(plan.endUs)))
+      cuts.push({ slot, cut: slot.replica.cut(asked.slot, Number(plan.startUs), Number(plan.endUs)) })
     }
     return answerOf(asked, slot, judged)
   })
   if (definition === undefined)
     return { slots: answers, batch: new Uint8Array(0), rowsScanned: 0n, rowsMatched: 0n, rowsFromRollups: 0n }
+  const slices = slicesOf(nowMs, signal, giveWay)
   try {
-    const pause = pauses(nowMs, signal, giveWay)
-    const executed = await executeOverArenas(plan, definition, cuts, pause)
+    const executed = await executeOverArenas(plan, definition, cuts.map(({ cut }) => cut), slices.pause) // biome-ignore format: one line
     const batch = limitWholeAnswer(plan, definition, answers, executed.batch)
     return {
       slots: answers,
@@ -83,8 +83,17 @@ export async function executePartial(
       rowsFromRollups: BigInt(executed.rowsFromRollups),
     }
   } finally {
-    for (const cut of cuts) cut.release()
+    noteScan(cuts, slices.tookMs())
+    for (const { cut } of cuts) cut.release()
   }
+}
+
+/** Each slot's part of a scan is that of the rows it offered: kernels do not tell which of them took how long. */
+function noteScan(cuts: ReadonlyArray<Readonly<{ slot: ShardSlot; cut: Cut }>>, tookMs: number): void {
+  const offered = cuts.map(({ cut }) => cut.sources.reduce((sum, { rowCount }) => sum + rowCount, 0))
+  const all = offered.reduce((sum, rows) => sum + rows, 0)
+  for (const [at, { slot }] of cuts.entries())
+    slot.load.scanned(tookMs * (all === 0 ? 1 / cuts.length : (offered[at] ?? 0) / all))
 }
 
 /** Kernels see one arena: slots of another are run apart, and merged like those of another shard. */
@@ -111,16 +120,20 @@ async function executeOverArenas(
   }
 }
 
-/** Gives the thread away whenever a slice is over. */
-function pauses(nowMs: () => number, signal: AbortSignal, giveWay: GiveWay): Pause {
+/** Gives the thread away whenever a slice is over, and knows how long all slices took together. */
+function slicesOf(nowMs: () => number, signal: AbortSignal, giveWay: GiveWay) {
   let sliceSinceMs = nowMs()
-  return () => {
+  let before = 0
+  const pause: Pause = () => {
     if (signal.aborted) throw new TrueNowError('TN_SHUTTING_DOWN', 'The asker left.')
-    if (nowMs() - sliceSinceMs < TURN_MS) return undefined
+    const sliceMs = nowMs() - sliceSinceMs
+    if (sliceMs < TURN_MS) return undefined
+    before += sliceMs
     return giveWay().then(() => {
       sliceSinceMs = nowMs()
     })
   }
+  return { pause, tookMs: () => before + nowMs() - sliceSinceMs }
 }
 
 /** Whether a slot may answer, by epoch, incarnation, state and position; the order is the order of what the asker can mend. */

@@ -30,6 +30,18 @@ export const createHotTierMetrics = (registry: Registry) => ({
     buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
     registers: [registry],
   }),
+  slotHeat: new Gauge({
+    name: 'truenow_hot_tier_slot_heat',
+    help: 'How near the hottest slot of a worker is to what one slot may take: a core, or half of the worker’s memory; 1 is there.',
+    labelNames: ['worker'] as const,
+    registers: [registry],
+  }),
+  topKeyShare: new Gauge({
+    name: 'truenow_hot_tier_top_key_share',
+    help: 'Share of the rows of that slot that its most frequent partition key has; 0 while none stands out, or the slot is cool.',
+    labelNames: ['worker'] as const,
+    registers: [registry],
+  }),
   slots: new Gauge({
     name: 'truenow_hot_tier_slots',
     help: 'Replicas on this shard, by state.',

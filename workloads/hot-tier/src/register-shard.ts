@@ -151,6 +151,7 @@ async function report(
       catalogRevision: BigInt(catalogRevision),
       memoryBytes: BigInt(residentBytes),
       memoryBytesMax: BigInt(parts.residentBytesMax),
+      workers: parts.shard.workerCount,
     },
     { signal, timeoutMs: CALL_TIMEOUT_MS },
   )

@@ -37,6 +37,10 @@ export class ShardRouter {
     this.bytes = workers.map(() => 0)
   }
 
+  get workerCount(): number {
+    return this.workers.length
+  }
+
   /** What all workers take, as they last told. */
   get residentBytes(): number {
     return this.bytes.reduce((sum, bytes) => sum + bytes, 0)

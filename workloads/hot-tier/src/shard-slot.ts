@@ -6,7 +6,9 @@ import type { SubscribeEvent } from '@truenow/contracts/gen/truenow/v1/subscribe
 import { blockMismatch, decodeBlock } from '@truenow/contracts/wire/block-v1.ts'
 import type { IdCounters } from '@truenow/kernels/replica/id-window.ts'
 import type { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
+import { KeySample, type TopKey } from './key-sample.ts'
 import type { HotTierMetrics } from './metrics.ts'
+import { SlotLoad } from './slot-load.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 
 /** Offsets at which a state hash is kept, so that two replicas that move have one in common. */
@@ -19,6 +21,9 @@ export type Assignment = Readonly<{
   shards: readonly number[]
 }>
 export type SlotKey = Readonly<{ namespace: string; name: string; uid: string; slot: number }>
+
+/** Share of what a slot may take (slot-heat.ts) from which on its keys are counted; below half of it no longer. */
+const WARM_HEAT_MIN = 0.25
 
 /** Names a slot among all of a shard's. */
 export const slotName = (namespace: string, name: string, slot: number): string =>
@@ -43,6 +48,9 @@ export class ShardSlot {
   liftedUs = 0
   hash: Readonly<{ offset: number; hex: string }> = { offset: -1, hex: '' }
   readonly snapshots: SnapshotStore
+  /** How much work it has been of late; no part of the state. */
+  readonly load: SlotLoad
+  private keys: KeySample | undefined
   private readonly metrics: HotTierMetrics
   private readonly clock: Clock
   private readonly waiting = new Set<() => void>()
@@ -70,6 +78,18 @@ export class ShardSlot {
     this.metrics = parts.metrics
     this.clock = parts.clock
     this.replica = parts.replica
+    this.load = new SlotLoad(parts.clock.monotonicMs)
+  }
+
+  /** Counts keys while the slot is warm; those of quiet ones would say nothing and cost memory. */
+  noteHeat(heat: number): void {
+    if (heat >= WARM_HEAT_MIN) this.keys ??= new KeySample(this.clock.monotonicMs)
+    else if (heat < WARM_HEAT_MIN / 2) this.keys = undefined
+  }
+
+  /** The most frequent partition keys of late; none while the slot is cool. */
+  get topKeys(): readonly TopKey[] {
+    return this.keys?.top() ?? []
   }
 
   /** Why the slot stands still; empty = it does not. */
@@ -231,7 +251,10 @@ export class ShardSlot {
     const idsBefore = { ...this.replica.ids.counters }
     const startedMs = this.clock.monotonicMs()
     this.replica.apply(block, definition, at, appendTimeUs)
-    this.metrics.applySeconds.observe((this.clock.monotonicMs() - startedMs) / 1_000)
+    this.keys?.look(block, definition, at.offset)
+    const tookMs = this.clock.monotonicMs() - startedMs
+    this.load.applied(block.rowCount, tookMs)
+    this.metrics.applySeconds.observe(tookMs / 1_000)
     for (const outcome of ['applied', 'deduplicated', 'expired'] as const) {
       this.metrics.rows.inc({ outcome }, this.replica.counters[outcome] - before[outcome])
     }

@@ -11,6 +11,7 @@ import {
 import type { Arena } from '@truenow/kernels/columns/arena.ts'
 import { TextPools } from '@truenow/kernels/columns/text-pool.ts'
 import type { ReplicaMemory, RollupFigures, SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
+import { slotHeat } from '@truenow/kernels/sharding/slot-heat.ts'
 import { type CopyWanted, copyFromPeers } from './copy-from-peers.ts'
 import { copyPeers } from './copy-peers.ts'
 import { createArenas, QUOTA_BYTES_MIN } from './create-arenas.ts'
@@ -448,9 +449,26 @@ export class Shard {
       this.parts.metrics.stalledSlots.set({ reason }, reasons.filter((one) => one === reason).length)
     }
     this.parts.metrics.lagRecords.set(lag)
+    this.noteHeats(slots)
     const replicas = slots.map(({ replica }) => replica)
     this.countIds(replicas)
     this.countRollups(replicas)
+  }
+
+  private noteHeats(slots: readonly ShardSlot[]): void {
+    const { metrics, residentBytesMax } = this.parts
+    let hottest: ShardSlot | undefined
+    let heatMax = 0
+    for (const slot of slots) {
+      const load = { ...slot.load.figures(), bytes: slot.replica.residentBytes }
+      const heat = slotHeat(load, residentBytesMax)
+      slot.noteHeat(heat)
+      if (heat <= heatMax) continue
+      heatMax = heat
+      hottest = slot
+    }
+    metrics.slotHeat.set(heatMax)
+    metrics.topKeyShare.set(hottest?.topKeys[0]?.share ?? 0)
   }
 
   private countRollups(replicas: readonly SlotReplica[]): void {

@@ -7,6 +7,7 @@ import type { ShardSlot } from './shard-slot.ts'
 export function slotStateMessage(slot: ShardSlot): MessageInitShape<typeof SlotStateSchema> {
   const { replica, key, assignment } = slot
   const hash = slot.currentHash()
+  const { rowsPerSecond, applyShare, scanShare } = slot.load.figures()
   return {
     table: { namespace: key.namespace, name: key.name },
     slot: key.slot,
@@ -33,5 +34,9 @@ export function slotStateMessage(slot: ShardSlot): MessageInitShape<typeof SlotS
     stalledReason: slot.stalledReason,
     gaps: replica.gaps.map(gapMessage),
     progressedAtUs: BigInt(slot.endOffset < 0 ? 0 : slot.progressedAtUs),
+    rowsPerSecond,
+    applyShare,
+    scanShare,
+    topKeys: [...slot.topKeys],
   }
 }

@@ -463,6 +463,34 @@ test('hot-tier: over its memory budget the oldest buckets leave, and the answer 
   )
 })
 
+test('hot-tier: a slot near what one may take is told with its load and its top keys, and the others without', async () => {
+  const catalog = createCatalogInHand({ versions: [{ ...definition, partitionBy: ['region'] }] })
+  const environment = { HOT_TIER_MEMORY_GB: String(0.001 * Math.max(1, WORKERS)), TRUENOW_HOT_TIER_RESERVE_MB: '0' } // biome-ignore format: one line
+  await within({ catalog, environment }, async (scene) => {
+    const [zero, one] = scene.logs as [SlotLog, SlotLog]
+    one.append([row('cool', 0, 'us', 1, 1)])
+    let block = 0
+    const told = () => scene.controlPlane.reports.at(-1)
+    await until(() => {
+      block += 1
+      zero.append(Array.from({ length: 64 }, (_, at) => row(`${block}-${at}`, block, at % 8 === 0 ? null : 'eu', 1, 1))) // biome-ignore format: one line
+      return (told()?.slots?.find(({ slot = 0 }) => slot === 0)?.topKeys?.length ?? 0) > 1
+    }, 'top keys')
+    const hot = told()?.slots?.find(({ slot = 0 }) => slot === 0)
+    const cool = told()?.slots?.find(({ slot }) => slot === 1)
+    assert.deepEqual(hot?.topKeys?.map(({ key }) => key), ['region="eu"', 'region=null']) // biome-ignore format: one line
+    assert.ok(Math.abs((hot?.topKeys?.[0]?.share ?? 0) - 0.875) < 0.1)
+    assert.ok((hot?.rowsPerSecond ?? 0) > 0 && (hot?.applyShare ?? 0) > 0)
+    assert.deepEqual(cool?.topKeys, [])
+    assert.equal(told()?.workers, Math.max(1, WORKERS))
+    await until(async () => (await scene.metric(/top_key_share{worker="0"} ([\d.]+)/)) > 0.7, 'its metric')
+    assert.ok((await scene.metric(/slot_heat{worker="0"} ([\d.]+)/)) >= 0.25)
+    const before = hot?.scanShare ?? 0
+    await count(scene)
+    await until(() => (told()?.slots?.find(({ slot = 0 }) => slot === 0)?.scanShare ?? 0) > before, 'the scan') // biome-ignore format: one line
+  })
+})
+
 test('hot-tier: where another process is the shard now, this one ends', async () => {
   await within({}, async (scene) => {
     scene.controlPlane.retired = true
