@@ -6,6 +6,7 @@ import type { Table } from './api/v1alpha1/table.ts'
 import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import type { AskPodTls } from './certificates/ask-pod-tls.ts'
 import type { LookedAtCertificates } from './certificates/looked-at-certificates.ts'
+import type { HeatWatch } from './heat-watch.ts'
 import type { KubernetesPort, ObjectKey, Stored } from './kubernetes/kubernetes-port.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import type { Operands } from './operands.ts'
@@ -43,6 +44,7 @@ export type OperatorContext = Readonly<{
   operands: Operands
   leaderEpochs: LeaderEpochs
   silence: SilenceWatch
+  heat: HeatWatch
   /** To how many shards the set of each cluster, by uid, was lowered, until our cache shows it. */
   lowered: Map<string, number>
   record: RecordEvent

@@ -14,7 +14,15 @@ export type RepairGoal = Readonly<{
   lost: ReadonlySet<number>
 }>
 /** One replica that goes from one shard to another; NOBODY: one more, or one fewer. */
-export type RepairMove = Readonly<{ table: string; slot: number; from: number; to: number; bytes: number }>
+export type RepairMove = Readonly<{
+  table: string
+  slot: number
+  from: number
+  to: number
+  bytes: number
+  /** Why, where that is not what the plan is for. */
+  message?: string
+}>
 export type RepairPlan = Readonly<{
   moves: readonly RepairMove[]
   /** Replicas that found no shard: too few of those that stay report. */

@@ -1,45 +1,18 @@
 import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { NOBODY } from '@truenow/kernels/sharding/move-protocol.ts'
-import { planPlacement } from '@truenow/kernels/sharding/plan-placement.ts'
 import { type RebalanceStatus, SHOWN_MOVES_MAX } from './api/v1alpha1/rebalance.ts'
+import { type Heat, PROPOSED_MOVES_MAX, planBalance } from './plan-balance.ts'
 import { planRepair, type RepairGoal, type RepairMove } from './plan-repair.ts'
-import { residentBytes } from './resident-bytes.ts'
 import { tableName } from './table-name.ts'
-
-/** Moves that one proposal plans at most. */
-export const PROPOSED_MOVES_MAX = 1_000
 
 export type Proposal = Required<Pick<RebalanceStatus, 'moveCount' | 'bytesToMove' | 'moves' | 'shards'>> & {
   /** Every move; `moves` are those that status shows. */
   readonly all: readonly RepairMove[]
 }
 
-/**
- * The moves that would even the shards out, over all tables at once, by the one planner. Shards that are leaving are left
- * out, and none that is silent is given anything. A slot is moved once; what it lacks then is for the next proposal. Same
- * placement, same proposal. Pure.
- */
-export function proposeBalance({ catalog, loads, silentShards }: GetPlacementResponse): Proposal {
-  const slots = slotsOf(catalog)
-  const shardCount = catalog?.shardCount || Number.POSITIVE_INFINITY
-  const shards = (catalog?.shards ?? []).map(({ shard }) => shard).filter((shard) => shard < shardCount)
-  const before = slots.map(({ slot }) => slot.replicas.map(({ shard }) => shard))
-  const plan = planPlacement({
-    slots: before,
-    shards,
-    takers: shards.filter((shard) => !silentShards.includes(shard)),
-    replicationFactor: catalog?.replicationFactor ?? 1,
-    movesMax: PROPOSED_MOVES_MAX,
-  })
-  const seen = new Set<number>()
-  const moves = plan.moves.flatMap(({ slot: index, from, to }) => {
-    const moved = slots[index]
-    if (moved === undefined || seen.has(index)) return []
-    seen.add(index)
-    const { table, slot } = moved
-    return [{ table, slot: slot.slot, from, to, bytes: residentBytes(loads, [from], table, slot.slot) }]
-  })
-  return proposalOf({ catalog, loads }, moves)
+/** The moves that would even the shards out. Pure. */
+export function proposeBalance(placement: GetPlacementResponse, heat?: Heat): Proposal {
+  return proposalOf(placement, planBalance(placement, heat))
 }
 
 /**

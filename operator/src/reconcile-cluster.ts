@@ -26,6 +26,7 @@ import { repairPlacement } from './steps/repair-placement.ts'
 import { restartShards } from './steps/restart-shards.ts'
 import { retireLostTables } from './steps/retire-lost-tables.ts'
 import { scaleIn } from './steps/scale-in.ts'
+import { watchHeat } from './steps/watch-heat.ts'
 import { observeWorkloads, podTroubles, type Workload } from './workloads.ts'
 import { writeStatus } from './write-status.ts'
 
@@ -46,6 +47,7 @@ const stepsOf = (context: OperatorContext) => [
   restartShards(context),
   scaleIn(context),
   repairPlacement(context),
+  watchHeat(context),
   retireLostTables(context),
   readFreshness(context),
 ]

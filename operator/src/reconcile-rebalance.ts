@@ -2,12 +2,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import type { Rebalance, RebalanceState, RebalanceStatus } from './api/v1alpha1/rebalance.ts'
-import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
+import { HOT_SLOT_PERCENT_DEFAULT, type TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import { mergeConditions } from './conditions/merge-conditions.ts'
 import { isOwn } from './ensure-own-rebalance.ts'
 import type { ObjectKey } from './kubernetes/kubernetes-port.ts'
 import { REBALANCES } from './kubernetes/resources.ts'
 import type { OperatorContext } from './operator-context.ts'
+import type { Heat } from './plan-balance.ts'
 import { planRepair } from './plan-repair.ts'
 import { type Proposal, proposeBalance, proposeRepair } from './propose-rebalance.ts'
 import { rebalanceProgress } from './rebalance-progress.ts'
@@ -134,9 +135,14 @@ async function advance(
 
 function propose({ context, cluster, rebalance }: Pass, placement: GetPlacementResponse): Proposal {
   const { mode } = rebalance.spec
-  if (mode !== 'RemoveShards' && mode !== 'Repair') return proposeBalance(placement)
+  if (mode !== 'RemoveShards' && mode !== 'Repair') return proposeBalance(placement, heatOf(context, cluster))
   return proposeRepair(placement, repairGoal(context, cluster, placement), mode)
 }
+
+const heatOf = ({ heat }: OperatorContext, { metadata, spec }: TrueNowCluster): Heat => ({
+  isHot: (key) => heat.isHot(metadata.uid, key),
+  hotAt: (spec.rebalance?.hotSlotPercent ?? HOT_SLOT_PERCENT_DEFAULT) / 100,
+})
 
 /** Repair before balance, and a slot that moves cannot be planned: what approves itself waits for both. */
 const comesLater = ({ context, cluster }: Pass, placement: GetPlacementResponse): boolean =>

@@ -1,5 +1,8 @@
+import type { Condition } from './api/condition.ts'
 import type { Table, TableStatus } from './api/v1alpha1/table.ts'
+import type { Judgement } from './conditions/judgement.ts'
 import { mergeConditions } from './conditions/merge-conditions.ts'
+import { slotsWithinLimits } from './conditions/slots-within-limits.ts'
 import { tableConditions } from './conditions/table-conditions.ts'
 import { endTable } from './end-table.ts'
 import { freshnessClass } from './freshness-class.ts'
@@ -16,6 +19,7 @@ import { declareTable } from './steps/declare-table.ts'
 import { findCluster } from './steps/find-cluster.ts'
 import { keepFinalizer } from './steps/keep-finalizer.ts'
 import { readTableFreshness } from './steps/read-table-freshness.ts'
+import { readTableHeat } from './steps/read-table-heat.ts'
 import type { TableFacts } from './table-facts.ts'
 import { writeStatus } from './write-status.ts'
 
@@ -26,6 +30,7 @@ const stepsOf = (context: OperatorContext) => [
   findCluster(context),
   keepFinalizer(context.kubernetes, TABLES),
   declareTable(context),
+  readTableHeat(context),
   readTableFreshness(context),
 ]
 
@@ -56,7 +61,10 @@ export function tableStatus(
   now: string,
 ): TableStatus {
   const { facts } = outcome
-  const judged = tableConditions(outcome, spec.slots)
+  const judged = [
+    ...tableConditions(outcome, spec.slots),
+    ...onceHot(slotsWithinLimits(facts.hotSlots, spec.clusterRef.name), status.conditions),
+  ]
   const [topic, version] = [facts.topic ?? status.topic, facts.version ?? status.version]
   return {
     observedGeneration: metadata.generation,
@@ -70,4 +78,11 @@ export function tableStatus(
     freshness: freshnessClass(facts.freshnessUs),
     conditions: mergeConditions(status.conditions ?? [], judged, metadata.generation, now),
   }
+}
+
+/** Told from the first hot slot on; while nobody knows, what was told stays. */
+function onceHot(found: Judgement, before: readonly Condition[] = []): readonly Judgement[] {
+  const told = before.filter(({ type }) => type === found.type)
+  if (found.status === 'Unknown') return told
+  return found.status === 'False' || told.length > 0 ? [found] : []
 }

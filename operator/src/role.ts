@@ -8,6 +8,7 @@ import { createAdmissionPolicy } from './admission-policy.ts'
 import type { AskPodTls } from './certificates/ask-pod-tls.ts'
 import type { OperatorConfig } from './config.ts'
 import { createLoop } from './create-loop.ts'
+import { createHeatWatch } from './heat-watch.ts'
 import { createEventRecorder } from './kubernetes/event-recorder.ts'
 import type { KubernetesMetrics } from './kubernetes/kubernetes-metrics.ts'
 import type { KubernetesPort } from './kubernetes/kubernetes-port.ts'
@@ -189,6 +190,7 @@ function createContext(
       },
     }),
     silence: createSilenceWatch(clock.monotonicMs),
+    heat: createHeatWatch(clock.monotonicMs),
     lowered: new Map(),
     record: recorder.record,
     log,

@@ -330,6 +330,22 @@ export const clusterAlertCases: Readonly<Record<keyof typeof clusterAlerts, Aler
     ],
     well: [['truenow_hot_tier_evicted_buckets_total', { pod: 'h-0' }, '9x120']],
   },
+  TrueNowSlotTooHot: {
+    sick: [
+      {
+        series: [
+          ['truenow_hot_tier_slot_heat', { pod: 'h-0', worker: '0' }, '0.1x80'],
+          ['truenow_hot_tier_slot_heat', { pod: 'h-0', worker: '1' }, '0.83x80'],
+        ],
+        firesAtSeconds: 600,
+        labels: { pod: 'h-0' },
+        summary: 'A slot on shard h-0 is near what one slot may take',
+        description:
+          'A slot on shard h-0 takes 83% of what one slot may, a core or half of its worker’s memory; beyond that it falls behind, or its oldest rows leave.',
+      },
+    ],
+    well: [['truenow_hot_tier_slot_heat', { pod: 'h-0', worker: '0' }, '0.9x30 0.6x90']],
+  },
   TrueNowSnapshotsFailing: {
     sick: [
       {

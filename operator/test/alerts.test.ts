@@ -57,7 +57,7 @@ const rulesOf = ({ alerts, scope }: Table, name: string) =>
   write(`${name}-rules`, {
     groups: ruleGroups(alerts, {
       selection: selectionOf(scope),
-      thresholds: { freshnessSecondsMax: 60 },
+      thresholds: { freshnessSecondsMax: 60, slotHeatMax: 0.7 },
       delayPercent: 100,
       runbooksUrl: RUNBOOKS_URL,
     }),

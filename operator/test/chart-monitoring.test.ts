@@ -52,7 +52,7 @@ test('chart: the rules are the operator’s own, for this release, and promtool 
   const rule = rendered.find(({ kind }) => kind === 'PrometheusRule')
   const groups = ruleGroups(operatorAlerts, {
     selection: selectionOf({ namespace: 'ops', service: 'blue-truenow-operator' }),
-    thresholds: { freshnessSecondsMax: 60 },
+    thresholds: { freshnessSecondsMax: 60, slotHeatMax: 0.7 },
     delayPercent: 100,
     runbooksUrl: 'https://runbooks.example',
   })

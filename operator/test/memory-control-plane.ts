@@ -30,6 +30,12 @@ type HeldTable = {
   /** With how many replicas of each slot it began, on the first shards. */
   replicas: number
 }
+type Busy = Readonly<{
+  applyShare?: number
+  scanShare?: number
+  rowsPerSecond?: number
+  topKeys?: Array<Readonly<{ key: string; share: number }>>
+}>
 export type ControlPlaneCall = Readonly<{ method: string; uid: string; policy?: DeletionPolicy }>
 
 /**
@@ -60,6 +66,8 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
     /** Bytes that each replica holds, and that each shard may hold; 0: nobody says. */
     replicaBytes: 0n,
     shardBytesMax: 0n,
+    /** What every replica of a slot takes, by `namespace.table/slot`. */
+    busy: new Map<string, Busy>(),
   }
   let reports = 0
   const calls: ControlPlaneCall[] = []
@@ -235,13 +243,14 @@ type Told = Readonly<{
   unheard: ReadonlySet<number>
   replicaBytes: bigint
   shardBytesMax: bigint
+  busy: ReadonlyMap<string, Busy>
 }>
 
 /** A report of each shard, later than any before: of all that it holds at once, and under the newest map unless it is silent. */
 function loadsOf(
   { tables, shards, revision }: CatalogSnapshot,
   reportedAtUs: number,
-  { behind, unheard, replicaBytes, shardBytesMax }: Told,
+  { behind, unheard, replicaBytes, shardBytesMax, busy }: Told,
   silent: ReadonlySet<number>,
 ) {
   return shards.map(({ shard, incarnation }) => {
@@ -256,6 +265,7 @@ function loadsOf(
         endOffset: 100n,
         progressedAtUs: 1n,
         residentBytes: replicaBytes,
+        ...busy.get(`${namespace}.${name}/${slot}`),
       }))
     })
     return {

@@ -67,7 +67,7 @@ const setShards = (scene: Scene, shards: number, replicationFactor = 2) =>
 async function spread(scene: Scene, more: object = {}): Promise<Operator> {
   scene.plane.scene.reporting = true
   const operator = scene.operator()
-  scene.createCluster(clusterSpec({ hotTier: hotTier(4), rebalance: { mode: 'Auto', concurrentMoves: 2, replaceAfter: '60s' }, ...more })) // biome-ignore format: one line
+  scene.createCluster(clusterSpec({ hotTier: hotTier(4), rebalance: { mode: 'Auto', concurrentMoves: 2, replaceAfter: '60s', hotSlotPercent: 70 }, ...more })) // biome-ignore format: one line
   scene.createTable()
   await operator.settle()
   scene.kubernetes.create({

@@ -9,6 +9,7 @@ import type { Rebalance } from '../src/api/v1alpha1/rebalance.ts'
 import type { Table, TableSpec } from '../src/api/v1alpha1/table.ts'
 import type { TrueNowCluster, TrueNowClusterSpec } from '../src/api/v1alpha1/truenow-cluster.ts'
 import { createLoop, type Loop } from '../src/create-loop.ts'
+import { createHeatWatch } from '../src/heat-watch.ts'
 import { createEventRecorder } from '../src/kubernetes/event-recorder.ts'
 import type { ObjectKey, Stored } from '../src/kubernetes/kubernetes-port.ts'
 import { createObjectStore } from '../src/kubernetes/object-store.ts'
@@ -166,6 +167,7 @@ function createOperator(world: World, options: OperatorOptions) {
     driven: new Map(),
     restarts: new Map(),
     silence: createSilenceWatch(clock.monotonicMs),
+    heat: createHeatWatch(clock.monotonicMs),
     lowered: new Map(),
     operands,
     record: createEventRecorder(port, {

@@ -171,6 +171,11 @@ export interface TrueNowClusterSpecRebalance {
    * @default "10m"
    */
   readonly replaceAfter?: string
+  /**
+   * A slot that takes so many percent of what one slot may, a core or half of its worker’s memory, is hot: proposals move it, or its Table says why not.
+   * @default 70
+   */
+  readonly hotSlotPercent?: number
 }
 
 /** Certificates between roles, which the operator issues, renews and keeps in Secrets; the users’ ports stay plain. */

@@ -15,7 +15,13 @@ export function mergeConditions(
   })
 }
 
+/** Conditions of which another reason is news too: a slot that a move helps becomes one that none helps. */
+const REASON_IS_NEWS = ['SlotsWithinLimits']
+
 /** The conditions whose status differs from before, for one Event each; a first True of a healthy object is one too. */
 export function transitions(before: readonly Condition[], after: readonly Condition[]): Condition[] {
-  return after.filter(({ type, status }) => before.find((old) => old.type === type)?.status !== status)
+  return after.filter(({ type, status, reason }) => {
+    const old = before.find((one) => one.type === type)
+    return old?.status !== status || (REASON_IS_NEWS.includes(type) && old.reason !== reason)
+  })
 }

@@ -4,6 +4,8 @@ import type { Selection } from './selection.ts'
 export type Thresholds = Readonly<{
   /** Seconds that complete answers may be behind. */
   freshnessSecondsMax: number
+  /** Share of what one slot may take, from which on it is hot. */
+  slotHeatMax: number
 }>
 
 /** One alert. Its name is its key in the table it stands in, and the name of its page in docs/runbooks. */

@@ -150,6 +150,15 @@ const causes = {
     description:
       'Shard {{ $labels.pod }} let {{ $value | humanize }} time buckets go within 15 minutes because its memory is full; answers over them are not complete.',
   },
+  TrueNowSlotTooHot: {
+    severity: 'warning',
+    forSeconds: 600,
+    expression: ({ series, by }, { slotHeatMax }) =>
+      `max ${by('pod')} (${series('truenow_hot_tier_slot_heat')}) > ${slotHeatMax}`,
+    summary: 'A slot on shard {{ $labels.pod }} is near what one slot may take',
+    description:
+      'A slot on shard {{ $labels.pod }} takes {{ $value | humanizePercentage }} of what one slot may, a core or half of its worker’s memory; beyond that it falls behind, or its oldest rows leave.',
+  },
   TrueNowSnapshotsFailing: {
     severity: 'warning',
     forSeconds: 300,

@@ -64,7 +64,7 @@ function mistakes(expression: string): string[] {
 
 const ofCluster = clusterSelection({ namespace: 'apps', name: 'demo' })
 const ofOperator = selectionOf({ namespace: 'truenow', service: 'truenow-operator' })
-const thresholds = { freshnessSecondsMax: 60 }
+const thresholds = { freshnessSecondsMax: 60, slotHeatMax: 0.7 }
 const expressions: ReadonlyArray<readonly [what: string, expression: string]> = [
   ...Object.entries(clusterAlerts).map(
     ([name, { expression }]) => [name, expression(ofCluster, thresholds)] as const,

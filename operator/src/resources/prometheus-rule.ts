@@ -1,4 +1,4 @@
-import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
+import { HOT_SLOT_PERCENT_DEFAULT, type TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import { clusterAlerts } from '../monitoring/cluster-alerts.ts'
 import { ruleGroups } from '../monitoring/rule-groups.ts'
 import { clusterSelection } from '../monitoring/selection.ts'
@@ -8,6 +8,7 @@ import { monitoringMetadata } from './monitoring-metadata.ts'
 /** The alerts of this one cluster. `runbooksUrl` is where docs/runbooks can be read. */
 export function prometheusRule(cluster: TrueNowCluster, runbooksUrl: string): KubernetesObject {
   const { freshnessSeconds = 60, alertDelayPercent = 100 } = cluster.spec.monitoring ?? {}
+  const { hotSlotPercent = HOT_SLOT_PERCENT_DEFAULT } = cluster.spec.rebalance ?? {}
   return {
     apiVersion: 'monitoring.coreos.com/v1',
     kind: 'PrometheusRule',
@@ -15,7 +16,7 @@ export function prometheusRule(cluster: TrueNowCluster, runbooksUrl: string): Ku
     spec: {
       groups: ruleGroups(clusterAlerts, {
         selection: clusterSelection(cluster.metadata),
-        thresholds: { freshnessSecondsMax: freshnessSeconds },
+        thresholds: { freshnessSecondsMax: freshnessSeconds, slotHeatMax: hotSlotPercent / 100 },
         delayPercent: alertDelayPercent,
         runbooksUrl,
       }),

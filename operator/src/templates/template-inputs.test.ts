@@ -53,7 +53,7 @@ test('templateInputs: what pods are not made of, and defaults that a CRD fills i
   const same: ReadonlyArray<Partial<TrueNowClusterSpec>> = [
     { paused: true },
     { deletionPolicy: cluster.spec.deletionPolicy === 'Delete' ? 'Retain' : 'Delete' },
-    { rebalance: { mode: 'Auto', concurrentMoves: 4, replaceAfter: '5m' } },
+    { rebalance: { mode: 'Auto', concurrentMoves: 4, replaceAfter: '5m', hotSlotPercent: 50 } },
     { upgradePolicy: 'Always' },
     { watermark: { ...cluster.spec.watermark, replicas: 7 } },
     { hotTier: { ...cluster.spec.hotTier, shards: cluster.spec.hotTier.shards + 1 } },

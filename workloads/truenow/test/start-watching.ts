@@ -34,7 +34,7 @@ export async function startWatching(cluster: TrueNowCluster, targets: readonly T
   const { groups } = prometheusRule(cluster, RUNBOOKS_URL).spec as { groups: RuleGroup[] }
   const operatorGroups = ruleGroups(operatorAlerts, {
     selection: selectionOf(OPERATOR_LABELS),
-    thresholds: { freshnessSecondsMax: cluster.spec.monitoring?.freshnessSeconds ?? 60 },
+    thresholds: { freshnessSecondsMax: cluster.spec.monitoring?.freshnessSeconds ?? 60, slotHeatMax: 0.7 },
     delayPercent: cluster.spec.monitoring?.alertDelayPercent ?? 100,
     runbooksUrl: RUNBOOKS_URL,
   }).map((group) => ({ ...group, name: `${group.name}-operator` }))

@@ -10,6 +10,7 @@ export const HOT_TIER_WORKERS_DEFAULT = 1
 
 /** Longer than a node takes to come back, or Kubernetes to give its pods up. */
 export const REPLACE_AFTER_DEFAULT = '10m'
+export const HOT_SLOT_PERCENT_DEFAULT = 70
 
 const preserved = (description: string) =>
   Type.Unsafe<Readonly<Record<string, unknown>>>({
@@ -374,6 +375,13 @@ export const TrueNowClusterSpec = Type.Object(
             default: REPLACE_AFTER_DEFAULT,
             description:
               'A shard that is silent for so long is lost for good, and its replicas are made anew on others; 0s: never.',
+          }),
+          hotSlotPercent: Type.Integer({
+            minimum: 10,
+            maximum: 90,
+            default: HOT_SLOT_PERCENT_DEFAULT,
+            description:
+              'A slot that takes so many percent of what one slot may, a core or half of its worker’s memory, is hot: proposals move it, or its Table says why not.',
           }),
         },
         { description: 'How replicas may be moved between shards. Default: Manual, two at once.' },

@@ -39,6 +39,23 @@ const memory = ({ series, by }: Selection): Panel[] => [
     ],
   },
   {
+    title: 'Hottest slot',
+    description:
+      'Of what one slot may take, a core or half of its worker’s memory, and the share of its rows that one key has. Runbook: TrueNowSlotTooHot.',
+    unit: 'percentunit',
+    badFrom: 0.7,
+    queries: [
+      {
+        expression: `max ${by('pod')} (${series('truenow_hot_tier_slot_heat')})`,
+        legend: '{{pod}}',
+      },
+      {
+        expression: `max ${by('pod')} (${series('truenow_hot_tier_top_key_share')})`,
+        legend: '{{pod}} top key',
+      },
+    ],
+  },
+  {
     title: 'Stalled replicas by reason',
     description: 'Must be 0. Runbook: TrueNowSlotStalled, a section for each reason.',
     unit: 'short',
