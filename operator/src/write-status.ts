@@ -1,16 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Condition } from './api/condition.ts'
-import { NOTHING_REASON } from './conditions/judgement.ts'
+import { isTrouble } from './conditions/is-trouble.ts'
 import { transitions } from './conditions/merge-conditions.ts'
 import type { Resource, Stored } from './kubernetes/kubernetes-port.ts'
 import type { OperatorContext } from './operator-context.ts'
 
 type Judged = Readonly<{ conditions?: readonly Condition[] }>
-
-/** Conditions whose True is bad news. */
-const TROUBLE_WHEN_TRUE = ['UpgradeBlocked']
-/** Conditions about work, of which there may be some or none; False is bad news only where the work is refused. */
-const ABOUT_WORK = ['ScalingDown', 'Rebalancing']
 
 /**
  * Writes a status if it differs from the one last seen, and an Event for every condition whose status changed. The version
@@ -32,11 +27,8 @@ export async function writeStatus<Status extends object>(
   const body = { apiVersion, kind, metadata, status: plain(status) }
   await kubernetes.apply(resource, body, { force: true, subresource: 'status' })
   for (const change of transitions(conditionsOf(object.status), conditionsOf(status))) {
-    const good = ABOUT_WORK.includes(change.type)
-      ? change.status === 'True' || change.reason === NOTHING_REASON
-      : (change.status === 'True') !== TROUBLE_WHEN_TRUE.includes(change.type)
     await record(object, {
-      type: good || change.status === 'Unknown' ? 'Normal' : 'Warning',
+      type: change.status !== 'Unknown' && isTrouble(change) ? 'Warning' : 'Normal',
       reason: change.reason,
       action: `Judge${change.type}`,
       note: `${change.type} is ${change.status}: ${change.message}`,

@@ -37,6 +37,33 @@ test('kubectl truenow status: one screen that says how everything is', async () 
   assert.ok(!out.includes('not Ready'))
 })
 
+test('kubectl truenow status: what the operator is in the midst of, with what it waits for', async () => {
+  const { scene } = await settled()
+  const told = async () => (await call(scene, 'status', 'demo')).out
+  assert.ok(!(await told()).includes('OPERATION'))
+  const upgrade = { role: 'hot-tier', pod: 'demo-hot-tier-1', predicate: 'restarted_shards_caught_up', message: 'Shard 0 is behind.' } // biome-ignore format: one line
+  const downscale = [{ pod: 'demo-hot-tier-2', predicate: 'shard_is_empty', message: 'It holds 3 slots.' }]
+  scene.kubernetes.edit('TrueNowCluster', DEMO, (draft) => {
+    Object.assign(draft.status as object, { inProgressOperations: { upgrade, downscale } })
+  })
+  const out = await told()
+  assert.match(out, /OPERATION +ON +WAITS FOR +MESSAGE/)
+  assert.match(out, /upgrade +demo-hot-tier-1 +restarted_shards_caught_up +Shard 0 is behind\./)
+  assert.match(out, /downscale +demo-hot-tier-2 +shard_is_empty +It holds 3 slots\./)
+  scene.kubernetes.edit('TrueNowCluster', DEMO, (draft) => {
+    Object.assign(draft.status as object, { inProgressOperations: { upgrade: { role: 'query', message: '1/2 pods of the newest template.' } } }) // biome-ignore format: one line
+  })
+  assert.match(await told(), /upgrade +query +- +1\/2 pods/)
+})
+
+test('kubectl truenow doctor: work that there was once and is no more is no finding; refused work is one', async () => {
+  const { scene } = await settled()
+  judge(scene, 'ScalingDown', 'False', 'NothingToDo')
+  assert.equal((await call(scene, 'doctor')).code, 0)
+  judge(scene, 'ScalingDown', 'False', 'InsufficientCapacity')
+  assert.match((await call(scene, 'doctor')).out, /ScalingDown is False \(InsufficientCapacity\)/)
+})
+
 test('kubectl truenow doctor: a cluster that is well has nothing to say and exits with 0', async () => {
   const { scene } = await settled()
   pod(scene, 'demo-query-a', 'query', READY)
@@ -111,8 +138,15 @@ const ills: readonly Ill[] = [
 function judge({ kubernetes }: Scene, type: string, status: string, reason: string): void {
   kubernetes.edit('TrueNowCluster', DEMO, (draft) => {
     const { conditions } = draft.status as { conditions: { type: string; status: string; reason: string }[] }
-    const changed = conditions.map((one) => (one.type === type ? { ...one, status, reason } : one))
-    Object.assign(draft.status as object, { conditions: changed })
+    const judged = {
+      message: 'Because.',
+      ...conditions.find((one) => one.type === type),
+      type,
+      status,
+      reason,
+    }
+    const others = conditions.filter((one) => one.type !== type)
+    Object.assign(draft.status as object, { conditions: [...others, judged] })
   })
 }
 for (const [what, break_, found, next] of ills) {

@@ -2,6 +2,7 @@ import type { Condition } from '../api/condition.ts'
 import { FINALIZER } from '../api/names.ts'
 import type { Table } from '../api/v1alpha1/table.ts'
 import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
+import { isTrouble } from '../conditions/is-trouble.ts'
 import { ofCluster, type SeenObjects, type SeenPod } from './seen-objects.ts'
 
 /** Something that is not as it should be, and the command that tells more or mends it. */
@@ -10,7 +11,6 @@ export type Finding = Readonly<{ about: string; what: string; next: string }>
 const RESTARTS_MAX = 3
 /** After this long an operator has seen any change, and let go of anything. */
 const PATIENCE_SECONDS = 120
-const TROUBLE_WHEN_TRUE = ['UpgradeBlocked']
 const BEHIND = ['Stale', 'Unknown']
 
 /** Finds what is wrong, worst first: what cannot be, what does not run, what is behind. `nowMs` is since 1970. Pure. */
@@ -78,9 +78,7 @@ type Judged = TrueNowCluster | Table
 /** Ready often repeats another one, which then says it alone. */
 function conditionFindings(about: string, { metadata, status }: Judged, next: string): Finding[] {
   const conditions: readonly Condition[] = status?.conditions ?? []
-  const bad = conditions.filter(
-    ({ type, status: is }) => (is === 'True') === TROUBLE_WHEN_TRUE.includes(type),
-  )
+  const bad = conditions.filter(isTrouble)
   const others = bad.filter(({ type }) => type !== 'Ready')
   const shown = bad.filter(
     ({ type, message }) => type !== 'Ready' || others.every((other) => other.message !== message),

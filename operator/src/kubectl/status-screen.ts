@@ -1,4 +1,4 @@
-import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
+import type { TrueNowCluster, TrueNowClusterStatus } from '../api/v1alpha1/truenow-cluster.ts'
 import { ofCluster, type SeenObjects, type SeenPod } from './seen-objects.ts'
 
 const ROLE_LABEL = 'app.kubernetes.io/component'
@@ -34,12 +34,26 @@ function screenOf(seen: SeenObjects, cluster: TrueNowCluster): string {
     of?.freshness ?? '?',
     of?.conditions?.find(({ type }) => type === 'Ready')?.reason ?? '?',
   ])
+  const operations = operationsOf(status)
   return [
     `TrueNowCluster ${metadata.namespace}/${metadata.name}`,
     columns(facts),
+    ...(operations.length === 0
+      ? []
+      : [columns([['OPERATION', 'ON', 'WAITS FOR', 'MESSAGE'], ...operations])]),
     columns([['ROLE', 'READY', 'RESTARTS'], ...roles]),
     columns([['TABLE', 'SLOTS', 'FRESHNESS', 'READY'], ...shown]),
   ].join('\n\n')
+}
+
+/** What the operator is in the midst of, one line a pod, as status tells. */
+function operationsOf({ inProgressOperations = {} }: TrueNowClusterStatus): string[][] {
+  const { upgrade, downscale = [] } = inProgressOperations
+  const line = (operation: string, on: string, predicate: string, message: string) => [operation, on, predicate, message] // biome-ignore format: one line
+  return [
+    ...(upgrade === undefined ? [] : [line('upgrade', upgrade.pod ?? upgrade.role, upgrade.predicate ?? '-', upgrade.message)]), // biome-ignore format: one line
+    ...downscale.map(({ pod, predicate, message }) => line('downscale', pod, predicate, message)),
+  ]
 }
 
 const isReady = ({ status }: SeenPod): boolean =>
