@@ -83,6 +83,12 @@ export class Arena {
     return start * UNIT_BYTES
   }
 
+  /** Keeps the first `kept` bytes of what `allocate(bytes)` gave, and gives back the units behind them. */
+  shrink(pointer: number, bytes: number, kept: number): void {
+    const [from, end] = [unitsOf(kept) * UNIT_BYTES, unitsOf(bytes) * UNIT_BYTES]
+    if (from < end) this.free(pointer + from, end - from)
+  }
+
   /**
    * Makes sure that allocations of `bytes` bytes together will succeed, whatever their sizes: a run as long as all of
    * them stands free. Errors: TN_MEMORY_FULL.

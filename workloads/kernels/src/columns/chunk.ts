@@ -18,8 +18,7 @@ const WIDE_GAP_BYTES = 8
 export class Chunk extends KeptByReaders {
   readonly arena: Arena
   readonly layout: ChunkLayout
-  /** Room in rows, a multiple of 4. */
-  readonly capacity: number
+  private rowsMost: number
   readonly pointer: number
   /** The number in log order of its first row. */
   readonly firstRowNumber: number
@@ -37,12 +36,17 @@ export class Chunk extends KeptByReaders {
     super()
     this.arena = arena
     this.layout = layout
-    this.capacity = capacity
+    this.rowsMost = capacity
     this.firstRowNumber = firstRowNumber
     this.pointer = arena.allocate(layout.bytesOf(capacity))
     for (const [index, { hasValidity }] of layout.columns.entries()) {
       if (hasValidity) this.bytes(layout.validityAt(index, capacity), bitmapBytes(capacity)).fill(0)
     }
+  }
+
+  /** Room in rows, a multiple of 4. */
+  get capacity(): number {
+    return this.rowsMost
   }
 
   get residentBytes(): number {
@@ -146,6 +150,28 @@ export class Chunk extends KeptByReaders {
     target.timeMax = this.timeMax
     target.lastRowOffset = this.lastRowOffset
     target.wideGaps = this.wideGaps // Only ever longer: who reads a row finds its own.
+  }
+
+  /**
+   * Moves its parts together and gives back the room for all but `capacity` rows. Answers false, and changes nothing, while
+   * somebody reads it: then the rows must stay where they are.
+   */
+  shrink(capacity: number): boolean {
+    if (this.isRead) return false
+    const { layout, rowCount, arena, pointer, capacity: before } = this
+    const { copyBytes } = kernelsOf(arena)
+    // Each part moves towards the first one, so no part is written over before it has moved.
+    const move = (from: number, to: number, bytes: number) => copyBytes(pointer + from, pointer + to, bytes)
+    move(layout.timesAt(before), layout.timesAt(capacity), rowCount * layout.timeWidth)
+    move(layout.gapsAt(before), layout.gapsAt(capacity), rowCount)
+    for (const [index, { width, hasValidity }] of layout.columns.entries()) {
+      if (hasValidity)
+        move(layout.validityAt(index, before), layout.validityAt(index, capacity), bitmapBytes(capacity))
+      move(layout.valuesAt(index, before), layout.valuesAt(index, capacity), rowCount * width)
+    }
+    arena.shrink(pointer, layout.bytesOf(before), layout.bytesOf(capacity))
+    this.rowsMost = capacity
+    return true
   }
 
   private bytes(at: number, length: number): Uint8Array {

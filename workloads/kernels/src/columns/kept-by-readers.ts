@@ -17,6 +17,10 @@ export abstract class KeptByReaders {
     this.settle()
   }
 
+  protected get isRead(): boolean {
+    return this.readers > 0
+  }
+
   /** Called once, when nobody reads it and nobody will. */
   protected abstract giveBack(): void
 

@@ -21,8 +21,11 @@ const CODE_BYTES_MAX = 4
 /** Id, time and gap between row numbers. */
 const ROW_BYTES_BESIDE_COLUMNS = 16 + 8 + 1
 const BITMAP_BYTES_A_ROW = 1 / 8
-/** Room behind the last row that is not worth a copy of all before it, as a part of them. */
-const SPARE_PART = 1 / 32
+/** Room beyond the rows that are expected, as a part of them: a copy costs more than what is given back by `trim`. */
+const EXPECTED_PART = 1 / 16
+/** Room behind the last row that is not worth moving all before it, and that is not worth a copy of it, as a part of them. */
+const SPARE_PART = 1 / 512
+const SPARE_PART_READ = 1 / 32
 const NO_CHUNKS: readonly Chunk[] = []
 /** What each column may take to begin at a whole one. */
 const VECTOR_BYTES = 16
@@ -55,9 +58,9 @@ export class RowBucket {
   /** Rows that it will probably hold: room for them is taken at once, for each doubling copies what is there. */
   private rowsExpected: number
 
-  /** `like`: a bucket that will probably have held as many rows. */
-  constructor(startUs: number, endUs: number, arena: Arena, texts: TextPools, like?: RowBucket) {
-    this.rowsExpected = like === undefined ? 0 : Math.ceil(like.rowCount * (1 + SPARE_PART))
+  /** `rowsLike`: rows of a bucket that had probably as many. */
+  constructor(startUs: number, endUs: number, arena: Arena, texts: TextPools, rowsLike = 0) {
+    this.rowsExpected = Math.ceil(rowsLike * (1 + EXPECTED_PART))
     this.startUs = startUs
     this.endUs = endUs
     this.arena = arena
@@ -210,7 +213,8 @@ export class RowBucket {
     const last = this.open
     if (last === undefined) return
     const capacity = Math.max(CHUNK_ROWS_MIN, wholeRows(last.rowCount))
-    if (last.capacity - capacity <= capacity * SPARE_PART) return
+    const spare = last.capacity - capacity
+    if (spare <= capacity * SPARE_PART || last.shrink(capacity) || spare <= capacity * SPARE_PART_READ) return
     try {
       this.replaceLast(last, capacity)
     } catch (error) {

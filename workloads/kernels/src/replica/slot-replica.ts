@@ -357,9 +357,13 @@ export class SlotReplica {
     this.counters.deduplicated += rowCount - expired - applied
     const rowsOfBucket = counts.map((count) => new Uint32Array(count))
     const taken = new Uint32Array(counts.length)
-    for (let row = 0; row < rowCount; row++) {
-      const bucket = bucketOf[row]!
-      if (verdicts[row] === ADMITTED) rowsOfBucket[bucket]![taken[bucket]!++] = row
+    const [only] = rowsOfBucket
+    if (rowsOfBucket.length === 1) taken[0] = takeAdmitted(verdicts, only!)
+    else {
+      for (let row = 0; row < rowCount; row++) {
+        const bucket = bucketOf[row]!
+        if (verdicts[row] === ADMITTED) rowsOfBucket[bucket]![taken[bucket]!++] = row
+      }
     }
     return rowsOfBucket.map((rows, bucket) => rows.subarray(0, taken[bucket]))
   }
@@ -381,10 +385,12 @@ export class SlotReplica {
     return bucket
   }
 
-  /** Made ready for as many rows as the one before it has. */
+  /** Made ready for as many rows as either of the two before it has: the nearer one is hardly full yet. */
   private emptyBucket(startUs: number, endUs: number): RowBucket {
-    const like = this.buckets.get(startUs - (endUs - startUs), startUs)
-    return new RowBucket(startUs, endUs, this.arena, this.texts, like)
+    const spanUs = endUs - startUs
+    const rowsOf = (start: number) => this.buckets.get(start, start + spanUs)?.rowCount ?? 0
+    const rowsLike = Math.max(rowsOf(startUs - spanUs), rowsOf(startUs - 2 * spanUs))
+    return new RowBucket(startUs, endUs, this.arena, this.texts, rowsLike)
   }
 
   private afterRecord(): void {
@@ -441,6 +447,16 @@ export class SlotReplica {
     }
     this.arena.ensure(bytes)
   }
+}
+
+/** Writes which rows are admitted, in their order; answers how many. Nothing is decided by a branch: duplicates come at random. */
+function takeAdmitted(verdicts: Uint8Array, rows: Uint32Array): number {
+  let taken = 0
+  for (let row = 0; row < verdicts.length; row++) {
+    rows[taken] = row
+    taken += verdicts[row] === ADMITTED ? 1 : 0
+  }
+  return taken
 }
 
 function timesOf(block: Block): Float64Array {
