@@ -26,7 +26,7 @@ export {
 export { groupCount, groupSumF64, groupSumI64, groupMinMaxF64 } from './group-aggregates'
 export { countBy8, sumF64By8, groupSumF64Few } from './few-groups'
 export { numberKeys, rehashKeys, pairKeys } from './number-keys'
-export { hashTexts, findTexts, translateTexts, indexTexts, sweepTexts } from './intern-texts'
+export { hashTexts, findTexts, translateTexts, moveTexts, forgetTexts, packTexts } from './intern-texts'
 export {
   takeBytes,
   takeDoubles,

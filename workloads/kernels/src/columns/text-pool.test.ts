@@ -4,7 +4,7 @@ import { Utf8Dictionary } from '@truenow/contracts/wire/dictionary.ts'
 import fc from 'fast-check'
 import { Arena } from './arena.ts'
 import { createPlainMemory } from './plain-memory.ts'
-import { type TextHolder, TextPool, TextPools } from './text-pool.ts'
+import { type StagedTexts, type TextHolder, TextPool, TextPools } from './text-pool.ts'
 
 const SPAN_US = 60_000_000
 /** Both forms of the kernels have to keep a pool alike. */
@@ -16,25 +16,31 @@ const ARENAS: ReadonlyArray<readonly [string, () => Arena]> = [
   ],
 ]
 
-/** Codes of texts in a bucket that ends at `endUs`: the texts as the dictionary of a block, a row each. */
-function intern(arena: Arena, pool: TextPool, texts: readonly string[], endUs: number): number[] {
+/** The texts as the dictionary of a block, a row each, in the arena for as long as `work` is about them. */
+function stage<T>(arena: Arena, texts: readonly string[], work: (staged: StagedTexts, rows: number) => T): T {
   const { bytes, ends } = Utf8Dictionary.of(texts)
   const words = texts.length * 4
-  const room = arena.allocate(bytes.length + words * 5)
-  const [endsAt, hashes, records, codes] = [0, 1, 2, 3].map((at) => room + at * words) as [number, number, number, number] // biome-ignore format: one line
-  const rows = room + 4 * words
-  const byteAt = room + 5 * words
+  const size = bytes.length + words * 5 + 16
+  const room = arena.allocate(size)
+  const [endsAt, hashes, found, codes, rows, byteAt] = [0, 1, 2, 3, 4, 5].map((at) => room + at * words) as [number, number, number, number, number, number] // biome-ignore format: one line
   new Uint32Array(arena.buffer, endsAt, texts.length).set(ends)
   new Uint32Array(arena.buffer, rows, texts.length).set(texts.map((_, row) => row))
   new Uint8Array(arena.buffer, byteAt, bytes.length).set(bytes)
-  const staged = { bytes: byteAt, ends: endsAt, hashes, records, codes, entries: texts.length, byteCount: bytes.length } // biome-ignore format: one line
-  pool.reserve(texts.length, bytes.length)
-  pool.find(staged)
-  pool.translate(staged, rows, rows, texts.length, endUs)
-  const found = [...new Uint32Array(arena.buffer, codes, texts.length)]
-  arena.free(room, bytes.length + words * 5)
-  return found
+  try {
+    return work({ bytes: byteAt, ends: endsAt, hashes, found, codes, entries: texts.length }, rows)
+  } finally {
+    arena.free(room, size)
+  }
 }
+
+/** Codes of texts in a bucket that ends at `endUs`. */
+const intern = (arena: Arena, pool: TextPool, texts: readonly string[], endUs: number): number[] =>
+  stage(arena, texts, (staged, rows) => {
+    pool.reserve(staged)
+    pool.find(staged, endUs)
+    pool.translate(staged, rows, rows, texts.length, endUs)
+    return [...new Uint32Array(arena.buffer, staged.codes, texts.length)]
+  })
 
 const anyTexts = fc.array(fc.oneof(fc.string({ unit: 'binary', maxLength: 40 }), fc.constantFrom('', 'a', 'ä', '\u{1f600}')), { minLength: 1, maxLength: 200 }) // biome-ignore format: one line
 
@@ -114,13 +120,37 @@ test('TextPool: codes take one, two and four bytes as texts come', () => {
 })
 
 test('TextPool: an arena without room refuses a text, and what is held stays what it was', () => {
-  const arena = new Arena(createPlainMemory(8 * 65_536), 8 * 65_536)
+  const arena = new Arena(createPlainMemory(16 * 65_536), 16 * 65_536)
   const pool = new TextPool(arena, new Set([{ oldestEndUs: () => 0 }]))
-  const held = intern(arena, pool, ['a', 'b'], SPAN_US)
-  assert.throws(() => pool.reserve(1_000_000, 1), { code: 'TN_MEMORY_FULL' })
-  assert.throws(() => pool.reserve(1, 1_000_000), { code: 'TN_MEMORY_FULL' })
-  assert.deepEqual(held.map((code) => pool.at(code)), ['a', 'b']) // biome-ignore format: one line
-  assert.deepEqual(intern(arena, pool, ['b', 'c', 'a'], SPAN_US), [1, 2, 0])
+  const long = 'x'.repeat(100_000)
+  const held = intern(arena, pool, ['a', 'b', long], SPAN_US)
+  const many = Array.from({ length: 20_000 }, (_, at) => `${at}`)
+  const longer = ['a', 'b', 'c', 'd', 'e'].map((end) => `${long}${end}`)
+  for (const texts of [many, longer])
+    stage(arena, texts, (staged) => assert.throws(() => pool.reserve(staged), { code: 'TN_MEMORY_FULL' }))
+  assert.deepEqual(held.map((code) => pool.at(code)?.length), [1, 1, 100_000]) // biome-ignore format: one line
+  assert.deepEqual(intern(arena, pool, ['b', 'c', 'a', long], SPAN_US), [1, 3, 0, 2])
+})
+
+test('TextPool: texts are told apart by their last buckets, however many of those there were since the last sweep', () => {
+  const arena = new Arena(createPlainMemory())
+  let oldestEndUs = 0
+  const pool = new TextPool(arena, new Set([{ oldestEndUs: () => oldestEndUs }]))
+  const buckets = 700
+  // The text of each bucket, one that is in each, and one that comes once more in a bucket that ended long ago.
+  for (let bucket = 1; bucket <= buckets; bucket++)
+    intern(arena, pool, [`of bucket ${bucket}`, `${bucket}`, 'always'], bucket * SPAN_US)
+  intern(arena, pool, ['1'], 2 * SPAN_US)
+  oldestEndUs = (buckets - 1) * SPAN_US
+  // More texts than are held: that is when a pool forgets.
+  intern(arena, pool, Array.from({ length: 5_000 }, (_, at) => `new ${at}`), buckets * SPAN_US) // biome-ignore format: one line
+  const isHeld = (text: string) => pool.codeOf(text) !== undefined
+  for (const bucket of [buckets - 1, buckets])
+    assert.ok(isHeld(`${bucket}`) && isHeld(`of bucket ${bucket}`), `bucket ${bucket} is held`)
+  assert.ok(isHeld('always'))
+  for (let bucket = 2; bucket < buckets - 1; bucket++)
+    assert.ok(!isHeld(`${bucket}`) && !isHeld(`of bucket ${bucket}`), `bucket ${bucket} is gone`)
+  assert.equal(new Set(Array.from({ length: pool.size }, (_, code) => pool.at(code))).size, 5_000 + 6) // biome-ignore format: one line
 })
 
 test('TextPools: a pool a column, and nothing held once the last holder left', () => {

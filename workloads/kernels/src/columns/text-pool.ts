@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict'
 import type { Dictionary } from '@truenow/contracts/wire/dictionary.ts'
 import { utf8Hash } from '../hashing/utf8-hash.ts'
-import { POOL_BYTES, TEXT_BYTES_BESIDE, TEXT_HEADER_BYTES } from '../simd/ingest-kernels.ts'
+import { PLACE_BYTES, PLACES_A_LINE, POOL_BYTES, TEXT_CODES_MAX } from '../simd/ingest-kernels.ts'
+import { codeAt, homeOf, isFree, textAt } from '../simd/intern-texts.ts'
 import type { Kernels } from '../simd/kernels.ts'
 import { kernelsOf } from '../simd/kernels-of.ts'
 import { type MemoryViews, memoryViews } from '../simd/memory-views.ts'
@@ -8,20 +10,22 @@ import type { Arena } from './arena.ts'
 import type { Width } from './chunk-layout.ts'
 import { DecodedTexts } from './decoded-texts.ts'
 
-/** Of the table, and of the records by code. */
+/** Of the table, and of its places by code; both grow by so much, for what stands empty costs memory. */
 const PLACES_MIN = 64
-/** Taken places of the table, at most. */
-const LOAD_MAX = 0.6
-/** Records lie in segments of the arena, each at least an eighth of what is held by then. */
+const GROWTH = 1.25
+/** Taken places of the table, at most: then most texts lie in the line of the caches where they belong. */
+const LOAD_MAX = 0.8
+/** Eras that a byte tells apart. */
+const ERAS_MAX = 256
+/** Records of longer texts lie in segments of the arena, each at least an eighth of what is held by then. */
 const SEGMENT_BYTES_MIN = 1_024
 const SEGMENT_BYTES_MAX = 1 << 20
 /** A pool that is smaller is not worth a sweep. */
 const SWEEP_MIN = 4_096
 const SECOND_US = 1_000_000
 const UINT32_MAX = 2 ** 32 - 1
-const TAG_MASK = 7
 /** Words of the struct that kernels keep up. */
-const [GIVEN, NEXT, RECORDS, HELD] = [0, 2, 3, 4]
+const [GIVEN, NEXT, PLACES, HELD] = [0, 2, 3, 4]
 
 /** Somebody whose rows use codes of a pool. */
 export type TextHolder = Readonly<{
@@ -29,15 +33,14 @@ export type TextHolder = Readonly<{
   oldestEndUs: () => number
 }>
 
-/** The texts of a block's column in the arena: bytes, where each ends, room for hash and record of each, and for codes of rows. */
+/** The texts of a block's column in the arena: bytes, where each ends, room for hash and code of each, and for codes of rows. */
 export type StagedTexts = Readonly<{
   bytes: number
   ends: number
   hashes: number
-  records: number
+  found: number
   codes: number
   entries: number
-  byteCount: number
 }>
 
 type Segment = { readonly pointer: number; readonly bytes: number; end: number }
@@ -48,11 +51,14 @@ type Segment = { readonly pointer: number; readonly bytes: number; end: number }
  * forgotten, and its code used again, when the last bucket that has it is gone everywhere: ids that churn leave with
  * their rows. The empty text stands for null too, under a bit of validity.
  *
- *   table: places by hash → record        records by code → record        segments: records, one behind the other
+ *   places by code → table: places by hash, short texts in them → segments: records of longer texts, one behind the other
  *
  * Texts stay UTF-8 in the arena; kernels find and add them (simd/intern-texts.ts), strings are made when asked for.
- * Cost: O(1) expected a text; forgetting is O(texts) each time they have doubled.
- * Memory: a record of 12 bytes and its text, 4 to 8 for its code, about 9 in the table.
+ * When a text was last seen is known by its *era*: a new one begins when a block comes for a bucket that ends later than all
+ * before, and an era ends when the latest bucket does that it had texts for.
+ * Cost: O(1) expected a text; forgetting is O(texts) each time they have doubled, or 256 eras have begun.
+ * Memory: a place of 16 bytes of a table that is at most 0.8 full, and 4 to 5 for its code; a text of more than 11 bytes has
+ * a record of 8 bytes and its text besides.
  */
 export class TextPool implements Dictionary {
   private readonly arena: Arena
@@ -68,8 +74,8 @@ export class TextPool implements Dictionary {
   private places = 0
   private codes = 0
   private sweepAt = SWEEP_MIN
-  /** No text's latest bucket ends before, in seconds: what need not be swept for. */
-  private leastEnd = UINT32_MAX
+  /** By era, ascending: when the latest bucket ends that it had texts for, in seconds. */
+  private eraEnds: number[] = []
   private entries = new Uint32Array(0)
   /** Bytes taken of the arena, and of the entries. */
   residentBytes = 0
@@ -97,25 +103,23 @@ export class TextPool implements Dictionary {
 
   /** The text of a code; undefined for one that no row has. Cost: a string is made, unless it was asked for of late. */
   at(code: number): string | undefined {
-    const record = this.recordOf(code)
-    if (record === 0) return undefined
-    const length = this.views().u32[record / 4 + 2]!
-    return this.decoded.at(code, record + TEXT_HEADER_BYTES, length)
+    const place = this.placeOf(code)
+    if (place === 0) return undefined
+    const { from, length } = textAt(this.views(), place)
+    return this.decoded.at(code, from, length)
   }
 
   codeOf(text: string): number | undefined {
     if (this.pool === 0) return undefined
     const wanted = Buffer.from(text, 'utf8')
     const hash = utf8Hash(wanted, 0, wanted.length)
-    const { u8, u32 } = this.views()
-    const mask = this.places - 1
-    for (let index = hash & mask; ; index = (index + 1) & mask) {
-      const place = u32[this.table / 4 + index]!
-      if (place === 0) return undefined
-      const record = (place & ~TAG_MASK) >>> 0
-      if (u32[record / 4 + 2] !== wanted.length) continue
-      const from = record + TEXT_HEADER_BYTES
-      if (wanted.every((byte, at) => u8[from + at] === byte)) return u32[record / 4]
+    const memory = this.views()
+    for (let at = homeOf(hash >>> 0, this.places); ; at = (at + 1) % this.places) {
+      const place = this.table + at * PLACE_BYTES
+      if (isFree(memory, place)) return undefined
+      const { from, length } = textAt(memory, place)
+      if (length === wanted.length && wanted.every((byte, index) => memory.u8[from + index] === byte))
+        return codeAt(memory, place)
     }
   }
 
@@ -134,57 +138,62 @@ export class TextPool implements Dictionary {
   }
 
   /**
-   * Makes room for texts that may all be new; forgets first what may go. Codes and what they mean stay as they are.
-   * Errors: TN_MEMORY_FULL; then the pool is as it was, or larger.
+   * Hashes a block's texts and makes room for them, who may all be new; forgets first what may go. Codes and what they mean
+   * stay as they are. Errors: TN_MEMORY_FULL; then the pool is as it was, or larger.
    */
-  reserve(texts: number, byteCount: number): void {
+  reserve({ bytes, ends, entries, hashes }: StagedTexts): void {
+    const recordBytes = this.kernels.hashTexts(bytes, ends, entries, hashes)
     if (this.pool === 0) this.create()
-    if (this.word(HELD) + texts > this.sweepAt) this.sweep(texts)
-    const held = this.word(HELD) + texts
-    if (held > this.places * LOAD_MAX) this.index(powerOfTwo(held / LOAD_MAX))
-    const codes = this.word(GIVEN) + texts
-    if (codes > this.codes) this.moveRecords(powerOfTwo(codes))
-    const bytes = byteCount + texts * TEXT_BYTES_BESIDE
-    if (this.open === undefined || this.open.pointer + this.open.bytes - this.word(NEXT) < bytes)
-      this.openSegment(bytes)
+    if (this.word(HELD) + entries > this.sweepAt) this.sweep(entries)
+    const held = this.word(HELD) + entries
+    if (held > this.places * LOAD_MAX) this.resizeTable(grown(held / LOAD_MAX))
+    const codes = this.word(GIVEN) + entries
+    assert(codes <= TEXT_CODES_MAX, 'a pool has codes of 28 bits')
+    if (codes > this.codes) this.resizeCodes(grown(codes))
+    const { open } = this
+    if (recordBytes > 0 && (open === undefined || open.pointer + open.bytes - this.word(NEXT) < recordBytes))
+      this.openSegment(recordBytes)
   }
 
-  /** Hashes a block's texts and finds those that are held, after `reserve` and before `translate`. */
-  find({ bytes, ends, entries, hashes, records }: StagedTexts): void {
-    const { kernels } = this
-    kernels.hashTexts(bytes, ends, entries, hashes)
-    kernels.findTexts(bytes, ends, hashes, entries, this.table, this.places - 1, records)
+  /** Finds those of a block's texts that are held, after `reserve` and before `translate` into a bucket that ends at `endUs`. */
+  find({ bytes, ends, entries, hashes, found }: StagedTexts, endUs: number): void {
+    if (secondsOf(endUs) > (this.eraEnds.at(-1) ?? -1)) {
+      if (this.eraEnds.length === ERAS_MAX) this.joinEras()
+      this.eraEnds.push(secondsOf(endUs))
+    }
+    const { kernels, table, places, era } = this
+    kernels.findTexts(bytes, ends, hashes, entries, table, places, era, found)
   }
 
   /** Writes the codes of rows in a bucket that ends at `endUs`, u32 each; `entries` are those of all rows in the dictionary. */
   translate(texts: StagedTexts, entries: number, rows: number, rowCount: number, endUs: number): void {
-    const { bytes, ends, hashes, records, codes } = texts
-    const end = secondsOf(endUs)
-    this.leastEnd = Math.min(this.leastEnd, end)
-    const { kernels, table, places, pool } = this
+    const { bytes, ends, hashes, found, codes } = texts
+    const { kernels, table, places, pool, era, eraEnds } = this
+    // A further bucket of the block that was found: its texts are of this era.
+    eraEnds[era] = Math.max(eraEnds[era]!, secondsOf(endUs))
     kernels.translateTexts(
       bytes,
       ends,
       hashes,
-      records,
+      found,
       entries,
       rows,
       rowCount,
-      end,
+      era,
       table,
-      places - 1,
+      places,
       pool,
       codes,
     )
-    this.open!.end = this.word(NEXT)
+    if (this.open !== undefined) this.open.end = this.word(NEXT)
   }
 
   /** Gives everything back: nobody uses it any more. */
   free(): void {
     for (const { pointer, bytes } of this.segments) this.give(pointer, bytes)
     if (this.pool !== 0) {
-      this.give(this.word(RECORDS), this.codes * 4)
-      this.give(this.table, this.places * 4)
+      this.give(this.word(PLACES), this.codes * 4)
+      this.give(this.table, this.places * PLACE_BYTES)
       this.give(this.pool, POOL_BYTES)
     }
     this.segments = []
@@ -193,7 +202,7 @@ export class TextPool implements Dictionary {
     this.places = 0
     this.codes = 0
     this.sweepAt = SWEEP_MIN
-    this.leastEnd = UINT32_MAX
+    this.eraEnds = []
     this.decoded.clear()
     this.residentBytes -= this.entries.byteLength
     this.entries = new Uint32Array(0)
@@ -203,11 +212,15 @@ export class TextPool implements Dictionary {
     return this.views().u32[this.pool / 4 + index]!
   }
 
-  /** Address of a code's record; 0 when it has none. */
-  private recordOf(code: number): number {
+  private get era(): number {
+    return this.eraEnds.length - 1
+  }
+
+  /** Address of a code's place; 0 when it has none. */
+  private placeOf(code: number): number {
     if (code < 0 || code >= this.size) return 0
-    const record = this.views().u32[this.word(RECORDS) / 4 + code]!
-    return (record & 1) === 0 ? record : 0
+    const place = this.views().u32[this.word(PLACES) / 4 + code]!
+    return (place & 1) === 0 ? place : 0
   }
 
   private create(): void {
@@ -221,46 +234,53 @@ export class TextPool implements Dictionary {
     let oldestEndUs = Number.POSITIVE_INFINITY
     for (const holder of this.holders) oldestEndUs = Math.min(oldestEndUs, holder.oldestEndUs())
     const oldest = secondsOf(oldestEndUs)
-    if (oldest > this.leastEnd) this.forgetBelow(oldest)
+    const gone = this.eraEnds.findIndex((end) => end >= oldest)
+    this.forget(gone < 0 ? this.eraEnds.length : gone)
     this.sweepAt = Math.max(SWEEP_MIN, this.word(HELD) * 2) + texts
   }
 
-  /** Texts of which the latest bucket ends before so many seconds. */
-  private forgetBelow(oldest: number): void {
-    this.leastEnd = oldest
+  /** The texts of the first `eras` eras. */
+  private forget(eras: number): void {
+    if (eras === 0) return
+    const { kernels, table, places, pool } = this
+    this.eraEnds.splice(0, eras)
     const held = this.word(HELD)
+    kernels.forgetTexts(table, places, eras, eras, pool)
+    if (this.word(HELD) === held) return
+    // WebAssembly answers addresses as signed numbers.
     for (const segment of this.segments)
-      segment.end = this.kernels.sweepTexts(segment.pointer, segment.end, oldest, this.pool)
-    if (this.word(HELD) === held) return // Nothing moved.
+      segment.end = kernels.packTexts(segment.pointer, segment.end, pool) >>> 0
     for (const { pointer, bytes } of this.segments.filter(isEmpty)) this.give(pointer, bytes)
     this.segments = this.segments.filter((segment) => !isEmpty(segment))
     this.open = undefined
-    this.enterAll()
     this.decoded.clear()
     this.entries.fill(0) // Codes that are free will mean other texts.
   }
 
-  /** A table of so many places. */
-  private index(places: number): void {
-    const table = this.take(places * 4)
-    if (this.places > 0) this.give(this.table, this.places * 4)
+  /** Texts of the older half of all eras are from here on of the last one among them, which ends latest. */
+  private joinEras(): void {
+    const joined = ERAS_MAX / 2
+    this.kernels.forgetTexts(this.table, this.places, 0, joined, this.pool)
+    this.eraEnds.splice(0, joined)
+  }
+
+  private resizeTable(places: number): void {
+    const table = this.take(places * PLACE_BYTES)
+    this.views().u32.fill(0, table / 4, table / 4 + places * (PLACE_BYTES / 4))
+    if (this.places > 0) {
+      this.kernels.moveTexts(this.table, this.places, table, places, this.pool)
+      this.give(this.table, this.places * PLACE_BYTES)
+    }
     this.table = table
     this.places = places
-    this.enterAll()
   }
 
-  private enterAll(): void {
-    const { table, places } = this
-    this.views().u32.fill(0, table / 4, table / 4 + places)
-    for (const { pointer, end } of this.segments) this.kernels.indexTexts(pointer, end, table, places - 1)
-  }
-
-  private moveRecords(codes: number): void {
-    const records = this.take(codes * 4)
-    const before = this.word(RECORDS)
-    this.kernels.copyBytes(before, records, this.word(GIVEN) * 4)
+  private resizeCodes(codes: number): void {
+    const places = this.take(codes * 4)
+    const before = this.word(PLACES)
+    this.kernels.copyBytes(before, places, this.word(GIVEN) * 4)
     if (this.codes > 0) this.give(before, this.codes * 4)
-    this.views().u32[this.pool / 4 + RECORDS] = records
+    this.views().u32[this.pool / 4 + PLACES] = places
     this.codes = codes
   }
 
@@ -299,11 +319,9 @@ const isEmpty = ({ pointer, end }: Segment): boolean => pointer === end
 /** Rounded up, so that a text is never forgotten too early; times beyond 2106 are all one. */
 const secondsOf = (us: number): number => Math.min(UINT32_MAX, Math.max(0, Math.ceil(us / SECOND_US)))
 
-function powerOfTwo(atLeast: number): number {
-  let size = PLACES_MIN
-  while (size < atLeast) size *= 2
-  return size
-}
+/** Room for at least so many, and for some more: whole lines of places. */
+const grown = (atLeast: number): number =>
+  Math.max(PLACES_MIN, Math.ceil((atLeast * GROWTH) / PLACES_A_LINE) * PLACES_A_LINE)
 
 /** The pools of a table on one thread, by column, and who uses them. */
 export class TextPools {

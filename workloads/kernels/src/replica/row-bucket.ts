@@ -182,7 +182,7 @@ export class RowBucket {
   ): void {
     if (texts === undefined) return
     const pool = this.texts.of(name)
-    staged.find(pool, texts)
+    staged.find(pool, texts, this.endUs)
     pool.translate(texts, values, staged.rows, rowCount, this.endUs)
   }
 
@@ -311,6 +311,6 @@ function capacityFor(rows: number): number {
 export function reserveTexts(staged: StagedRows, { columns }: TableDefinition, pools: TextPools): void {
   for (const [index, { name }] of columns.entries()) {
     const texts = staged.columns[index + COLUMNS_BEFORE]?.texts
-    if (texts !== undefined) pools.of(name).reserve(texts.entries, texts.byteCount)
+    if (texts !== undefined) pools.of(name).reserve(texts)
   }
 }

@@ -79,10 +79,10 @@ export class StagedRows {
     return new Float64Array(this.arena.buffer, this.answer, 2)
   }
 
-  /** Finds a column's texts in its pool, once. */
-  find(pool: TextPool, texts: StagedTexts): void {
+  /** Finds a column's texts in its pool, once; the first rows of them go to a bucket that ends at `endUs`. */
+  find(pool: TextPool, texts: StagedTexts, endUs: number): void {
     if (this.found.has(pool)) return
-    pool.find(texts)
+    pool.find(texts, endUs)
     this.found.add(pool)
   }
 }
@@ -159,9 +159,8 @@ function stageTexts({ bytes, ends, length }: Utf8Dictionary, rowCount: number, w
     bytes: writer.add(bytes, bytes.length),
     ends: writer.add(ends, length * 4),
     hashes: writer.skip(length * 4),
-    records: writer.skip(length * 4),
+    found: writer.skip(length * 4),
     codes: writer.skip(rowCount * 4),
     entries: length,
-    byteCount: bytes.length,
   }
 }

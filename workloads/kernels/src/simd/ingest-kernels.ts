@@ -6,54 +6,61 @@ type Pointer = number
 /** 0 is absent. */
 type OptionalPointer = number
 
-/** Bytes of the struct `pool`: codes given, first free code + 1, next record, records by code, texts held; u32 each. */
+/** Bytes of the struct `pool`: codes given, first free code + 1, next record, places by code, texts held; u32 each. */
 export const POOL_BYTES = 20
 /** A gap between two rows of a chunk that a byte cannot tell. */
 export const WIDE_GAP = 255
-/** A text in a pool: code u32, end u32, length u32, then its bytes, padded to a multiple of 8. */
-export const TEXT_HEADER_BYTES = 12
-/** What a record takes beside its text, at most: padding included. */
-export const TEXT_BYTES_BESIDE = TEXT_HEADER_BYTES + 7
-/** Bytes that a text takes in a pool. */
-export const textRecordBytes = (length: number): number => Math.ceil((TEXT_HEADER_BYTES + length) / 8) * 8
+/** A place of a pool's table: a text of at most so many bytes, or hash and record of a longer one; era u8; code and kind u32. */
+export const PLACE_BYTES = 16
+/** A table has a whole number of lines, and begins at one. */
+export const PLACES_A_LINE = 4
+export const SHORT_TEXT_BYTES = 11
+/** Codes that a place can tell; each costs a place, so an arena ends before they do. */
+export const TEXT_CODES_MAX = 2 ** 28
+/** A longer text in a pool: code u32, length u32, then its bytes, padded to a multiple of 4. */
+export const RECORD_HEADER_BYTES = 8
+export const recordBytes = (length: number): number => Math.ceil((RECORD_HEADER_BYTES + length) / 4) * 4
 
-/** Texts of a block's dictionary (bytes, and u32 ends within them) → codes of a pool. */
+/** Texts of a block's dictionary (bytes, and u32 ends within them) → codes of a pool. 15 bytes behind the texts may be read. */
 export type TextKernels = Readonly<{
-  /** out[entry] = utf8-hash of the entry, u32. */
-  hashTexts: (texts: Pointer, ends: Pointer, n: number, out: Pointer) => void
-  /** out[entry] = address of the entry's record, u32; 0 = the pool has no such text. */
+  /** out[entry] = utf8-hash of the entry, u32. Returns what the records of all that need one would take. */
+  hashTexts: (texts: Pointer, ends: Pointer, n: number, out: Pointer) => number
+  /** out[entry] = code of the entry, u32, and its place is of this era; 2^32 - 1 = the pool has no such text. */
   findTexts: (
     texts: Pointer,
     ends: Pointer,
     hashes: Pointer,
     n: number,
     table: Pointer,
-    mask: number,
+    places: number,
+    era: number,
     out: Pointer,
   ) => void
   /**
-   * out[index] = the pool's code of entry codes[rows[index]]. A text that `records` does not name is looked for again and
-   * added if need be, then named there; its record holds the greatest `end` it was asked with. The table must have free
-   * places, and the next record and the records by code room, for every entry that may be new.
+   * out[index] = code of entry entries[rows[index]]. A text that `found` does not know is looked for again and added if need
+   * be, then known there. The table must have free places, the places by code and the next record room, for every entry that
+   * may be new.
    */
   translateTexts: (
     texts: Pointer,
     ends: Pointer,
     hashes: Pointer,
-    records: Pointer,
-    codes: Pointer,
+    found: Pointer,
+    entries: Pointer,
     rows: Pointer,
     n: number,
-    end: number,
+    era: number,
     table: Pointer,
-    mask: number,
+    places: number,
     pool: Pointer,
     out: Pointer,
   ) => void
-  /** Enters the records in [from, end) into a table that does not have them. */
-  indexTexts: (from: Pointer, end: Pointer, table: Pointer, mask: number) => void
-  /** Moves the records in [from, end) with `end` ≥ oldest together, frees the codes of the others; returns the new end. */
-  sweepTexts: (from: Pointer, end: Pointer, oldest: number, pool: Pointer) => number
+  /** Enters all texts of a table into another, which has room for them. */
+  moveTexts: (from: Pointer, fromPlaces: number, to: Pointer, toPlaces: number, pool: Pointer) => void
+  /** Frees the codes of texts of eras before `below`, and takes `by` from the eras of the others; 0 is the least. */
+  forgetTexts: (table: Pointer, places: number, below: number, by: number, pool: Pointer) => void
+  /** Moves those records in [from, end) together whose codes are not free; returns the new end. */
+  packTexts: (from: Pointer, end: Pointer, pool: Pointer) => Pointer
 }>
 
 type TakeValues = (source: Pointer, rows: Pointer, n: number, out: Pointer) => void
