@@ -33,12 +33,16 @@ import { prepareToolbox, type Toolbox } from './toolbox.ts'
 
 const buildWaitMs = 1_200_000
 
+export type BringUpOptions = Readonly<{
+  log: (line: string) => void
+  audit: boolean
+  /** False: an API server with the controllers that need no node, and nothing that could run a pod. */
+  withNode: boolean
+}>
+
 /** Brings an instance from whatever state it is in to a Ready node with name service and storage. Hold its lock. */
-export async function bringUp(
-  layout: InstanceLayout,
-  log: (line: string) => void,
-  audit: boolean,
-): Promise<void> {
+export async function bringUp(layout: InstanceLayout, options: BringUpOptions): Promise<void> {
+  const { log, audit, withNode } = options
   const step = createProgress(log)
   const groups = controlGroups(layout.machineName)
   const whole = existsSync(layout.readyMark) && holderPid(layout) !== undefined
@@ -46,29 +50,33 @@ export async function bringUp(
     await step('remains of an earlier attempt removed', () => tearDown(layout))
   }
   groups.create()
-  const { toolbox, images } = await prepare(layout, groups, step, log)
+  const { toolbox, images } = await prepare(layout, groups, step, options)
   const holder =
     holderPid(layout) ?? (await step('namespaces open', () => openNamespaces(layout, groups, toolbox)))
-  const snapshotter = await chooseSnapshotter(layout, holder)
   const surroundings = {
     layout,
     toolbox,
     controlGroupPath: groups.path,
     audit: whole ? previousAudit(layout) : audit,
-    snapshotter,
-  }
+    withNode,
+    snapshotter: withNode ? await chooseSnapshotter(layout, holder) : 'native',
+  } as const
   const start = (component: Component) => startComponent(component, surroundings, groups, holder)
 
   await step('certificates made', () => makeCertificates(layout.pki, toolbox.environment))
   writeKubeconfigs(layout)
-  const containers = runContainers(layout, toolbox, holder, images, step, () => start(containerd))
-  containers.catch(() => {}) // Awaited below; a failure before that must not end the process.
+  const containers = withNode
+    ? runContainers(layout, toolbox, holder, images, step, () => start(containerd))
+    : undefined
+  containers?.catch(() => {}) // Awaited below; a failure before that must not end the process.
   start(etcd)
   start(kubeApiserver)
   const mark: ReadyMark = { toolbox, audit: surroundings.audit }
   const cluster = connectCluster(layout, () => tearDown(layout), { holder, mark })
   await step('kube-apiserver ready', () => awaitApiServer(cluster, layout))
-  for (const component of [kubeControllerManager, kubeScheduler, kubeProxy]) start(component)
+  start(kubeControllerManager)
+  if (containers === undefined) return writeFileSync(layout.readyMark, JSON.stringify(mark))
+  for (const component of [kubeScheduler, kubeProxy]) start(component)
   await containers
   start(kubelet)
   await step('name service and storage applied', () => applyAddons(cluster))
@@ -82,7 +90,7 @@ async function prepare(
   layout: InstanceLayout,
   groups: ControlGroups,
   step: Progress,
-  log: (line: string) => void,
+  { log, withNode }: BringUpOptions,
 ) {
   // Builds are shared by the instances of a checkout; only one may write the caches.
   const free = await machineLock(`truenow-build-${checkoutHash(layout.root)}`, buildWaitMs, () =>
@@ -90,6 +98,7 @@ async function prepare(
   )
   try {
     const toolbox = await prepareToolbox(layout.root, step, inControlGroup(groups, []))
+    if (!withNode) return { toolbox, images: [] }
     const images = await step('images of the cluster itself', async () => [
       await buildImage(layout.root, toolbox, busyboxImage(layout.root, toolbox)),
       await buildImage(layout.root, toolbox, coreDnsImage(layout.root, toolbox)),

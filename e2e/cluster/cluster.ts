@@ -16,6 +16,8 @@ export type StartOptions = Readonly<{
   log: (line: string) => void
   /** Write what service accounts and people ask of the API server to logs/audit.log. @default false */
   auditLog?: boolean
+  /** False: etcd, API server and the controllers that need no node, in two seconds; pods are whatever a test says they are. @default true */
+  withNode?: boolean
 }>
 
 const lockWaitMs = 900_000
@@ -33,7 +35,8 @@ export async function startCluster(options: StartOptions): Promise<Cluster> {
     options.log(`… waiting for another process that starts or stops ${options.instance}`),
   )
   try {
-    await bringUp(layout, options.log, options.auditLog ?? false)
+    const { log, auditLog = false, withNode = true } = options
+    await bringUp(layout, { log, audit: auditLog, withNode })
   } finally {
     await free()
   }

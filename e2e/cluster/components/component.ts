@@ -11,6 +11,8 @@ export type Surroundings = Readonly<{
   toolbox: Toolbox
   controlGroupPath: string
   audit: boolean
+  /** False: there is no kubelet, no scheduler and no proxy. */
+  withNode: boolean
   snapshotter: Snapshotter
 }>
 

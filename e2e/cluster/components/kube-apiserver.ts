@@ -6,7 +6,7 @@ import type { Component } from './component.ts'
  * The API server. Requests without a certificate or token are refused; Pod Security and
  * ValidatingAdmissionPolicy are on by default in this version.
  */
-export const kubeApiserver: Component = ({ layout, toolbox, audit }) => {
+export const kubeApiserver: Component = ({ layout, toolbox, audit, withNode }) => {
   const pki = (file: string) => join(layout.pki, file)
   const policy = join(layout.configuration, 'audit-policy.json')
   return {
@@ -26,6 +26,7 @@ export const kubeApiserver: Component = ({ layout, toolbox, audit }) => {
         '--enable-admission-plugins=NodeRestriction',
         '--allow-privileged=true',
         '--profiling=false',
+        ...(withNode ? [] : ['--enable-aggregator-routing=true']), // Addresses of Services lead nowhere without a proxy.
         `--client-ca-file=${pki('ca.crt')}`,
         `--tls-cert-file=${pki('apiserver.crt')}`,
         `--tls-private-key-file=${pki('apiserver.key')}`,
