@@ -4,6 +4,12 @@ import { pollUntil } from './poll-until.ts'
 import { parseStartTicks, processIdentity } from './process-identity.ts'
 
 const zombieMsMax = 5_000
+/**
+ * On a node of its own the pods have the cores, and all daemons together little. Here each process beside them, etcd or a
+ * test, has by default as much of the cores as all pods together: then shards stand still for seconds while kubectl is asked.
+ */
+const podShare = 8
+const shareOfOne: Readonly<Record<string, number>> = { 'cpu.shares': 1_024, 'cpu.weight': 100 }
 
 /** Mount points of every control-group hierarchy, from the text of /proc/self/mountinfo. */
 export function controlGroupMounts(mountinfo: string): string[] {
@@ -46,7 +52,11 @@ export function controlGroups(machineName: string): ControlGroups {
     path: `/${machineName}`,
     joinFile: join(tracked, 'daemons', 'cgroup.procs'),
     create: () => {
-      for (const top of tops) mkdirSync(top, { recursive: true })
+      for (const top of tops) {
+        mkdirSync(top, { recursive: true })
+        for (const [file, one] of Object.entries(shareOfOne))
+          if (existsSync(join(top, file))) writeFileSync(join(top, file), String(podShare * one))
+      }
       mkdirSync(join(tracked, 'daemons'), { recursive: true })
     },
     pids,
