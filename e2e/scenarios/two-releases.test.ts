@@ -104,7 +104,8 @@ test('a Role only: neither may look into the other’s namespace, nor at anythin
     ['list', 'namespaces'],
     ['list', 'nodes'],
     ['get', 'validatingadmissionpolicies'],
-    ['get', 'secrets', '-n', 'blue'],
+    ['list', 'secrets', '-n', 'blue'],
+    ['get', 'secrets', '-n', 'green'],
   ] as const)
     assert.equal(await may('blue', verb, resource, ...where), 'no', `${verb} ${resource} ${where.join(' ')}`)
 })

@@ -30,6 +30,7 @@ const NOT_HERE: ReadonlyArray<readonly [right: RegExp, why: string]> = [
     /^update truenow\.io\/truenowclusters\/finalizers$/,
     'asked for by an admission check that is off by default',
   ],
+  [/^get truenow\.io\/rebalances$/, 'the rebalancer API asks so for one that the cache does not show yet'],
 ]
 
 const ACCOUNT = `system:serviceaccount:${OPERATOR_NAMESPACE}:truenow`
@@ -45,10 +46,12 @@ test('rights: what the operator asks for is what it is granted, both ways', asyn
     const { verb, user, objectRef, responseStatus } = JSON.parse(line) as AuditEvent
     if (!user?.username?.startsWith(ACCOUNT) || objectRef?.resource === undefined) continue
     const { apiGroup = '', resource, subresource } = objectRef
-    const right = nameOf(verb, apiGroup, subresource === undefined ? resource : `${resource}/${subresource}`)
-    const isDenied = responseStatus?.code === 403 && responseStatus.message?.includes('cannot') === true
-    if (isDenied) refused.set(right, responseStatus.message ?? '')
-    else used.add(right)
+    const full = subresource === undefined ? resource : `${resource}/${subresource}`
+    const { code, message = '' } = responseStatus ?? {}
+    if (code === 403 && message.includes('cannot')) refused.set(nameOf(verb, apiGroup, full), message)
+    else used.add(nameOf(verb, apiGroup, full))
+    // Server-side apply of what is not there yet: logged as a patch, and both rights were asked for.
+    if (verb === 'patch' && code === 201) used.add(nameOf('create', apiGroup, full))
   }
   assert.ok(used.size > 10, `only ${used.size} rights were used: is the audit log of this cluster on?`)
   const unused = [...granted].filter((right) => !used.has(right)).toSorted()

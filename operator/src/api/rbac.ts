@@ -45,7 +45,7 @@ export const namespacedRules: readonly PolicyRule[] = [
   { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch', 'delete'] },
   // Grown with hotTier.storage.size; deleted only under deletionPolicy Delete, after the cluster's data is gone, and of removed
   // shards, after these held none.
-  { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['get', 'list', 'patch', 'delete'] },
+  { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['list', 'patch', 'delete'] },
   // Those with the certificates of spec.tls, by name: none is listed or watched. Others are mounted by pods and read by the kubelet.
   { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'create', 'patch'] },
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
