@@ -70,6 +70,7 @@ export async function runSampler(
     child.stdin?.end()
     line = (await output).trim().split('\n').at(-1) ?? ''
   }
+  assert.ok(line.startsWith('{'), `${scenario}: the sampler ended without a judgement; it says why above`)
   const result = JSON.parse(line) as SamplerResult
   console.log(line)
   assert.equal(result.wrong, 0, 'wrong answers')
