@@ -8,7 +8,7 @@ INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -
 
 .DEFAULT_GOAL := help
 .PHONY: help may-up up down dev test check unit integration e2e image generate install \
-	prove-answers prove-oracle prove-dedup prove-moves prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-scan-and-ingest bench-peers \
+	prove-answers prove-oracle prove-dedup prove-moves prove-crash-points prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-scan-and-ingest bench-peers \
 	bench-restart bench-idle bench-operator chaos soak-memory
 
 help: ## Print every target with what it does
@@ -75,6 +75,9 @@ prove-oracle: $(INSTALLED) ## Hot tier: mistakes in the kernels, and how fast ra
 
 prove-moves: $(INSTALLED) ## Moves: every order of events in small clusters, and what breaks without each guard; writes docs/results/moves.md
 	@node --max-old-space-size=8192 workloads/kernels/src/sharding/testing/prove-moves.ts
+
+prove-crash-points: $(INSTALLED) ## Operator: killed after every write of every protocol, on a real API server and PostgreSQL; writes docs/results/crash-points.md (STORIES=… WORLDS=8)
+	@node operator/test/crash-points/prove-crash-points.ts
 
 # ClickHouse in process is half a gigabyte that only this bench needs, so it is no dependency of the workspace.
 BENCH_PEERS := .cache/bench-peers/.installed-chdb-3.4.0-26.7.3-stable.1

@@ -52,7 +52,7 @@ const STAGES: Readonly<Record<string, Stage>> = {
   },
 }
 
-/** The local Kubernetes proves itself first; then one cluster with TrueNow on it serves every other file. */
+/** The local Kubernetes proves itself first, then the operator on an API server without pods; then one cluster with TrueNow on it serves every other file. */
 async function endToEnd(
   patterns: readonly string[],
   { testMs = TEST_MS, onScenario = (_line: string) => {} } = {},
@@ -63,6 +63,12 @@ async function endToEnd(
   }
   const bare = await nodeTests('e2e: cluster', find('e2e/cluster/**/*.test.ts'), { concurrency: 1 })
   if (bare.failed > 0) return bare
+  const killed = await nodeTests(
+    'e2e: operators killed',
+    find('operator/test/crash-points/crash-points-sample.ts'),
+    1,
+  )
+  if (killed.failed > 0) return killed
   const { startTestCluster } = await import('./test-cluster.ts')
   const cluster = await startTestCluster((line) => console.log(line))
   try {
@@ -73,7 +79,7 @@ async function endToEnd(
         if (line.startsWith('{"scenario":')) onScenario(line)
       },
     })
-    const sum = (key: keyof Counts) => bare[key] + whole[key]
+    const sum = (key: keyof Counts) => bare[key] + killed[key] + whole[key]
     return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') }
   } finally {
     await cluster.stop()

@@ -3,7 +3,7 @@ import { createLog } from '@truenow/chassis/log.ts'
 import type { RunningRole } from '@truenow/chassis/running-role.ts'
 import { Registry } from 'prom-client'
 import type { OperatorConfig } from '../src/config.ts'
-import { startOperator } from '../src/role.ts'
+import { type OperatorPorts, startOperator } from '../src/role.ts'
 import type { Scene } from './scene.ts'
 
 const config: OperatorConfig = {
@@ -28,11 +28,17 @@ const config: OperatorConfig = {
 
 /** The whole operator, ports and all, over the Kubernetes and the control plane of a scene; `more` changes its settings. */
 export function startInScene(
-  { kubernetes, plane }: Readonly<{ kubernetes: Pick<Scene['kubernetes'], 'port'>; plane: Scene['plane'] }>,
+  { kubernetes, plane }: Readonly<{ kubernetes: Pick<Scene['kubernetes'], 'port'>; plane: Pick<Scene['plane'], 'operands'> }>, // biome-ignore format: one line
   more: Partial<OperatorConfig> = {},
-  told: Readonly<{ onLine?: (line: string) => void; giveUp?: () => void; registry?: Registry }> = {},
+  told: Readonly<{
+    onLine?: (line: string) => void
+    giveUp?: () => void
+    registry?: Registry
+    askPodTls?: OperatorPorts['askPodTls']
+  }> = {},
 ): Promise<RunningRole> {
   const { onLine = () => {}, giveUp = () => {}, registry = new Registry() } = told
+  const { askPodTls = async () => 'plain' as const } = told
   return startOperator(
     { ...config, ...more },
     {
@@ -46,7 +52,7 @@ export function startInScene(
       connectKubernetes: async () => kubernetes.port,
       operands: plane.operands,
       random: () => 0.5,
-      askPodTls: async () => 'plain',
+      askPodTls,
       giveUp,
     },
   )

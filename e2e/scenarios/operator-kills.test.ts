@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Cluster } from '../cluster/cluster.ts'
+import { eventually } from '../eventually.ts'
+import { OPERATOR_NAMESPACE } from '../install-truenow.ts'
+import { killPod } from '../kill-pod.ts'
+import { leadingPod } from '../leading-pod.ts'
+import { seededRandom } from '../load/seeded-random.ts'
+import { assertUnnoticed } from '../sampler/assert-unnoticed.ts'
+import { runSampler } from '../sampler/run-sampler.ts'
+import { kubectl } from '../target.ts'
+import { testCluster } from '../test-cluster.ts'
+import { changeShards, evenShards, inQuickstart } from './change-shards.ts'
+
+/*
+ * The leading operator is killed twenty times, each at a drawn moment of its lead, while shards come, get their share and go again. Every
+ * write of every protocol has its death in operator/test/crash-points, without pods; here are some of them with.
+ */
+const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
+const KILLS = 20
+const LED_MS_MIN = 2_000
+const LED_MS_MAX = 9_000
+/** The Lease runs out after 15 s, and a pod of two waits for it already. */
+const TAKEN_OVER_MS_MAX = 60_000
+let cluster: Cluster
+
+before(async () => {
+  cluster = await testCluster()
+})
+after(async () => {
+  if (cluster === undefined) return
+  await kubectl(cluster, [
+    '-n',
+    OPERATOR_NAMESPACE,
+    'wait',
+    '--for=condition=Available',
+    'deployment',
+    '--all',
+    '--timeout=90s',
+  ])
+  await changeShards(cluster, 2)
+  await inQuickstart(cluster, ['delete', 'tnr', '--all'])
+})
+
+test('the operator killed twenty times while shards come and go: nothing wrong, failed or partial', async () => {
+  console.log(`seed ${SEED}`)
+  const killed = { times: 0 }
+  const result = await runSampler(cluster, 'operator-kills', async () => {
+    await Promise.all([killLeaders(killed), changeUntilKilled(killed)])
+  })
+  assert.equal(killed.times, KILLS)
+  assertUnnoticed(result)
+})
+
+/** Each change takes several lives of an operator; the last one ends after the last kill. */
+async function changeUntilKilled(killed: Readonly<{ times: number }>): Promise<void> {
+  for (let round = 0; killed.times < KILLS; round++) {
+    await changeShards(cluster, 3)
+    await evenShards(cluster, `even-${round}`)
+    await changeShards(cluster, 2)
+  }
+}
+
+async function killLeaders(killed: { times: number }): Promise<void> {
+  const random = seededRandom(SEED)
+  while (killed.times < KILLS) {
+    await sleep(LED_MS_MIN + random() * (LED_MS_MAX - LED_MS_MIN))
+    const leader = await leadingPod(cluster)
+    await killPod(cluster, OPERATOR_NAMESPACE, leader)
+    killed.times += 1
+    // It is dead, and released nothing; its kubelet would wait longer each time before it starts the container again.
+    await kubectl(cluster, ['-n', OPERATOR_NAMESPACE, 'delete', 'pod', leader, '--force', '--grace-period=0'])
+    await eventually('another pod leads', TAKEN_OVER_MS_MAX, async () => {
+      const now = await leadingPod(cluster)
+      return now !== leader && now !== '' ? undefined : `${now} holds the Lease`
+    })
+  }
+}
