@@ -109,6 +109,11 @@ const REFUSALS: ReadonlyArray<readonly [what: string, object: () => Manifest, an
     `The TrueNowCluster "${name}" is invalid: spec.hotTier: Invalid value: "object": replicationFactor is above shards, so replicas would share a shard; raise shards or lower replicationFactor`,
   ],
   [
+    'fewer shards left than replicas, by update',
+    () => sameCluster((spec) => Object.assign(spec.hotTier, { drain: [0, 99] })),
+    `The TrueNowCluster "${name}" is invalid: spec.hotTier: Invalid value: "object": drain leaves fewer shards than replicationFactor; take a shard out of it, raise shards or lower replicationFactor`,
+  ],
+  [
     'smaller volumes, by update',
     () => sameCluster((spec) => Object.assign(spec.hotTier.storage, { size: '1536Mi' })),
     `The TrueNowCluster "${name}" is invalid: spec.hotTier: Invalid value: "object": storage.size can only be raised: volumes do not shrink; set it back, or above what it was`,

@@ -19,6 +19,10 @@ export type ClusterFacts = Readonly<{
   downscale?: NonNullable<TrueNowClusterStatus['inProgressOperations']>['downscale']
   /** The condition ScalingDown, where there is anything to say. */
   scalingDown?: Judgement
+  /** Shards that are drained and what each waits for; absent: none is. */
+  drain?: NonNullable<TrueNowClusterStatus['inProgressOperations']>['drain']
+  /** The condition Draining, where there is anything to say. */
+  draining?: Judgement
   /** The condition Rebalancing, where the placement is known. */
   rebalancing?: Judgement
   /** µs that the slowest table is behind; absent means unknown. */

@@ -29,6 +29,8 @@ const cases: ReadonlyArray<[what: string, spec: object, said: readonly RegExp[]]
     { hotTier: { ...hotTier, shards: 1 } },
     [/replicationFactor is above shards/],
   ],
+  ['as many shards left as replicas', { hotTier: { ...hotTier, shards: 3, drain: [1, 7] } }, []],
+  ['fewer shards left than replicas', { hotTier: { ...hotTier, drain: [1] } }, [/drain leaves fewer shards/]],
   [
     'more in sync than there are',
     { kafka: { ...kafka, topics: { replicationFactor: 1, minInsyncReplicas: 2 } } },

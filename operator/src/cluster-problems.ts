@@ -1,4 +1,5 @@
 import { HOT_TIER_WORKERS_DEFAULT, type TrueNowClusterSpec } from './api/v1alpha1/truenow-cluster.ts'
+import { drainedOf } from './drained-of.ts'
 import { bytesOfQuantity } from './quantity.ts'
 
 /** What a shard needs to run at all, and what each of its workers does: twice what its process keeps for itself and what the least rows take (hot-tier/src/divide-budget.ts). */
@@ -16,6 +17,10 @@ export function clusterProblems({ hotTier, kafka, ...roles }: TrueNowClusterSpec
   const { shards, replicationFactor, memoryPerShard, workers = HOT_TIER_WORKERS_DEFAULT, storage } = hotTier
   if (replicationFactor > shards)
     problems.push('spec.hotTier.replicationFactor is above shards; raise shards or lower replicationFactor')
+  else if (replicationFactor > shards - drainedOf(hotTier).length)
+    problems.push(
+      'spec.hotTier.drain leaves fewer shards than replicationFactor; take a shard out of it, raise shards or lower replicationFactor',
+    )
   const { topics } = kafka
   if (topics !== undefined && topics.minInsyncReplicas > topics.replicationFactor)
     problems.push('spec.kafka.topics.minInsyncReplicas is above replicationFactor; lower it')

@@ -25,6 +25,7 @@ export function clusterStatus(
     ...asFound('VolumesGrown', outcome.facts.volumes, status.conditions),
     ...asFound('Secured', outcome.facts.secured, status.conditions),
     ...onceAsked('ScalingDown', outcome.facts.scalingDown, status.conditions),
+    ...onceAsked('Draining', outcome.facts.draining, status.conditions),
     ...onceAsked('Rebalancing', outcome.facts.rebalancing, status.conditions),
   ]
   const ready = seen.roles.reduce((sum, role) => sum + Math.min(role.ready, role.desired), 0)
@@ -33,10 +34,11 @@ export function clusterStatus(
   const desiredShards = spec.hotTier.shards
   const image = outcome.facts.image ?? status.image
   const upgrade = upgradeProgress(outcome.facts, seen.roles)
-  const { downscale } = outcome.facts
+  const { downscale, drain } = outcome.facts
   const inProgressOperations = {
     ...(upgrade === undefined ? {} : { upgrade }),
     ...(downscale === undefined ? {} : { downscale }),
+    ...(drain === undefined ? {} : { drain }),
   }
   return {
     observedGeneration: metadata.generation,

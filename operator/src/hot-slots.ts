@@ -1,5 +1,7 @@
 import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { type HotVerdict, planHotMoves, type StaysBecause } from '@truenow/kernels/sharding/plan-hot-moves.ts'
+import { placementLimits } from './placement-limits.ts'
+import { mayHold } from './plan-repair.ts'
 import { type HottestReplica, type SlotFigures, shardLoads, slotFigures, slotKey } from './slot-figures.ts'
 
 /** A slot that is hot, with what is to be done about it. */
@@ -14,8 +16,7 @@ export function hotSlots(placement: GetPlacementResponse, isHot: (key: string) =
       ? [{ ...figures, ...figures.hottest }]
       : [],
   )
-  const shardCount = placement.catalog?.shardCount || Number.POSITIVE_INFINITY
-  const loads = shardLoads(placement, (shard) => shard < shardCount)
+  const loads = shardLoads(placement, (shard) => mayHold(placementLimits(placement), shard))
   const planned = hot
     .filter(({ moving }) => !moving)
     .map((one) => ({ ...one, slot: slotKey(one.table, one.slot) }))

@@ -2,7 +2,8 @@ import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/cat
 import { planPlacement } from '@truenow/kernels/sharding/plan-placement.ts'
 import { type ShardLoad, shardUse, shiftLoad, type Taken } from '@truenow/kernels/sharding/shard-use.ts'
 import { type HotSlot, hotSlots } from './hot-slots.ts'
-import type { RepairMove } from './plan-repair.ts'
+import { placementLimits } from './placement-limits.ts'
+import { mayHold, type RepairMove } from './plan-repair.ts'
 import { residentBytes } from './resident-bytes.ts'
 import { type SlotFigures, shardLoads, slotFigures, slotKey } from './slot-figures.ts'
 
@@ -17,7 +18,7 @@ type Planned = Readonly<{ from: number; to: number }> & Pick<SlotFigures, 'table
 
 /**
  * The moves that would even the shards out, over all tables at once: first those of hot slots that a move helps, then, by the
- * one planner, those of others that even the numbers of replicas out and heat no shard. Shards that are leaving are left out,
+ * one planner, those of others that even the numbers of replicas out and heat no shard. Shards that are leaving or drained are left out,
  * and none that is silent is given anything. A slot is moved once; what it lacks then is for the next proposal. Same
  * placement and same hot slots, same moves. Pure.
  */
@@ -50,8 +51,8 @@ function eveningMoves(
   { isHot }: Heat,
 ): readonly Planned[] {
   const { catalog, silentShards } = placement
-  const shardCount = catalog?.shardCount || Number.POSITIVE_INFINITY
-  const shards = (catalog?.shards ?? []).map(({ shard }) => shard).filter((shard) => shard < shardCount)
+  const limits = placementLimits(placement)
+  const shards = (catalog?.shards ?? []).map(({ shard }) => shard).filter((shard) => mayHold(limits, shard))
   const cold = slotFigures(placement)
     .filter(({ table, slot }) => !isHot(slotKey(table, slot)))
     .toSorted((a, b) => tenthsOf(a) - tenthsOf(b))

@@ -40,6 +40,7 @@ const placementOf = (
 const goal = (more: Partial<RepairGoal> = {}): RepairGoal => ({
   shardCount: SHARDS,
   replicationFactor: 2,
+  drained: new Set(),
   lost: new Set(),
   ...more,
 })
@@ -84,7 +85,7 @@ const applied = (slots: readonly Held[], moves: ReturnType<typeof planRepair>['m
     return move.to === NOBODY ? rest : [...rest, [move.to, SERVING] as const]
   })
 
-test('planRepair: rounds of it end with every slot on as many shards as it shall, none leaving or lost, at most one move a slot', () => {
+test('planRepair: rounds of it end with every slot on as many shards as it shall, none leaving, drained or lost, at most one move a slot', () => {
   const held = fc
     .uniqueArray(fc.nat(SHARDS - 1), { minLength: 1, maxLength: 4 })
     .map((shards) => serving(...shards))
@@ -93,12 +94,13 @@ test('planRepair: rounds of it end with every slot on as many shards as it shall
     shardCount: fc.integer({ min: 1, max: SHARDS }),
     replicationFactor: fc.integer({ min: 1, max: 3 }),
     lost: fc.uniqueArray(fc.nat(SHARDS - 1), { maxLength: 2 }),
+    drained: fc.uniqueArray(fc.nat(SHARDS - 1), { maxLength: 2 }),
   })
   fc.assert(
-    fc.property(world, ({ slots: first, shardCount, replicationFactor, lost }) => {
-      const at = goal({ shardCount, replicationFactor, lost: new Set(lost) })
+    fc.property(world, ({ slots: first, shardCount, replicationFactor, lost, drained }) => {
+      const at = goal({ shardCount, replicationFactor, lost: new Set(lost), drained: new Set(drained) })
       const stays = Array.from({ length: shardCount }, (_, shard) => shard).filter(
-        (shard) => !lost.includes(shard),
+        (shard) => !lost.includes(shard) && !drained.includes(shard),
       )
       let slots = first
       for (let round = 0; round < 8; round++) {

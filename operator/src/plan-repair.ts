@@ -10,6 +10,8 @@ export type RepairGoal = Readonly<{
   /** Ordinals below this may hold replicas. */
   shardCount: number
   replicationFactor: number
+  /** Of these, those that may hold none. */
+  drained: ReadonlySet<number>
   /** Shards that will not come back: theirs are replaced. */
   lost: ReadonlySet<number>
 }>
@@ -39,7 +41,7 @@ type Placed = Readonly<{ table: string; slot: number; held: readonly number[]; k
  */
 export function planRepair(placement: GetPlacementResponse, goal: RepairGoal): RepairPlan {
   const { catalog, silentShards, loads } = placement
-  const stays = (shard: number) => shard < goal.shardCount && !goal.lost.has(shard)
+  const stays = (shard: number) => mayHold(goal, shard) && !goal.lost.has(shard)
   const reports = (shard: number) => stays(shard) && !silentShards.includes(shard)
   const known = (catalog?.shards ?? []).map(({ shard }) => shard)
   const slots = slotsOf(placement, goal.lost)
@@ -68,6 +70,12 @@ export function planRepair(placement: GetPlacementResponse, goal: RepairGoal): R
   })
   return { moves, missing: plan.missing }
 }
+
+/** Whether a shard is one that replicas may stand on. Pure. */
+export const mayHold = (
+  { shardCount, drained }: Pick<RepairGoal, 'shardCount' | 'drained'>,
+  shard: number,
+): boolean => shard < shardCount && !drained.has(shard)
 
 /** Slots that may be planned now, as they stand. */
 function slotsOf(

@@ -2,7 +2,7 @@ import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/cat
 import { NOBODY } from '@truenow/kernels/sharding/move-protocol.ts'
 import { type RebalanceStatus, SHOWN_MOVES_MAX } from './api/v1alpha1/rebalance.ts'
 import { type Heat, PROPOSED_MOVES_MAX, planBalance } from './plan-balance.ts'
-import { planRepair, type RepairGoal, type RepairMove } from './plan-repair.ts'
+import { mayHold, planRepair, type RepairGoal, type RepairMove } from './plan-repair.ts'
 import { tableName } from './table-name.ts'
 
 export type Proposal = Required<Pick<RebalanceStatus, 'moveCount' | 'bytesToMove' | 'moves' | 'shards'>> & {
@@ -27,8 +27,8 @@ export function proposeRepair(placement: GetPlacementResponse, goal: RepairGoal,
 export type RepairMode = 'RemoveShards' | 'Repair'
 
 /** Which Rebalance a move belongs to. Pure. */
-export const modeOf = ({ from }: RepairMove, { shardCount }: RepairGoal): RepairMode =>
-  from >= shardCount ? 'RemoveShards' : 'Repair'
+export const modeOf = ({ from }: RepairMove, goal: RepairGoal): RepairMode =>
+  from !== NOBODY && !mayHold(goal, from) ? 'RemoveShards' : 'Repair'
 
 function proposalOf(
   { catalog, loads }: Pick<GetPlacementResponse, 'catalog' | 'loads'>,

@@ -28,6 +28,10 @@ test('proveEmpty: a shard that the catalog does not know, and places nothing on'
   assert.deepEqual(proveEmpty(placement(unsaid, { shards: [] }), 2), { kind: 'Proof' })
 })
 
+test('proveEmpty: a drained shard is one that may not be given replicas', () => {
+  assert.deepEqual(proveEmpty(placement({}, { shardCount: 3, drainedShards: [2] }), 2), { kind: 'Proof' })
+})
+
 const unknown: ReadonlyArray<[what: string, given: ReturnType<typeof placement>, why: RegExp]> = [
   ['no placement', create(GetPlacementResponseSchema, {}), /not known/],
   ['it may be given replicas', placement({}, { shardCount: 3 }), /may still be given/],

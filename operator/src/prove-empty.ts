@@ -24,7 +24,8 @@ const STATES: Readonly<Record<ReplicaState, ReplicaStateName>> = {
 export function proveEmpty({ catalog, loads, openMoves }: GetPlacementResponse, shard: number): Emptiness {
   const unknown = (why: string): Emptiness => ({ kind: 'Unknown', why })
   if (catalog === undefined) return unknown('the placement is not known')
-  if (shard < catalog.shardCount) return unknown(`shard ${shard} may still be given replicas`)
+  if (shard < catalog.shardCount && !catalog.drainedShards.includes(shard))
+    return unknown(`shard ${shard} may still be given replicas`)
   if (openMoves.some(({ from, to }) => from === shard || to === shard))
     return unknown(`a move of shard ${shard} is not over`)
   const slots = catalog.tables.flatMap((table) => table.slots.map(placedSlot))

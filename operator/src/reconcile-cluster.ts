@@ -13,6 +13,7 @@ import { checkClusterSpec } from './steps/check-cluster-spec.ts'
 import { chooseImage } from './steps/choose-image.ts'
 import { claimCluster } from './steps/claim-cluster.ts'
 import { declareCluster } from './steps/declare-cluster.ts'
+import { drainShards, UNCORDONED } from './steps/drain-shards.ts'
 import { endOrphanedMoves } from './steps/end-orphaned-moves.ts'
 import { ensureCertificates } from './steps/ensure-certificates.ts'
 import { ensureChildren } from './steps/ensure-children.ts'
@@ -46,6 +47,7 @@ const stepsOf = (context: OperatorContext) => [
   endOrphanedMoves(context),
   restartShards(context),
   scaleIn(context),
+  drainShards(context),
   repairPlacement(context),
   watchHeat(context),
   retireLostTables(context),
@@ -73,10 +75,11 @@ export async function reconcileCluster(
   const told = { operator: context.identity, now: rfc3339(context.clock.nowUs()), policy }
   const status = clusterStatus(cluster, outcome, seen, told)
   await writeStatus(context, CLUSTERS, cluster, status, outcome.facts.objectVersion)
-  const { secured } = outcome.facts
+  const { secured, drain = [] } = outcome.facts
+  const emptying = drain.some(({ predicate }) => predicate !== UNCORDONED)
   const changing = typeof secured === 'object' && secured.status !== 'True'
   const rests =
     status.phase === 'Paused' ||
-    (status.phase === 'Ready' && !changing && outcome.facts.downscale === undefined)
+    (status.phase === 'Ready' && !changing && !emptying && outcome.facts.downscale === undefined)
   return requeueAfter(outcome, rests, restMs)
 }

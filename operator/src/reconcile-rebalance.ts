@@ -152,7 +152,7 @@ const comesLater = ({ context, cluster }: Pass, placement: GetPlacementResponse)
 const REASONS: Readonly<Record<string, string>> = { Full: 'Balance' }
 const NOTHING: Readonly<Record<string, string>> = {
   Full: 'The shards are even: no move would help.',
-  RemoveShards: 'No slot stands on a shard that shall go.',
+  RemoveShards: 'No slot stands on a shard that shall go or is drained.',
   Repair: 'Every slot stands on as many shards as it shall.',
 }
 

@@ -1,6 +1,6 @@
 import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import { planRepair, type RepairGoal } from './plan-repair.ts'
+import { mayHold, planRepair, type RepairGoal } from './plan-repair.ts'
 import { tableName } from './table-name.ts'
 
 /** What a replica may grow by while it is moved, in percent of what it holds. */
@@ -9,8 +9,8 @@ export const GROWTH_PERCENT = 10
 export type ScaleInProblem = Readonly<{ reason: string; message: string }>
 
 /**
- * Whether a cluster can do with the shards below `goal.shardCount`, asked before anything is marked and for the whole plan:
- * a scale-in that is begun must be able to end. Undefined: it can. Pure.
+ * Whether a cluster can do with the shards that the goal leaves, asked before anything is marked and for the whole plan: a
+ * scale-in or a drain that is begun must be able to end. Undefined: it can. Pure.
  */
 export function whyNotScaleIn(placement: GetPlacementResponse, goal: RepairGoal): ScaleInProblem | undefined {
   const moving = placement.openMoves.length
@@ -26,16 +26,13 @@ export function whyNotScaleIn(placement: GetPlacementResponse, goal: RepairGoal)
   if (missing > 0)
     return {
       reason: 'InsufficientCapacity',
-      message: `${missing} replicas would find no shard: of the ${goal.shardCount} that stay, fewer report than replicationFactor ${goal.replicationFactor} needs; keep more shards or lower it.`,
+      message: `${missing} replicas would find no shard: of those that stay, fewer report than replicationFactor ${goal.replicationFactor} needs; keep more shards or lower it.`,
     }
   return whatDoesNotFit(placement, moves)
 }
 
 /** A slot of which a replica that stays does not answer, or that nobody answers for. */
-function thinSlot(
-  { catalog, silentShards }: GetPlacementResponse,
-  { shardCount }: RepairGoal,
-): string | undefined {
+function thinSlot({ catalog, silentShards }: GetPlacementResponse, goal: RepairGoal): string | undefined {
   for (const { topic, slots } of catalog?.tables ?? [])
     for (const { slot, replicas } of slots) {
       const name = `${tableName(topic)}/${slot}`
@@ -43,7 +40,7 @@ function thinSlot(
         ({ shard, state }) => state === ReplicaState.SERVING && !silentShards.includes(shard),
       )
       if (answers.length === 0) return `no replica of slot ${name} answers`
-      const absent = replicas.find((one) => one.shard < shardCount && !answers.includes(one))
+      const absent = replicas.find((one) => mayHold(goal, one.shard) && !answers.includes(one))
       if (absent !== undefined) return `the replica of slot ${name} on shard ${absent.shard} does not serve`
     }
   return undefined

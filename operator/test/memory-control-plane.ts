@@ -47,6 +47,7 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
     clusterUid: '',
     generation: 0,
     shards: 0,
+    drained: [] as number[],
     /** Shards that said hello and were not retired since. */
     registered: new Set<number>(),
     replicationFactor: 0,
@@ -90,24 +91,28 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
       shards = 0,
       replicationFactor = 0,
       shrink = false,
+      drained,
       leaderEpoch,
     }) =>
       answer({ method: 'putCluster', uid }, () => {
         moves.require(leaderEpoch)
         if (state.clusterUid !== '' && state.clusterUid !== uid) throw nameTaken(state.clusterUid)
         const used = 1 + Math.max(-1, ...holders())
+        const emptied = [...(drained?.shards ?? state.drained)]
         const kept = shrink ? shards : Math.max(shards, Math.min(state.shards, used))
         for (const { planId, move } of moves.open()) {
           const reason = moves.state.plans.get(planId)?.[0]?.reason
-          const unasked = reason === 'RemoveShards' && move.from < kept && kept > state.shards
+          const mayHold = (shard: number) => shard >= 0 && shard < kept && !emptied.includes(shard)
+          const unasked = reason === 'RemoveShards' && mayHold(move.from)
           const refactored = replicationFactor !== state.replicationFactor && Math.min(move.from, move.to) < 0
-          if (move.to >= kept || unasked || refactored) moves.cancel(move)
+          if ((move.to >= 0 && !mayHold(move.to)) || unasked || refactored) moves.cancel(move)
         }
         for (let shard = 0; shard < shards; shard++) state.registered.add(shard)
         Object.assign(state, {
           clusterUid: uid,
           generation: Number(generation),
           shards: kept,
+          drained: emptied,
           replicationFactor,
           schema: true,
         })
@@ -235,6 +240,7 @@ type Held = Readonly<{
   tables: ReadonlyMap<string, HeldTable>
   replicationFactor: number
   shards: number
+  drained: readonly number[]
   registered: ReadonlySet<number>
 }>
 
@@ -292,7 +298,7 @@ const holdersOf = ({ tables }: Held, placed: Placed): number[] =>
 const below = (length: number): number[] => Array.from({ length }, (_, index) => index)
 
 function catalogOf(
-  { tables, replicationFactor, shards, registered }: Held,
+  { tables, replicationFactor, shards, drained, registered }: Held,
   serving: boolean,
   { placed, between }: Readonly<{ placed: Placed; between: Between }>,
 ) {
@@ -301,6 +307,7 @@ function catalogOf(
     revision: 7n,
     replicationFactor,
     shardCount: shards,
+    drainedShards: [...drained],
     shards: [...registered].toSorted((a, b) => a - b).map((shard) => ({ shard, incarnation: 1n })),
     tables: [...tables.values()]
       .filter((table) => table.state === 'live')

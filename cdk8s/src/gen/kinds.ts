@@ -13,7 +13,7 @@ export interface RebalanceSpec {
   /** The cluster whose slots are looked at. */
   readonly clusterRef: RebalanceSpecClusterRef
   /**
-   * Full: spread the replicas of every table evenly over all shards. RemoveShards: empty the shards that shall go. Repair: as many replicas as there shall be. The last two the operator makes itself.
+   * Full: spread the replicas of every table evenly over all shards. RemoveShards: empty the shards that shall go or are drained. Repair: as many replicas as there shall be. The last two the operator makes itself.
    * @default "Full"
    */
   readonly mode?: 'Full' | 'RemoveShards' | 'Repair'
@@ -365,6 +365,8 @@ export interface TrueNowClusterSpecHotTier {
    * @default 1
    */
   readonly workers?: number
+  /** Shards that shall hold no slot: theirs move to the others, where these have room, and none comes back until the ordinal is taken out. kubectl truenow drain and uncordon write it. */
+  readonly drain?: readonly number[]
   /** The volume of each shard; volumes outlive pods, and the cluster unless deletionPolicy is Delete. */
   readonly storage: TrueNowClusterSpecHotTierStorage
   /** Requests and limits of a shard’s container, instead of those that memoryPerShard gives. */

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { KubernetesError, type KubernetesPort } from '../kubernetes/kubernetes-port.ts'
 import { type ClusterVerb, changeCluster } from './change-cluster.ts'
 import { diagnose } from './diagnose.ts'
+import { type DrainVerb, drainShard } from './drain-shard.ts'
 import { report } from './report.ts'
 import { type SeenObjects, seenObjects } from './seen-objects.ts'
 import { statusScreen } from './status-screen.ts'
@@ -14,6 +15,7 @@ const KUBECTL_USAGE = `usage: kubectl truenow status [cluster]     how clusters,
        kubectl truenow rebalance approve|stop|refresh <rebalance>
        kubectl truenow pause|resume <cluster>     hold the operator back; events and queries go on
        kubectl truenow restart <cluster>    a rolling restart of every pod
+       kubectl truenow drain <pod>          move every slot off a shard and keep it empty; uncordon <pod> takes that back
 
   -n, --namespace <name>   default: the context's
   -A, --all-namespaces     status and doctor only
@@ -95,6 +97,13 @@ const changing = (verb: ClusterVerb): Command => ({
       : { code: 0, told }
   },
 })
+const draining = (verb: DrainVerb): Command => ({
+  words: [1, 1],
+  run: async ({ port, namespace, words: [name = ''] }) => {
+    const { done, told } = await drainShard(port, verb, { namespace, name })
+    return done ? { code: 0, told } : { code: 1, why: told }
+  },
+})
 const COMMANDS: Readonly<Record<string, Command>> = {
   status: looking((seen) => ({ code: 0, told: statusScreen(seen) })),
   doctor: looking((seen, nowMs) => {
@@ -121,6 +130,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       return done ? { code: 0, told } : { code: 1, why: told }
     },
   },
+  drain: draining('drain'),
+  uncordon: draining('uncordon'),
   pause: changing('pause'),
   resume: changing('resume'),
   restart: changing('restart'),

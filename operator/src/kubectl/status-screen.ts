@@ -48,11 +48,12 @@ function screenOf(seen: SeenObjects, cluster: TrueNowCluster): string {
 
 /** What the operator is in the midst of, one line a pod, as status tells. */
 function operationsOf({ inProgressOperations = {} }: TrueNowClusterStatus): string[][] {
-  const { upgrade, downscale = [] } = inProgressOperations
+  const { upgrade, downscale = [], drain = [] } = inProgressOperations
   const line = (operation: string, on: string, predicate: string, message: string) => [operation, on, predicate, message] // biome-ignore format: one line
   return [
     ...(upgrade === undefined ? [] : [line('upgrade', upgrade.pod ?? upgrade.role, upgrade.predicate ?? '-', upgrade.message)]), // biome-ignore format: one line
     ...downscale.map(({ pod, predicate, message }) => line('downscale', pod, predicate, message)),
+    ...drain.map(({ pod, predicate, message }) => line('drain', pod, predicate, message)),
   ]
 }
 

@@ -3,12 +3,15 @@ import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import { clusterDeclaration } from '../cluster-declaration.ts'
 import type { ClusterFacts } from '../cluster-facts.ts'
 import { type Judgement, NOTHING_REASON } from '../conditions/judgement.ts'
+import { drainedOf } from '../drained-of.ts'
 import { childResource } from '../kubernetes/resources.ts'
 import type { OperatorContext } from '../operator-context.ts'
+import { podOfShard } from '../pod-of-shard.ts'
 import { proveEmpty } from '../prove-empty.ts'
 import { removeShards } from '../remove-shards.ts'
 import type { KubernetesObject } from '../resources/kubernetes-object.ts'
 import type { Step } from '../step.ts'
+import { whatRestarts } from '../what-restarts.ts'
 import { whyNotScaleIn } from '../why-not-scale-in.ts'
 import type { Workload } from '../workloads.ts'
 
@@ -38,12 +41,12 @@ export function scaleIn(context: OperatorContext): Step<TrueNowCluster, ClusterF
       if (going.length === 0) return { kind: 'done', facts: { scalingDown: NOTHING } }
       const pass = { context, cluster, facts, placement, going }
       const all = (predicate: string, message: string) =>
-        going.map((shard) => ({ pod: podOf(cluster, shard), predicate, message }))
+        going.map((shard) => ({ pod: podOfShard(cluster, shard), predicate, message }))
       if (paused === true) return told(all('operator_is_running', 'spec.paused is true.'), 'Paused')
       // What was applied in this very pass must be seen first: counts of before would be judged.
       if (unseen.some((one) => one === `StatefulSet ${cluster.metadata.name}-hot-tier`))
         return told(all('set_is_seen', 'The StatefulSet was just applied.'), 'Applying')
-      const restarting = whatRestarts(pass)
+      const restarting = whatRestarts(context, cluster, facts)
       if (restarting !== undefined && placement.catalog.shardCount > cluster.spec.hotTier.shards)
         return told(all('no_shard_restarts', restarting), 'Restarting')
       try {
@@ -72,8 +75,6 @@ const NOTHING: Judgement = {
   message: 'No shard is to be taken away.',
 }
 
-const podOf = ({ metadata }: TrueNowCluster, shard: number): string => `${metadata.name}-hot-tier-${shard}`
-
 /** Shards beyond those of the spec of which anything is left: a pod, an entry of the catalog, or work that status tells of. */
 function goingShards(
   cluster: TrueNowCluster,
@@ -93,6 +94,7 @@ function goingShards(
 const goalOf = ({ context, cluster }: Pass) => ({
   shardCount: cluster.spec.hotTier.shards,
   replicationFactor: cluster.spec.hotTier.replicationFactor,
+  drained: new Set(drainedOf(cluster.spec.hotTier)),
   lost: context.silence.lost(cluster.metadata.uid),
 })
 
@@ -112,17 +114,6 @@ const refused = (
   return { kind: 'done', facts: { downscale, scalingDown } } as const
 }
 
-/**
- * Why nothing is begun for now: one thing at a time. Not known is no answer. Restarts wait for moves and never for this step,
- * and one that came to nothing for so long that its shard is lost holds nothing back, so neither waits for the other for ever.
- */
-function whatRestarts({ context, cluster, facts: { restart } }: Pass): string | undefined {
-  if (restart === undefined) return 'What the set of shards is about is not known yet.'
-  if (restart.kind === 'restart') return `Pod ${restart.pod.name} restarts.`
-  const settling = restart.kind === 'wait' && restart.settling
-  return settling && context.silence.lost(cluster.metadata.uid).size === 0 ? restart.message : undefined
-}
-
 /** Lowers the set by the contiguous run of empty shards at its end, then takes away what is left of those without a pod. */
 async function lower(pass: Pass, restarting: string | undefined): Promise<Downscale> {
   const { context, cluster, facts, placement, going } = pass
@@ -133,7 +124,7 @@ async function lower(pass: Pass, restarting: string | undefined): Promise<Downsc
   for (let shard = shardPods - 1; shard >= shards; shard--) {
     const emptiness = proveEmpty(placement, shard)
     const wait = (predicate: string, message: string) =>
-      waits.unshift({ pod: podOf(cluster, shard), predicate, message })
+      waits.unshift({ pod: podOfShard(cluster, shard), predicate, message })
     if (emptiness.kind === 'Unknown') wait('shard_is_empty', emptiness.why)
     else if (restarting !== undefined) wait('no_shard_restarts', restarting)
     else if (pods !== shard + 1) wait('shard_is_empty', `shard ${pods - 1} goes first`)
@@ -142,7 +133,7 @@ async function lower(pass: Pass, restarting: string | undefined): Promise<Downsc
   if (pods < shardPods && shardSet !== undefined) await lowerSet(context, cluster, shardSet, pods)
   const rest = going.filter((shard) => shard >= pods)
   const message = 'Its pod is being taken away.'
-  const left = pods < shardPods ? rest.map((shard) => ({ pod: podOf(cluster, shard), predicate: 'pod_is_gone', message })) : await removeShards(context, cluster, placement, rest) // biome-ignore format: one line
+  const left = pods < shardPods ? rest.map((shard) => ({ pod: podOfShard(cluster, shard), predicate: 'pod_is_gone', message })) : await removeShards(context, cluster, placement, rest) // biome-ignore format: one line
   return [...waits, ...left]
 }
 

@@ -14,7 +14,7 @@ const SECTIONS = {
 } as const satisfies Readonly<Record<PodRole, string>>
 /** Fields that no pod template is made of. Any other is taken for one: a new field then releases too much, never too little. */
 const NO_TEMPLATE = ['paused', 'deletionPolicy', 'rebalance', 'monitoring', 'upgradePolicy', 'image']
-const NO_TEMPLATE_OF_SECTION = ['replicas', 'autoscaling', 'shards', 'replicationFactor', 'storage']
+const NO_TEMPLATE_OF_SECTION = ['replicas', 'autoscaling', 'shards', 'replicationFactor', 'drain', 'storage']
 
 /**
  * What the user says of the pods of one role, as canonical JSON: only this, never what an operator makes of it, so that a new

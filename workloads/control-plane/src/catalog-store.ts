@@ -15,6 +15,8 @@ export type CatalogRow = {
   replication_factor: number
   topic_replication_factor: number
   topic_min_insync_replicas: number
+  /** Ordinals as drained-shards.ts writes them. */
+  drained_shards: string | null
 }
 
 export type Change = Readonly<{
@@ -52,6 +54,7 @@ const COUNTERS = [
   'replication_factor',
   'topic_replication_factor',
   'topic_min_insync_replicas',
+  'drained_shards',
 ] as const
 
 export function createCatalogStore(postgres: PostgresPort, schema: string): CatalogStore {

@@ -126,4 +126,10 @@ export const MIGRATIONS: readonly Migration[] = [
        WHERE phase NOT IN ('Done', 'Cancelled', 'Failed')`,
     ],
   },
+  {
+    number: 3,
+    name: 'drained shards',
+    // As drained-shards.ts writes them; null: none.
+    statements: ['ALTER TABLE $schema.catalog ADD COLUMN drained_shards text'],
+  },
 ]

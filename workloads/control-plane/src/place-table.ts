@@ -1,5 +1,6 @@
 import { planPlacement } from '@truenow/kernels/sharding/plan-placement.ts'
 import type { Change } from './catalog-store.ts'
+import { openShards } from './drained-shards.ts'
 
 /**
  * Places every replica of a table that has no shard yet, and declares all of them `joining` under a new epoch: whoever
@@ -22,6 +23,7 @@ export async function placeTable(
   const plan = planPlacement({
     slots: numbersBelow(slots).map((slot) => (heldOf.get(slot) ?? []).map(({ shard }) => shard)),
     shards: numbersBelow(catalog.shards),
+    takers: openShards(catalog),
     replicationFactor: catalog.replication_factor,
     load: new Map(load.map(({ shard, replicas }) => [shard, replicas])),
   })

@@ -8,6 +8,7 @@ import type {
 import { NOBODY, whyNotPlanned } from '@truenow/kernels/sharding/move-protocol.ts'
 import { endMoves } from './cancel-moves.ts'
 import type { Change } from './catalog-store.ts'
+import { drainedShards } from './drained-shards.ts'
 import { requireLeader } from './grant-leader.ts'
 import { readOpenMoves, readOpenMovesOf } from './move-rows.ts'
 import { movesMessage } from './moves-message.ts'
@@ -119,6 +120,7 @@ async function checkMoves({ query, catalog }: Change, moves: readonly PlannedMov
   const slots = await readPlacedSlots(query, checked)
   const open = Map.groupBy(await readOpenMovesOf(query, checked), slotKeyOf)
   const seen = new Set<string>()
+  const drained = drainedShards(catalog)
   for (const { number, planned, ...key } of checked) {
     const at = slotKeyOf(key)
     const holders = slots.get(at)?.replicas.map(({ shard }) => shard)
@@ -136,6 +138,7 @@ async function checkMoves({ query, catalog }: Change, moves: readonly PlannedMov
         number,
         `shard ${planned.to} is not one of the ${catalog.shards} shards declared`,
       )
+    if (drained.includes(planned.to)) throw refused(planned, number, `shard ${planned.to} is drained`)
     seen.add(at)
   }
   return checked

@@ -9,6 +9,7 @@ import {
 import { NOBODY } from '@truenow/kernels/sharding/move-protocol.ts'
 import { endMoves } from './cancel-moves.ts'
 import type { Change } from './catalog-store.ts'
+import { drainedText, openShards } from './drained-shards.ts'
 import { requireLeaderIfAny } from './grant-leader.ts'
 import { migrate } from './migrate.ts'
 import { readOpenMoves } from './move-rows.ts'
@@ -25,7 +26,8 @@ export const CLUSTER_CLAIM_SECONDS = 60
 /**
  * Catalog.PutCluster: declares shards, replication and the topics' settings. With `shrink`, shards from `shards` on are
  * leaving: they are given no replica any more, and go on answering for what they hold until moves have emptied them. Without
- * it none that holds replicas becomes so: whoever asks looks first whether the others have room.
+ * it none that holds replicas becomes so: whoever asks looks first whether the others have room. With `drained`, those are
+ * treated likewise though they are declared, and stay.
  */
 export async function putCluster(parts: Parts, request: PutClusterRequest): Promise<PutClusterResponse> {
   const { store, follower, clock } = parts
@@ -53,11 +55,12 @@ export async function putCluster(parts: Parts, request: PutClusterRequest): Prom
       replication_factor: replicationFactor,
       topic_replication_factor: request.topics?.replicationFactor || 1,
       topic_min_insync_replicas: request.topics?.minInsyncReplicas || 1,
+      drained_shards: request.drained === undefined ? catalog.drained_shards : drainedText(request.drained.shards), // biome-ignore format: one line
     }
     const differs = Object.entries(wanted).some(
       ([key, value]) => catalog[key as keyof typeof wanted] !== value,
     )
-    const before = { shards: catalog.shards, replicationFactor: catalog.replication_factor }
+    const { replication_factor: before } = catalog
     Object.assign(catalog, wanted, { cluster_generation: generation })
     if (differs) {
       await undoOutdated(change, before, clock.nowUs())
@@ -70,13 +73,17 @@ export async function putCluster(parts: Parts, request: PutClusterRequest): Prom
   return create(PutClusterResponseSchema, { revision: BigInt(revision) })
 }
 
-function mistake({ shards, replicationFactor, topics }: PutClusterRequest): string | undefined {
+function mistake({ shards, replicationFactor, topics, drained }: PutClusterRequest): string | undefined {
   if (shards < 1 || shards > SHARDS_MAX) return `shards is ${shards}, must be 1 to ${SHARDS_MAX}`
   if (replicationFactor < 1 || replicationFactor > REPLICATION_FACTOR_MAX) {
     return `replicationFactor is ${replicationFactor}, must be 1 to ${REPLICATION_FACTOR_MAX}`
   }
   if (replicationFactor > shards) {
     return `replicationFactor ${replicationFactor} needs as many shards, but there are ${shards}; raise shards or lower it`
+  }
+  const emptied = new Set(drained?.shards.filter((shard) => shard < shards)).size
+  if (replicationFactor > shards - emptied) {
+    return `replicationFactor ${replicationFactor} needs as many shards, but of ${shards} ${emptied} are drained; drain fewer, raise shards or lower it`
   }
   if (topics !== undefined && topics.minInsyncReplicas > Math.max(1, topics.replicationFactor)) {
     return `topics.minInsyncReplicas ${topics.minInsyncReplicas} is more than topics.replicationFactor ${topics.replicationFactor}: nothing could ever be written`
@@ -107,19 +114,16 @@ async function shardsInUse(query: Query): Promise<number> {
 
 /**
  * What was planned for another declaration is undone, as far as it does not serve yet: copies on their way to shards that
- * shall go, and away from those that shall stay; replicas more or fewer than another replication factor wants.
+ * shall go or are drained, and away from those that shall stay; replicas more or fewer than another replication factor wants.
  */
-async function undoOutdated(
-  change: Change,
-  before: Readonly<{ shards: number; replicationFactor: number }>,
-  nowUs: number,
-): Promise<void> {
+async function undoOutdated(change: Change, factorBefore: number, nowUs: number): Promise<void> {
   const { query, catalog } = change
-  const refactored = catalog.replication_factor !== before.replicationFactor
+  const refactored = catalog.replication_factor !== factorBefore
+  const open = openShards(catalog)
   const outdated = (await readOpenMoves(query)).filter(
     ({ from, to, reason }) =>
-      to >= catalog.shards ||
-      (reason === 'RemoveShards' && from < catalog.shards && catalog.shards > before.shards) ||
+      (to !== NOBODY && !open.includes(to)) ||
+      (reason === 'RemoveShards' && open.includes(from)) ||
       (refactored && (from === NOBODY || to === NOBODY)),
   )
   const undone = await endMoves(change, outdated, nowUs, 'cancel')

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import type { Query } from '@truenow/chassis/postgres-port.ts'
 import { type CatalogSnapshot, CatalogSnapshotSchema } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import { drainedShards } from './drained-shards.ts'
 
 export const REPLICA_STATES = {
   joining: ReplicaState.JOINING,
@@ -21,12 +22,14 @@ export async function readCatalog(query: Query): Promise<CatalogSnapshot> {
     revision: number
     replication_factor: number
     shards: number
-  }>('SELECT catalog_id, revision, replication_factor, shards FROM $schema.catalog')
+    drained_shards: string | null
+  }>('SELECT catalog_id, revision, replication_factor, shards, drained_shards FROM $schema.catalog')
   return create(CatalogSnapshotSchema, {
     revision: BigInt(catalog?.revision ?? 0),
     catalogId: catalog?.catalog_id ?? '',
     replicationFactor: catalog?.replication_factor ?? 0,
     shardCount: catalog?.shards ?? 0,
+    drainedShards: catalog === undefined ? [] : drainedShards(catalog),
     tables: await readTables(query),
     shards: await readShards(query),
   })

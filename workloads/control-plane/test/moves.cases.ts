@@ -518,6 +518,59 @@ export function movesCases(name: string, openPorts: () => Promise<Ports>): void 
       assert.ok(holders(onLast).includes(2))
     })
 
+    test('a drained shard is given nothing, by moves or by new tables; no longer drained, what moves away from it is undone', async () => {
+      const at = await world()
+      const leader = await at.grant(0)
+      for (let shard = 0; shard < SHARDS; shard++) await at.register(shard, `p${shard}`, 'kept')
+      for (let round = 0; round < 2; round++) await at.reportAll()
+      const holders = (slot: number) => (at.slots()[slot]?.replicas ?? []).map((one) => Number(one[0]))
+      const drained = 2
+      const onIt = [0, 1].find((slot) => holders(slot).includes(drained)) ?? -1
+      const free = [0, 1, 2].find((shard) => !holders(onIt).includes(shard)) ?? -1
+      const drain = (...shards: number[]) => at.declare({ drained: { shards }, leaderEpoch: leader })
+      assert.ok(onIt >= 0)
+      await assert.rejects(drain(0, 1), refused('TN_REQUEST_INVALID', /of 3 2 are drained/))
+      // A move on its way there is undone with the mark.
+      const other = 1 - onIt
+      if (!holders(other).includes(drained)) {
+        await at.plan(leader, [[other, holders(other)[0] ?? -1, drained]], 'even')
+        await at.approve(leader, 'even')
+        await at.advance(leader, 2, 'even')
+      }
+      await drain(drained, drained)
+      assert.deepEqual(at.follower.current()?.drainedShards, [drained])
+      assert.ok(
+        (await at.advance(leader, 2, 'even')).moves.every(({ phase }) => phase === MovePhase.CANCELLED),
+      )
+      await at.declare({ leaderEpoch: leader })
+      assert.deepEqual(
+        at.follower.current()?.drainedShards,
+        [drained],
+        'whoever does not speak of it changes nothing',
+      )
+      await assert.rejects(
+        at.plan(leader, [[other, holders(other)[0] ?? -1, drained]], 'back'),
+        refused(
+          'TN_MOVE_REFUSED',
+          holders(other).includes(drained) ? /holds it already/ : /shard 2 is drained/,
+        ),
+      )
+      const more = { ...(JSON.parse(definitionJson) as object), name: 'more' }
+      await at.service.putTable(create(PutTableRequestSchema, { uid: 'm', generation: 1n, definitionJson: JSON.stringify(more), leaderEpoch: leader })) // biome-ignore format: one line
+      const placed = at.follower.current()?.tables.find(({ uid }) => uid === 'm')?.slots ?? []
+      assert.ok(placed.length > 0)
+      for (const { replicas } of placed)
+        assert.deepEqual(replicas.map(({ shard }) => shard).toSorted(), [0, 1])
+
+      await at.plan(leader, [[onIt, drained, free]], 'remove', 'RemoveShards')
+      await at.approve(leader, 'remove')
+      assert.deepEqual(phasesOf(await at.advance(leader, 2, 'remove')), ['BOOTSTRAPPING'])
+      await drain()
+      assert.deepEqual(at.follower.current()?.drainedShards, [])
+      assert.deepEqual(phasesOf(await at.advance(leader, 2, 'remove')), ['CANCELLED'])
+      assert.ok(holders(onIt).includes(drained))
+    })
+
     test('a shard that is lost for good: its slots move without it, then it is forgotten; what comes back is empty', async () => {
       const at = await world()
       const { from, stays, to, move } = await serving(at)

@@ -62,7 +62,12 @@ async function repair(reason: string, lost: readonly number[] = []): Promise<voi
   await eventually(`nothing is missing (${reason})`, async () => {
     const now = await placement()
     const { shardCount = 0, replicationFactor = 0 } = now.catalog ?? {}
-    const { moves } = planRepair(now, { shardCount, replicationFactor, lost: new Set(lost) })
+    const { moves } = planRepair(now, {
+      shardCount,
+      replicationFactor,
+      drained: new Set<number>(),
+      lost: new Set(lost),
+    })
     if (moves.length > 0) await make(moves, reason)
     return moves.length === 0
   })
@@ -105,7 +110,7 @@ test('two shards become four and two again, under writes and queries; no answer 
     assert.ok(all.length >= 4, `${all.length} moves even two full shards and two empty ones`)
     await make(all, 'Balance')
     await assertStands([0, 1, 2, 3], 2)
-    const goal = { shardCount: 2, replicationFactor: 2, lost: new Set<number>() }
+    const goal = { shardCount: 2, replicationFactor: 2, drained: new Set<number>(), lost: new Set<number>() }
     assert.equal(whyNotScaleIn(await placement(), goal), undefined)
     await declare(2, 2, true)
     await repair('RemoveShards')
@@ -158,7 +163,12 @@ test('a shard that does not come back: its replicas are made anew on the others,
   await dev.stopShard(1)
   await eventually('it is called silent', async () => (await placement()).silentShards.includes(1))
   await underLoad(async () => {
-    const planned = planRepair(await placement(), { shardCount: 3, replicationFactor: 2, lost: new Set([1]) })
+    const planned = planRepair(await placement(), {
+      shardCount: 3,
+      replicationFactor: 2,
+      drained: new Set<number>(),
+      lost: new Set([1]),
+    })
     const moving = make(planned.moves, 'Repair')
     await eventually('nothing stands on it', async () => (await holders(1)()) === 0)
     await catalog.retireShards({ leaderEpoch, shards: [1] })

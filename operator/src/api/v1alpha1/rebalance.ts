@@ -21,7 +21,7 @@ export const RebalanceSpec = Type.Object(
       enum: ['Full', 'RemoveShards', 'Repair'],
       default: 'Full',
       description:
-        'Full: spread the replicas of every table evenly over all shards. RemoveShards: empty the shards that shall go. Repair: as many replicas as there shall be. The last two the operator makes itself.',
+        'Full: spread the replicas of every table evenly over all shards. RemoveShards: empty the shards that shall go or are drained. Repair: as many replicas as there shall be. The last two the operator makes itself.',
     }),
   },
   {

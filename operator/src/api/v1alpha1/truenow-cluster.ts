@@ -288,6 +288,21 @@ export const TrueNowClusterSpec = Type.Object(
           description:
             'Worker threads of a shard. They share its slots and its memory equally; each keeps one core busy under load.',
         }),
+        drain: Type.Optional(
+          Type.Array(
+            Type.Integer({
+              minimum: 0,
+              maximum: 255,
+              description: 'Ordinal of a shard, the number at the end of its pod’s name.',
+            }),
+            {
+              maxItems: 256,
+              description:
+                'Shards that shall hold no slot: theirs move to the others, where these have room, and none comes back until the ordinal is taken out. kubectl truenow drain and uncordon write it.',
+              'x-kubernetes-list-type': 'set',
+            },
+          ),
+        ),
         storage: Type.Object(
           {
             size: Type.String({
@@ -321,6 +336,11 @@ export const TrueNowClusterSpec = Type.Object(
             rule: 'self.replicationFactor <= self.shards',
             message:
               'replicationFactor is above shards, so replicas would share a shard; raise shards or lower replicationFactor',
+          },
+          {
+            rule: '!has(self.drain) || self.replicationFactor <= self.shards - self.drain.filter(shard, shard < self.shards).size()',
+            message:
+              'drain leaves fewer shards than replicationFactor; take a shard out of it, raise shards or lower replicationFactor',
           },
           {
             rule: 'self.storage.size == oldSelf.storage.size || quantity(self.storage.size).isGreaterThan(quantity(oldSelf.storage.size))',
@@ -448,6 +468,22 @@ export const TrueNowClusterStatus = Type.Object(
             { description: 'Shards that shall go, and what each waits for; absent where none does.' },
           ),
         ),
+        drain: Type.Optional(
+          Type.Array(
+            Type.Object(
+              {
+                pod: Type.String({ description: 'Pod of a shard that is drained.' }),
+                predicate: Type.String({
+                  description:
+                    'What it waits for, such as no_shard_restarts, capacity_for_the_rest, shard_is_empty, or shard_is_uncordoned once it holds nothing.',
+                }),
+                message: Type.String({ description: 'Why that is not so yet.' }),
+              },
+              { description: 'One shard of hotTier.drain.' },
+            ),
+            { description: 'Shards of hotTier.drain, and what each waits for; absent where none is.' },
+          ),
+        ),
       },
       { description: 'What the operator is in the midst of; empty where it rests.' },
     ),
@@ -463,7 +499,7 @@ export const TrueNowClusterStatus = Type.Object(
     }),
     conditions: Type.Array(ConditionSchema, {
       description:
-        'SpecValid, Synced, Available, OperandReachable, Ready, UpgradeBlocked; Monitored and Secured once they were asked for, ScalingDown and Rebalancing once there was something to say.',
+        'SpecValid, Synced, Available, OperandReachable, Ready, UpgradeBlocked; Monitored and Secured once they were asked for, ScalingDown, Draining and Rebalancing once there was something to say.',
       'x-kubernetes-list-type': 'map',
       'x-kubernetes-list-map-keys': ['type'],
     }),

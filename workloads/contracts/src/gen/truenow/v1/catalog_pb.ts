@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file truenow/v1/catalog.proto.
  */
 export const file_truenow_v1_catalog: GenFile = /*@__PURE__*/
-  fileDesc("Chh0cnVlbm93L3YxL2NhdGFsb2cucHJvdG8SCnRydWVub3cudjEiOAoTV2F0Y2hDYXRhbG9nUmVxdWVzdBIPCgd3YXRjaGVyGAEgASgJEhAKCHJldmlzaW9uGAIgASgEIrgBCg9DYXRhbG9nU25hcHNob3QSEAoIcmV2aXNpb24YASABKAQSJgoGdGFibGVzGAIgAygLMhYudHJ1ZW5vdy52MS5UYWJsZUVudHJ5EiYKBnNoYXJkcxgDIAMoCzIWLnRydWVub3cudjEuU2hhcmRFbnRyeRIaChJyZXBsaWNhdGlvbl9mYWN0b3IYBCABKA0SEgoKY2F0YWxvZ19pZBgFIAEoCRITCgtzaGFyZF9jb3VudBgGIAEoDSJ+CgpUYWJsZUVudHJ5EhUKDXZlcnNpb25zX2pzb24YASADKAkSKQoFc2xvdHMYAiADKAsyGi50cnVlbm93LnYxLlNsb3RBc3NpZ25tZW50Eg0KBXRvcGljGAMgASgJEgsKA3VpZBgEIAEoCRISCgpnZW5lcmF0aW9uGAUgASgDIl4KDlNsb3RBc3NpZ25tZW50EgwKBHNsb3QYASABKA0SDQoFZXBvY2gYAiABKAQSLwoIcmVwbGljYXMYAyADKAsyHS50cnVlbm93LnYxLlJlcGxpY2FBc3NpZ25tZW50ImAKEVJlcGxpY2FBc3NpZ25tZW50Eg0KBXNoYXJkGAEgASgNEhMKC2luY2FybmF0aW9uGAIgASgEEicKBXN0YXRlGAMgASgOMhgudHJ1ZW5vdy52MS5SZXBsaWNhU3RhdGUiWQoKU2hhcmRFbnRyeRINCgVzaGFyZBgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoBBIPCgdhZGRyZXNzGAMgASgJEhYKDnJlcG9ydGVkX2F0X3VzGAQgASgDIrEBChFQdXRDbHVzdGVyUmVxdWVzdBILCgN1aWQYASABKAkSEgoKZ2VuZXJhdGlvbhgCIAEoAxIOCgZzaGFyZHMYAyABKA0SGgoScmVwbGljYXRpb25fZmFjdG9yGAQgASgNEikKBnRvcGljcxgFIAEoCzIZLnRydWVub3cudjEuVG9waWNTZXR0aW5ncxIUCgxsZWFkZXJfZXBvY2gYBiABKAQSDgoGc2hyaW5rGAogASgIIkgKDVRvcGljU2V0dGluZ3MSGgoScmVwbGljYXRpb25fZmFjdG9yGAEgASgNEhsKE21pbl9pbnN5bmNfcmVwbGljYXMYAiABKA0iJgoSUHV0Q2x1c3RlclJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEImEKD1B1dFRhYmxlUmVxdWVzdBILCgN1aWQYASABKAkSEgoKZ2VuZXJhdGlvbhgCIAEoAxIXCg9kZWZpbml0aW9uX2pzb24YAyABKAkSFAoMbGVhZGVyX2Vwb2NoGAQgASgEIo4BChBQdXRUYWJsZVJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEEg8KB3ZlcnNpb24YAiABKA0SDQoFdG9waWMYAyABKAkSEwoLc2xvdHNfcmVhZHkYBCABKA0SDQoFc2xvdHMYBSABKA0SEwoLdG9waWNfZHJpZnQYBiADKAkSDwoHYWRvcHRlZBgHIAEoCCKIAQoSRGVsZXRlVGFibGVSZXF1ZXN0EiMKBXRhYmxlGAEgASgLMhQudHJ1ZW5vdy52MS5UYWJsZVJlZhILCgN1aWQYAiABKAkSKgoGcG9saWN5GAMgASgOMhoudHJ1ZW5vdy52MS5EZWxldGlvblBvbGljeRIUCgxsZWFkZXJfZXBvY2gYBCABKAQiIwoTRGVsZXRlVGFibGVSZXNwb25zZRIMCgRrZXB0GAEgAygJImUKFERlbGV0ZUNsdXN0ZXJSZXF1ZXN0EgsKA3VpZBgBIAEoCRIqCgZwb2xpY3kYAiABKA4yGi50cnVlbm93LnYxLkRlbGV0aW9uUG9saWN5EhQKDGxlYWRlcl9lcG9jaBgDIAEoBCIlChVEZWxldGVDbHVzdGVyUmVzcG9uc2USDAoEa2VwdBgBIAMoCSKUAQoUUmVnaXN0ZXJTaGFyZFJlcXVlc3QSDQoFc2hhcmQYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIaChJ2b2x1bWVfaW5jYXJuYXRpb24YAyABKAQSGQoRdm9sdW1lX2NhdGFsb2dfaWQYBCABKAkSEQoJZXBvY2hfbWF4GAUgASgEEhIKCnByb2Nlc3NfaWQYBiABKAkiQAoVUmVnaXN0ZXJTaGFyZFJlc3BvbnNlEhMKC2luY2FybmF0aW9uGAEgASgEEhIKCmNhdGFsb2dfaWQYAiABKAkizQEKElJlcG9ydFNoYXJkUmVxdWVzdBINCgVzaGFyZBgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoBBISCgpwcm9jZXNzX2lkGAMgASgJEiQKBXNsb3RzGAQgAygLMhUudHJ1ZW5vdy52MS5TbG90U3RhdGUSFAoMbWVtb3J5X2J5dGVzGAUgASgEEhgKEG1lbW9yeV9ieXRlc19tYXgYBiABKAQSGAoQY2F0YWxvZ19yZXZpc2lvbhgHIAEoBBIPCgd3b3JrZXJzGAggASgNIicKE1JlcG9ydFNoYXJkUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQiFQoTR2V0UGxhY2VtZW50UmVxdWVzdCK/AQoUR2V0UGxhY2VtZW50UmVzcG9uc2USLAoHY2F0YWxvZxgBIAEoCzIbLnRydWVub3cudjEuQ2F0YWxvZ1NuYXBzaG90EiQKBWxvYWRzGAIgAygLMhUudHJ1ZW5vdy52MS5TaGFyZExvYWQSFQoNc2lsZW50X3NoYXJkcxgDIAMoDRISCgpvcGVuX3BsYW5zGAQgAygJEigKCm9wZW5fbW92ZXMYBSADKAsyFC50cnVlbm93LnYxLk9wZW5Nb3ZlIo4BCghPcGVuTW92ZRIPCgdwbGFuX2lkGAEgASgJEiMKBXRhYmxlGAIgASgLMhQudHJ1ZW5vdy52MS5UYWJsZVJlZhIMCgRzbG90GAMgASgNEgwKBGZyb20YBCABKAUSCgoCdG8YBSABKAUSJAoFcGhhc2UYBiABKA4yFS50cnVlbm93LnYxLk1vdmVQaGFzZSKMAgoJU2hhcmRMb2FkEg0KBXNoYXJkGAEgASgNEhMKC2luY2FybmF0aW9uGAIgASgEEg8KB2FkZHJlc3MYAyABKAkSFgoOcmVwb3J0ZWRfYXRfdXMYBCABKAMSFAoMbWVtb3J5X2J5dGVzGAUgASgEEhgKEG1lbW9yeV9ieXRlc19tYXgYBiABKAQSJAoFc2xvdHMYByADKAsyFS50cnVlbm93LnYxLlNsb3RTdGF0ZRIYChBjYXRhbG9nX3JldmlzaW9uGAggASgEEhIKCnByb2Nlc3NfaWQYCSABKAkSHQoVcmVnaXN0ZXJlZF9wcm9jZXNzX2lkGAogASgJEg8KB3dvcmtlcnMYCyABKA0ibgoSR3JhbnRMZWFkZXJSZXF1ZXN0EhAKCG9wZXJhdG9yGAEgASgJEg4KBmhvbGRlchgCIAEoCRIbChNsZWFzZV9jcmVhdGVkX2F0X3VzGAMgASgDEhkKEWxlYXNlX3RyYW5zaXRpb25zGAQgASgEIisKE0dyYW50TGVhZGVyUmVzcG9uc2USFAoMbGVhZGVyX2Vwb2NoGAEgASgEIoMBChBQbGFuTW92ZXNSZXF1ZXN0EhQKDGxlYWRlcl9lcG9jaBgBIAEoBBIPCgdwbGFuX2lkGAIgASgJEiYKBW1vdmVzGAMgAygLMhcudHJ1ZW5vdy52MS5QbGFubmVkTW92ZRIOCgZyZWFzb24YBCABKAkSEAoIYXNrZWRfYnkYBSABKAkiaQoLUGxhbm5lZE1vdmUSIwoFdGFibGUYASABKAsyFC50cnVlbm93LnYxLlRhYmxlUmVmEgwKBHNsb3QYAiABKA0SDAoEZnJvbRgDIAEoBRIKCgJ0bxgEIAEoBRINCgVieXRlcxgFIAEoBCI1CgxNb3Zlc1JlcXVlc3QSFAoMbGVhZGVyX2Vwb2NoGAEgASgEEg8KB3BsYW5faWQYAiABKAkiVgoTQWR2YW5jZU1vdmVzUmVxdWVzdBIUCgxsZWFkZXJfZXBvY2gYASABKAQSGAoQY29uY3VycmVudF9tb3ZlcxgCIAEoDRIPCgdwbGFuX2lkGAMgASgJIiQKEVdhdGNoTW92ZXNSZXF1ZXN0Eg8KB3BsYW5faWQYASABKAkiMAoNTW92ZXNSZXNwb25zZRIfCgVtb3ZlcxgBIAMoCzIQLnRydWVub3cudjEuTW92ZSKjAgoETW92ZRIOCgZudW1iZXIYASABKA0SIwoFdGFibGUYAiABKAsyFC50cnVlbm93LnYxLlRhYmxlUmVmEgwKBHNsb3QYAyABKA0SDAoEZnJvbRgEIAEoBRIKCgJ0bxgFIAEoBRIkCgVwaGFzZRgGIAEoDjIVLnRydWVub3cudjEuTW92ZVBoYXNlEhAKCGFwcHJvdmVkGAcgASgIEg0KBWJ5dGVzGAggASgEEhQKDGJ5dGVzX2NvcGllZBgJIAEoBBIPCgdtZXNzYWdlGAogASgJEg0KBWVwb2NoGAsgASgEEhUKDXBsYW5uZWRfYXRfdXMYDCABKAMSFQoNc3RhcnRlZF9hdF91cxgNIAEoAxITCgtlbmRlZF9hdF91cxgOIAEoAyI7ChNSZXRpcmVTaGFyZHNSZXF1ZXN0EhQKDGxlYWRlcl9lcG9jaBgBIAEoBBIOCgZzaGFyZHMYAiADKA0iFgoUUmV0aXJlU2hhcmRzUmVzcG9uc2UqaQoORGVsZXRpb25Qb2xpY3kSHwobREVMRVRJT05fUE9MSUNZX1VOU1BFQ0lGSUVEEAASGgoWREVMRVRJT05fUE9MSUNZX1JFVEFJThABEhoKFkRFTEVUSU9OX1BPTElDWV9ERUxFVEUQAiruAQoJTW92ZVBoYXNlEhoKFk1PVkVfUEhBU0VfVU5TUEVDSUZJRUQQABIWChJNT1ZFX1BIQVNFX1BMQU5ORUQQARIcChhNT1ZFX1BIQVNFX0JPT1RTVFJBUFBJTkcQAhIYChRNT1ZFX1BIQVNFX0NBVUdIVF9VUBADEhYKEk1PVkVfUEhBU0VfU0VSVklORxAEEhcKE01PVkVfUEhBU0VfRFJBSU5JTkcQBRITCg9NT1ZFX1BIQVNFX0RPTkUQBhIYChRNT1ZFX1BIQVNFX0NBTkNFTExFRBAHEhUKEU1PVkVfUEhBU0VfRkFJTEVEEAgyjQkKB0NhdGFsb2cSRwoFV2F0Y2gSHy50cnVlbm93LnYxLldhdGNoQ2F0YWxvZ1JlcXVlc3QaGy50cnVlbm93LnYxLkNhdGFsb2dTbmFwc2hvdDABEksKClB1dENsdXN0ZXISHS50cnVlbm93LnYxLlB1dENsdXN0ZXJSZXF1ZXN0Gh4udHJ1ZW5vdy52MS5QdXRDbHVzdGVyUmVzcG9uc2USRQoIUHV0VGFibGUSGy50cnVlbm93LnYxLlB1dFRhYmxlUmVxdWVzdBocLnRydWVub3cudjEuUHV0VGFibGVSZXNwb25zZRJOCgtEZWxldGVUYWJsZRIeLnRydWVub3cudjEuRGVsZXRlVGFibGVSZXF1ZXN0Gh8udHJ1ZW5vdy52MS5EZWxldGVUYWJsZVJlc3BvbnNlElQKDURlbGV0ZUNsdXN0ZXISIC50cnVlbm93LnYxLkRlbGV0ZUNsdXN0ZXJSZXF1ZXN0GiEudHJ1ZW5vdy52MS5EZWxldGVDbHVzdGVyUmVzcG9uc2USVAoNUmVnaXN0ZXJTaGFyZBIgLnRydWVub3cudjEuUmVnaXN0ZXJTaGFyZFJlcXVlc3QaIS50cnVlbm93LnYxLlJlZ2lzdGVyU2hhcmRSZXNwb25zZRJOCgtSZXBvcnRTaGFyZBIeLnRydWVub3cudjEuUmVwb3J0U2hhcmRSZXF1ZXN0Gh8udHJ1ZW5vdy52MS5SZXBvcnRTaGFyZFJlc3BvbnNlElEKDEdldFBsYWNlbWVudBIfLnRydWVub3cudjEuR2V0UGxhY2VtZW50UmVxdWVzdBogLnRydWVub3cudjEuR2V0UGxhY2VtZW50UmVzcG9uc2USTgoLR3JhbnRMZWFkZXISHi50cnVlbm93LnYxLkdyYW50TGVhZGVyUmVxdWVzdBofLnRydWVub3cudjEuR3JhbnRMZWFkZXJSZXNwb25zZRJECglQbGFuTW92ZXMSHC50cnVlbm93LnYxLlBsYW5Nb3Zlc1JlcXVlc3QaGS50cnVlbm93LnYxLk1vdmVzUmVzcG9uc2USQwoMQXBwcm92ZU1vdmVzEhgudHJ1ZW5vdy52MS5Nb3Zlc1JlcXVlc3QaGS50cnVlbm93LnYxLk1vdmVzUmVzcG9uc2USSgoMQWR2YW5jZU1vdmVzEh8udHJ1ZW5vdy52MS5BZHZhbmNlTW92ZXNSZXF1ZXN0GhkudHJ1ZW5vdy52MS5Nb3Zlc1Jlc3BvbnNlEkIKC0NhbmNlbE1vdmVzEhgudHJ1ZW5vdy52MS5Nb3Zlc1JlcXVlc3QaGS50cnVlbm93LnYxLk1vdmVzUmVzcG9uc2USSAoKV2F0Y2hNb3ZlcxIdLnRydWVub3cudjEuV2F0Y2hNb3Zlc1JlcXVlc3QaGS50cnVlbm93LnYxLk1vdmVzUmVzcG9uc2UwARJRCgxSZXRpcmVTaGFyZHMSHy50cnVlbm93LnYxLlJldGlyZVNoYXJkc1JlcXVlc3QaIC50cnVlbm93LnYxLlJldGlyZVNoYXJkc1Jlc3BvbnNlYgZwcm90bzM", [file_truenow_v1_common, file_truenow_v1_partial_query]);
+  fileDesc("Chh0cnVlbm93L3YxL2NhdGFsb2cucHJvdG8SCnRydWVub3cudjEiOAoTV2F0Y2hDYXRhbG9nUmVxdWVzdBIPCgd3YXRjaGVyGAEgASgJEhAKCHJldmlzaW9uGAIgASgEItABCg9DYXRhbG9nU25hcHNob3QSEAoIcmV2aXNpb24YASABKAQSJgoGdGFibGVzGAIgAygLMhYudHJ1ZW5vdy52MS5UYWJsZUVudHJ5EiYKBnNoYXJkcxgDIAMoCzIWLnRydWVub3cudjEuU2hhcmRFbnRyeRIaChJyZXBsaWNhdGlvbl9mYWN0b3IYBCABKA0SEgoKY2F0YWxvZ19pZBgFIAEoCRITCgtzaGFyZF9jb3VudBgGIAEoDRIWCg5kcmFpbmVkX3NoYXJkcxgHIAMoDSJ+CgpUYWJsZUVudHJ5EhUKDXZlcnNpb25zX2pzb24YASADKAkSKQoFc2xvdHMYAiADKAsyGi50cnVlbm93LnYxLlNsb3RBc3NpZ25tZW50Eg0KBXRvcGljGAMgASgJEgsKA3VpZBgEIAEoCRISCgpnZW5lcmF0aW9uGAUgASgDIl4KDlNsb3RBc3NpZ25tZW50EgwKBHNsb3QYASABKA0SDQoFZXBvY2gYAiABKAQSLwoIcmVwbGljYXMYAyADKAsyHS50cnVlbm93LnYxLlJlcGxpY2FBc3NpZ25tZW50ImAKEVJlcGxpY2FBc3NpZ25tZW50Eg0KBXNoYXJkGAEgASgNEhMKC2luY2FybmF0aW9uGAIgASgEEicKBXN0YXRlGAMgASgOMhgudHJ1ZW5vdy52MS5SZXBsaWNhU3RhdGUiWQoKU2hhcmRFbnRyeRINCgVzaGFyZBgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoBBIPCgdhZGRyZXNzGAMgASgJEhYKDnJlcG9ydGVkX2F0X3VzGAQgASgDIt0BChFQdXRDbHVzdGVyUmVxdWVzdBILCgN1aWQYASABKAkSEgoKZ2VuZXJhdGlvbhgCIAEoAxIOCgZzaGFyZHMYAyABKA0SGgoScmVwbGljYXRpb25fZmFjdG9yGAQgASgNEikKBnRvcGljcxgFIAEoCzIZLnRydWVub3cudjEuVG9waWNTZXR0aW5ncxIUCgxsZWFkZXJfZXBvY2gYBiABKAQSDgoGc2hyaW5rGAogASgIEioKB2RyYWluZWQYCyABKAsyGS50cnVlbm93LnYxLkRyYWluZWRTaGFyZHMiHwoNRHJhaW5lZFNoYXJkcxIOCgZzaGFyZHMYASADKA0iSAoNVG9waWNTZXR0aW5ncxIaChJyZXBsaWNhdGlvbl9mYWN0b3IYASABKA0SGwoTbWluX2luc3luY19yZXBsaWNhcxgCIAEoDSImChJQdXRDbHVzdGVyUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQiYQoPUHV0VGFibGVSZXF1ZXN0EgsKA3VpZBgBIAEoCRISCgpnZW5lcmF0aW9uGAIgASgDEhcKD2RlZmluaXRpb25fanNvbhgDIAEoCRIUCgxsZWFkZXJfZXBvY2gYBCABKAQijgEKEFB1dFRhYmxlUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQSDwoHdmVyc2lvbhgCIAEoDRINCgV0b3BpYxgDIAEoCRITCgtzbG90c19yZWFkeRgEIAEoDRINCgVzbG90cxgFIAEoDRITCgt0b3BpY19kcmlmdBgGIAMoCRIPCgdhZG9wdGVkGAcgASgIIogBChJEZWxldGVUYWJsZVJlcXVlc3QSIwoFdGFibGUYASABKAsyFC50cnVlbm93LnYxLlRhYmxlUmVmEgsKA3VpZBgCIAEoCRIqCgZwb2xpY3kYAyABKA4yGi50cnVlbm93LnYxLkRlbGV0aW9uUG9saWN5EhQKDGxlYWRlcl9lcG9jaBgEIAEoBCIjChNEZWxldGVUYWJsZVJlc3BvbnNlEgwKBGtlcHQYASADKAkiZQoURGVsZXRlQ2x1c3RlclJlcXVlc3QSCwoDdWlkGAEgASgJEioKBnBvbGljeRgCIAEoDjIaLnRydWVub3cudjEuRGVsZXRpb25Qb2xpY3kSFAoMbGVhZGVyX2Vwb2NoGAMgASgEIiUKFURlbGV0ZUNsdXN0ZXJSZXNwb25zZRIMCgRrZXB0GAEgAygJIpQBChRSZWdpc3RlclNoYXJkUmVxdWVzdBINCgVzaGFyZBgBIAEoDRIPCgdhZGRyZXNzGAIgASgJEhoKEnZvbHVtZV9pbmNhcm5hdGlvbhgDIAEoBBIZChF2b2x1bWVfY2F0YWxvZ19pZBgEIAEoCRIRCgllcG9jaF9tYXgYBSABKAQSEgoKcHJvY2Vzc19pZBgGIAEoCSJAChVSZWdpc3RlclNoYXJkUmVzcG9uc2USEwoLaW5jYXJuYXRpb24YASABKAQSEgoKY2F0YWxvZ19pZBgCIAEoCSLNAQoSUmVwb3J0U2hhcmRSZXF1ZXN0Eg0KBXNoYXJkGAEgASgNEhMKC2luY2FybmF0aW9uGAIgASgEEhIKCnByb2Nlc3NfaWQYAyABKAkSJAoFc2xvdHMYBCADKAsyFS50cnVlbm93LnYxLlNsb3RTdGF0ZRIUCgxtZW1vcnlfYnl0ZXMYBSABKAQSGAoQbWVtb3J5X2J5dGVzX21heBgGIAEoBBIYChBjYXRhbG9nX3JldmlzaW9uGAcgASgEEg8KB3dvcmtlcnMYCCABKA0iJwoTUmVwb3J0U2hhcmRSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBCIVChNHZXRQbGFjZW1lbnRSZXF1ZXN0Ir8BChRHZXRQbGFjZW1lbnRSZXNwb25zZRIsCgdjYXRhbG9nGAEgASgLMhsudHJ1ZW5vdy52MS5DYXRhbG9nU25hcHNob3QSJAoFbG9hZHMYAiADKAsyFS50cnVlbm93LnYxLlNoYXJkTG9hZBIVCg1zaWxlbnRfc2hhcmRzGAMgAygNEhIKCm9wZW5fcGxhbnMYBCADKAkSKAoKb3Blbl9tb3ZlcxgFIAMoCzIULnRydWVub3cudjEuT3Blbk1vdmUijgEKCE9wZW5Nb3ZlEg8KB3BsYW5faWQYASABKAkSIwoFdGFibGUYAiABKAsyFC50cnVlbm93LnYxLlRhYmxlUmVmEgwKBHNsb3QYAyABKA0SDAoEZnJvbRgEIAEoBRIKCgJ0bxgFIAEoBRIkCgVwaGFzZRgGIAEoDjIVLnRydWVub3cudjEuTW92ZVBoYXNlIowCCglTaGFyZExvYWQSDQoFc2hhcmQYASABKA0SEwoLaW5jYXJuYXRpb24YAiABKAQSDwoHYWRkcmVzcxgDIAEoCRIWCg5yZXBvcnRlZF9hdF91cxgEIAEoAxIUCgxtZW1vcnlfYnl0ZXMYBSABKAQSGAoQbWVtb3J5X2J5dGVzX21heBgGIAEoBBIkCgVzbG90cxgHIAMoCzIVLnRydWVub3cudjEuU2xvdFN0YXRlEhgKEGNhdGFsb2dfcmV2aXNpb24YCCABKAQSEgoKcHJvY2Vzc19pZBgJIAEoCRIdChVyZWdpc3RlcmVkX3Byb2Nlc3NfaWQYCiABKAkSDwoHd29ya2VycxgLIAEoDSJuChJHcmFudExlYWRlclJlcXVlc3QSEAoIb3BlcmF0b3IYASABKAkSDgoGaG9sZGVyGAIgASgJEhsKE2xlYXNlX2NyZWF0ZWRfYXRfdXMYAyABKAMSGQoRbGVhc2VfdHJhbnNpdGlvbnMYBCABKAQiKwoTR3JhbnRMZWFkZXJSZXNwb25zZRIUCgxsZWFkZXJfZXBvY2gYASABKAQigwEKEFBsYW5Nb3Zlc1JlcXVlc3QSFAoMbGVhZGVyX2Vwb2NoGAEgASgEEg8KB3BsYW5faWQYAiABKAkSJgoFbW92ZXMYAyADKAsyFy50cnVlbm93LnYxLlBsYW5uZWRNb3ZlEg4KBnJlYXNvbhgEIAEoCRIQCghhc2tlZF9ieRgFIAEoCSJpCgtQbGFubmVkTW92ZRIjCgV0YWJsZRgBIAEoCzIULnRydWVub3cudjEuVGFibGVSZWYSDAoEc2xvdBgCIAEoDRIMCgRmcm9tGAMgASgFEgoKAnRvGAQgASgFEg0KBWJ5dGVzGAUgASgEIjUKDE1vdmVzUmVxdWVzdBIUCgxsZWFkZXJfZXBvY2gYASABKAQSDwoHcGxhbl9pZBgCIAEoCSJWChNBZHZhbmNlTW92ZXNSZXF1ZXN0EhQKDGxlYWRlcl9lcG9jaBgBIAEoBBIYChBjb25jdXJyZW50X21vdmVzGAIgASgNEg8KB3BsYW5faWQYAyABKAkiJAoRV2F0Y2hNb3Zlc1JlcXVlc3QSDwoHcGxhbl9pZBgBIAEoCSIwCg1Nb3Zlc1Jlc3BvbnNlEh8KBW1vdmVzGAEgAygLMhAudHJ1ZW5vdy52MS5Nb3ZlIqMCCgRNb3ZlEg4KBm51bWJlchgBIAEoDRIjCgV0YWJsZRgCIAEoCzIULnRydWVub3cudjEuVGFibGVSZWYSDAoEc2xvdBgDIAEoDRIMCgRmcm9tGAQgASgFEgoKAnRvGAUgASgFEiQKBXBoYXNlGAYgASgOMhUudHJ1ZW5vdy52MS5Nb3ZlUGhhc2USEAoIYXBwcm92ZWQYByABKAgSDQoFYnl0ZXMYCCABKAQSFAoMYnl0ZXNfY29waWVkGAkgASgEEg8KB21lc3NhZ2UYCiABKAkSDQoFZXBvY2gYCyABKAQSFQoNcGxhbm5lZF9hdF91cxgMIAEoAxIVCg1zdGFydGVkX2F0X3VzGA0gASgDEhMKC2VuZGVkX2F0X3VzGA4gASgDIjsKE1JldGlyZVNoYXJkc1JlcXVlc3QSFAoMbGVhZGVyX2Vwb2NoGAEgASgEEg4KBnNoYXJkcxgCIAMoDSIWChRSZXRpcmVTaGFyZHNSZXNwb25zZSppCg5EZWxldGlvblBvbGljeRIfChtERUxFVElPTl9QT0xJQ1lfVU5TUEVDSUZJRUQQABIaChZERUxFVElPTl9QT0xJQ1lfUkVUQUlOEAESGgoWREVMRVRJT05fUE9MSUNZX0RFTEVURRACKu4BCglNb3ZlUGhhc2USGgoWTU9WRV9QSEFTRV9VTlNQRUNJRklFRBAAEhYKEk1PVkVfUEhBU0VfUExBTk5FRBABEhwKGE1PVkVfUEhBU0VfQk9PVFNUUkFQUElORxACEhgKFE1PVkVfUEhBU0VfQ0FVR0hUX1VQEAMSFgoSTU9WRV9QSEFTRV9TRVJWSU5HEAQSFwoTTU9WRV9QSEFTRV9EUkFJTklORxAFEhMKD01PVkVfUEhBU0VfRE9ORRAGEhgKFE1PVkVfUEhBU0VfQ0FOQ0VMTEVEEAcSFQoRTU9WRV9QSEFTRV9GQUlMRUQQCDKNCQoHQ2F0YWxvZxJHCgVXYXRjaBIfLnRydWVub3cudjEuV2F0Y2hDYXRhbG9nUmVxdWVzdBobLnRydWVub3cudjEuQ2F0YWxvZ1NuYXBzaG90MAESSwoKUHV0Q2x1c3RlchIdLnRydWVub3cudjEuUHV0Q2x1c3RlclJlcXVlc3QaHi50cnVlbm93LnYxLlB1dENsdXN0ZXJSZXNwb25zZRJFCghQdXRUYWJsZRIbLnRydWVub3cudjEuUHV0VGFibGVSZXF1ZXN0GhwudHJ1ZW5vdy52MS5QdXRUYWJsZVJlc3BvbnNlEk4KC0RlbGV0ZVRhYmxlEh4udHJ1ZW5vdy52MS5EZWxldGVUYWJsZVJlcXVlc3QaHy50cnVlbm93LnYxLkRlbGV0ZVRhYmxlUmVzcG9uc2USVAoNRGVsZXRlQ2x1c3RlchIgLnRydWVub3cudjEuRGVsZXRlQ2x1c3RlclJlcXVlc3QaIS50cnVlbm93LnYxLkRlbGV0ZUNsdXN0ZXJSZXNwb25zZRJUCg1SZWdpc3RlclNoYXJkEiAudHJ1ZW5vdy52MS5SZWdpc3RlclNoYXJkUmVxdWVzdBohLnRydWVub3cudjEuUmVnaXN0ZXJTaGFyZFJlc3BvbnNlEk4KC1JlcG9ydFNoYXJkEh4udHJ1ZW5vdy52MS5SZXBvcnRTaGFyZFJlcXVlc3QaHy50cnVlbm93LnYxLlJlcG9ydFNoYXJkUmVzcG9uc2USUQoMR2V0UGxhY2VtZW50Eh8udHJ1ZW5vdy52MS5HZXRQbGFjZW1lbnRSZXF1ZXN0GiAudHJ1ZW5vdy52MS5HZXRQbGFjZW1lbnRSZXNwb25zZRJOCgtHcmFudExlYWRlchIeLnRydWVub3cudjEuR3JhbnRMZWFkZXJSZXF1ZXN0Gh8udHJ1ZW5vdy52MS5HcmFudExlYWRlclJlc3BvbnNlEkQKCVBsYW5Nb3ZlcxIcLnRydWVub3cudjEuUGxhbk1vdmVzUmVxdWVzdBoZLnRydWVub3cudjEuTW92ZXNSZXNwb25zZRJDCgxBcHByb3ZlTW92ZXMSGC50cnVlbm93LnYxLk1vdmVzUmVxdWVzdBoZLnRydWVub3cudjEuTW92ZXNSZXNwb25zZRJKCgxBZHZhbmNlTW92ZXMSHy50cnVlbm93LnYxLkFkdmFuY2VNb3Zlc1JlcXVlc3QaGS50cnVlbm93LnYxLk1vdmVzUmVzcG9uc2USQgoLQ2FuY2VsTW92ZXMSGC50cnVlbm93LnYxLk1vdmVzUmVxdWVzdBoZLnRydWVub3cudjEuTW92ZXNSZXNwb25zZRJICgpXYXRjaE1vdmVzEh0udHJ1ZW5vdy52MS5XYXRjaE1vdmVzUmVxdWVzdBoZLnRydWVub3cudjEuTW92ZXNSZXNwb25zZTABElEKDFJldGlyZVNoYXJkcxIfLnRydWVub3cudjEuUmV0aXJlU2hhcmRzUmVxdWVzdBogLnRydWVub3cudjEuUmV0aXJlU2hhcmRzUmVzcG9uc2ViBnByb3RvMw", [file_truenow_v1_common, file_truenow_v1_partial_query]);
 
 /**
  * @generated from message truenow.v1.WatchCatalogRequest
@@ -79,6 +79,13 @@ export type CatalogSnapshot = Message<"truenow.v1.CatalogSnapshot"> & {
    * @generated from field: uint32 shard_count = 6;
    */
   shardCount: number;
+
+  /**
+   * Of these, those that may be given none and are to be emptied, ascending: they are drained.
+   *
+   * @generated from field: repeated uint32 drained_shards = 7;
+   */
+  drainedShards: number[];
 };
 
 /**
@@ -262,6 +269,13 @@ export type PutClusterRequest = Message<"truenow.v1.PutClusterRequest"> & {
    * @generated from field: bool shrink = 10;
    */
   shrink: boolean;
+
+  /**
+   * Which shards are drained from now on; absent: as before. Whoever drains one looks first whether the others have room.
+   *
+   * @generated from field: truenow.v1.DrainedShards drained = 11;
+   */
+  drained?: DrainedShards | undefined;
 };
 
 /**
@@ -270,6 +284,23 @@ export type PutClusterRequest = Message<"truenow.v1.PutClusterRequest"> & {
  */
 export const PutClusterRequestSchema: GenMessage<PutClusterRequest> = /*@__PURE__*/
   messageDesc(file_truenow_v1_catalog, 6);
+
+/**
+ * @generated from message truenow.v1.DrainedShards
+ */
+export type DrainedShards = Message<"truenow.v1.DrainedShards"> & {
+  /**
+   * @generated from field: repeated uint32 shards = 1;
+   */
+  shards: number[];
+};
+
+/**
+ * Describes the message truenow.v1.DrainedShards.
+ * Use `create(DrainedShardsSchema)` to create a new message.
+ */
+export const DrainedShardsSchema: GenMessage<DrainedShards> = /*@__PURE__*/
+  messageDesc(file_truenow_v1_catalog, 7);
 
 /**
  * @generated from message truenow.v1.TopicSettings
@@ -291,7 +322,7 @@ export type TopicSettings = Message<"truenow.v1.TopicSettings"> & {
  * Use `create(TopicSettingsSchema)` to create a new message.
  */
 export const TopicSettingsSchema: GenMessage<TopicSettings> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 7);
+  messageDesc(file_truenow_v1_catalog, 8);
 
 /**
  * @generated from message truenow.v1.PutClusterResponse
@@ -308,7 +339,7 @@ export type PutClusterResponse = Message<"truenow.v1.PutClusterResponse"> & {
  * Use `create(PutClusterResponseSchema)` to create a new message.
  */
 export const PutClusterResponseSchema: GenMessage<PutClusterResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 8);
+  messageDesc(file_truenow_v1_catalog, 9);
 
 /**
  * @generated from message truenow.v1.PutTableRequest
@@ -342,7 +373,7 @@ export type PutTableRequest = Message<"truenow.v1.PutTableRequest"> & {
  * Use `create(PutTableRequestSchema)` to create a new message.
  */
 export const PutTableRequestSchema: GenMessage<PutTableRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 9);
+  messageDesc(file_truenow_v1_catalog, 10);
 
 /**
  * @generated from message truenow.v1.PutTableResponse
@@ -395,7 +426,7 @@ export type PutTableResponse = Message<"truenow.v1.PutTableResponse"> & {
  * Use `create(PutTableResponseSchema)` to create a new message.
  */
 export const PutTableResponseSchema: GenMessage<PutTableResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 10);
+  messageDesc(file_truenow_v1_catalog, 11);
 
 /**
  * @generated from message truenow.v1.DeleteTableRequest
@@ -427,7 +458,7 @@ export type DeleteTableRequest = Message<"truenow.v1.DeleteTableRequest"> & {
  * Use `create(DeleteTableRequestSchema)` to create a new message.
  */
 export const DeleteTableRequestSchema: GenMessage<DeleteTableRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 11);
+  messageDesc(file_truenow_v1_catalog, 12);
 
 /**
  * @generated from message truenow.v1.DeleteTableResponse
@@ -446,7 +477,7 @@ export type DeleteTableResponse = Message<"truenow.v1.DeleteTableResponse"> & {
  * Use `create(DeleteTableResponseSchema)` to create a new message.
  */
 export const DeleteTableResponseSchema: GenMessage<DeleteTableResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 12);
+  messageDesc(file_truenow_v1_catalog, 13);
 
 /**
  * @generated from message truenow.v1.DeleteClusterRequest
@@ -473,7 +504,7 @@ export type DeleteClusterRequest = Message<"truenow.v1.DeleteClusterRequest"> & 
  * Use `create(DeleteClusterRequestSchema)` to create a new message.
  */
 export const DeleteClusterRequestSchema: GenMessage<DeleteClusterRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 13);
+  messageDesc(file_truenow_v1_catalog, 14);
 
 /**
  * @generated from message truenow.v1.DeleteClusterResponse
@@ -490,7 +521,7 @@ export type DeleteClusterResponse = Message<"truenow.v1.DeleteClusterResponse"> 
  * Use `create(DeleteClusterResponseSchema)` to create a new message.
  */
 export const DeleteClusterResponseSchema: GenMessage<DeleteClusterResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 14);
+  messageDesc(file_truenow_v1_catalog, 15);
 
 /**
  * @generated from message truenow.v1.RegisterShardRequest
@@ -538,7 +569,7 @@ export type RegisterShardRequest = Message<"truenow.v1.RegisterShardRequest"> & 
  * Use `create(RegisterShardRequestSchema)` to create a new message.
  */
 export const RegisterShardRequestSchema: GenMessage<RegisterShardRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 15);
+  messageDesc(file_truenow_v1_catalog, 16);
 
 /**
  * @generated from message truenow.v1.RegisterShardResponse
@@ -562,7 +593,7 @@ export type RegisterShardResponse = Message<"truenow.v1.RegisterShardResponse"> 
  * Use `create(RegisterShardResponseSchema)` to create a new message.
  */
 export const RegisterShardResponseSchema: GenMessage<RegisterShardResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 16);
+  messageDesc(file_truenow_v1_catalog, 17);
 
 /**
  * @generated from message truenow.v1.ReportShardRequest
@@ -618,7 +649,7 @@ export type ReportShardRequest = Message<"truenow.v1.ReportShardRequest"> & {
  * Use `create(ReportShardRequestSchema)` to create a new message.
  */
 export const ReportShardRequestSchema: GenMessage<ReportShardRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 17);
+  messageDesc(file_truenow_v1_catalog, 18);
 
 /**
  * @generated from message truenow.v1.ReportShardResponse
@@ -635,7 +666,7 @@ export type ReportShardResponse = Message<"truenow.v1.ReportShardResponse"> & {
  * Use `create(ReportShardResponseSchema)` to create a new message.
  */
 export const ReportShardResponseSchema: GenMessage<ReportShardResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 18);
+  messageDesc(file_truenow_v1_catalog, 19);
 
 /**
  * @generated from message truenow.v1.GetPlacementRequest
@@ -648,7 +679,7 @@ export type GetPlacementRequest = Message<"truenow.v1.GetPlacementRequest"> & {
  * Use `create(GetPlacementRequestSchema)` to create a new message.
  */
 export const GetPlacementRequestSchema: GenMessage<GetPlacementRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 19);
+  messageDesc(file_truenow_v1_catalog, 20);
 
 /**
  * @generated from message truenow.v1.GetPlacementResponse
@@ -691,7 +722,7 @@ export type GetPlacementResponse = Message<"truenow.v1.GetPlacementResponse"> & 
  * Use `create(GetPlacementResponseSchema)` to create a new message.
  */
 export const GetPlacementResponseSchema: GenMessage<GetPlacementResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 20);
+  messageDesc(file_truenow_v1_catalog, 21);
 
 /**
  * @generated from message truenow.v1.OpenMove
@@ -735,7 +766,7 @@ export type OpenMove = Message<"truenow.v1.OpenMove"> & {
  * Use `create(OpenMoveSchema)` to create a new message.
  */
 export const OpenMoveSchema: GenMessage<OpenMove> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 21);
+  messageDesc(file_truenow_v1_catalog, 22);
 
 /**
  * @generated from message truenow.v1.ShardLoad
@@ -806,7 +837,7 @@ export type ShardLoad = Message<"truenow.v1.ShardLoad"> & {
  * Use `create(ShardLoadSchema)` to create a new message.
  */
 export const ShardLoadSchema: GenMessage<ShardLoad> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 22);
+  messageDesc(file_truenow_v1_catalog, 23);
 
 /**
  * @generated from message truenow.v1.GrantLeaderRequest
@@ -844,7 +875,7 @@ export type GrantLeaderRequest = Message<"truenow.v1.GrantLeaderRequest"> & {
  * Use `create(GrantLeaderRequestSchema)` to create a new message.
  */
 export const GrantLeaderRequestSchema: GenMessage<GrantLeaderRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 23);
+  messageDesc(file_truenow_v1_catalog, 24);
 
 /**
  * @generated from message truenow.v1.GrantLeaderResponse
@@ -861,7 +892,7 @@ export type GrantLeaderResponse = Message<"truenow.v1.GrantLeaderResponse"> & {
  * Use `create(GrantLeaderResponseSchema)` to create a new message.
  */
 export const GrantLeaderResponseSchema: GenMessage<GrantLeaderResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 24);
+  messageDesc(file_truenow_v1_catalog, 25);
 
 /**
  * @generated from message truenow.v1.PlanMovesRequest
@@ -904,7 +935,7 @@ export type PlanMovesRequest = Message<"truenow.v1.PlanMovesRequest"> & {
  * Use `create(PlanMovesRequestSchema)` to create a new message.
  */
 export const PlanMovesRequestSchema: GenMessage<PlanMovesRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 25);
+  messageDesc(file_truenow_v1_catalog, 26);
 
 /**
  * @generated from message truenow.v1.PlannedMove
@@ -947,7 +978,7 @@ export type PlannedMove = Message<"truenow.v1.PlannedMove"> & {
  * Use `create(PlannedMoveSchema)` to create a new message.
  */
 export const PlannedMoveSchema: GenMessage<PlannedMove> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 26);
+  messageDesc(file_truenow_v1_catalog, 27);
 
 /**
  * @generated from message truenow.v1.MovesRequest
@@ -969,7 +1000,7 @@ export type MovesRequest = Message<"truenow.v1.MovesRequest"> & {
  * Use `create(MovesRequestSchema)` to create a new message.
  */
 export const MovesRequestSchema: GenMessage<MovesRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 27);
+  messageDesc(file_truenow_v1_catalog, 28);
 
 /**
  * @generated from message truenow.v1.AdvanceMovesRequest
@@ -1000,7 +1031,7 @@ export type AdvanceMovesRequest = Message<"truenow.v1.AdvanceMovesRequest"> & {
  * Use `create(AdvanceMovesRequestSchema)` to create a new message.
  */
 export const AdvanceMovesRequestSchema: GenMessage<AdvanceMovesRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 28);
+  messageDesc(file_truenow_v1_catalog, 29);
 
 /**
  * @generated from message truenow.v1.WatchMovesRequest
@@ -1017,7 +1048,7 @@ export type WatchMovesRequest = Message<"truenow.v1.WatchMovesRequest"> & {
  * Use `create(WatchMovesRequestSchema)` to create a new message.
  */
 export const WatchMovesRequestSchema: GenMessage<WatchMovesRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 29);
+  messageDesc(file_truenow_v1_catalog, 30);
 
 /**
  * @generated from message truenow.v1.MovesResponse
@@ -1036,7 +1067,7 @@ export type MovesResponse = Message<"truenow.v1.MovesResponse"> & {
  * Use `create(MovesResponseSchema)` to create a new message.
  */
 export const MovesResponseSchema: GenMessage<MovesResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 30);
+  messageDesc(file_truenow_v1_catalog, 31);
 
 /**
  * @generated from message truenow.v1.Move
@@ -1128,7 +1159,7 @@ export type Move = Message<"truenow.v1.Move"> & {
  * Use `create(MoveSchema)` to create a new message.
  */
 export const MoveSchema: GenMessage<Move> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 31);
+  messageDesc(file_truenow_v1_catalog, 32);
 
 /**
  * @generated from message truenow.v1.RetireShardsRequest
@@ -1150,7 +1181,7 @@ export type RetireShardsRequest = Message<"truenow.v1.RetireShardsRequest"> & {
  * Use `create(RetireShardsRequestSchema)` to create a new message.
  */
 export const RetireShardsRequestSchema: GenMessage<RetireShardsRequest> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 32);
+  messageDesc(file_truenow_v1_catalog, 33);
 
 /**
  * @generated from message truenow.v1.RetireShardsResponse
@@ -1163,7 +1194,7 @@ export type RetireShardsResponse = Message<"truenow.v1.RetireShardsResponse"> & 
  * Use `create(RetireShardsResponseSchema)` to create a new message.
  */
 export const RetireShardsResponseSchema: GenMessage<RetireShardsResponse> = /*@__PURE__*/
-  messageDesc(file_truenow_v1_catalog, 33);
+  messageDesc(file_truenow_v1_catalog, 34);
 
 /**
  * @generated from enum truenow.v1.DeletionPolicy
