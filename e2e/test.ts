@@ -66,7 +66,7 @@ async function endToEnd(
   const killed = await nodeTests(
     'e2e: operators killed',
     find('operator/test/crash-points/crash-points-sample.ts'),
-    1,
+    { concurrency: 1 },
   )
   if (killed.failed > 0) return killed
   const { startTestCluster } = await import('./test-cluster.ts')

@@ -68,13 +68,11 @@ const NOTHING: Judgement = {
 
 const mark = ({ leaderEpochs, operands }: OperatorContext, cluster: TrueNowCluster, shards: number[]) =>
   leaderEpochs.under(cluster.metadata, (leaderEpoch) =>
-    operands
-      .controlPlane(cluster.metadata)
-      .putCluster({
-        ...clusterDeclaration(cluster),
-        drained: create(DrainedShardsSchema, { shards }),
-        leaderEpoch,
-      }),
+    operands.controlPlane(cluster.metadata).putCluster({
+      ...clusterDeclaration(cluster),
+      drained: create(DrainedShardsSchema, { shards }),
+      leaderEpoch,
+    }),
   )
 
 /** Every one is marked: which hold nothing any more, and which do. */
