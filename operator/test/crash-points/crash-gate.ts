@@ -16,13 +16,13 @@ export type WriteLog = {
   counting: boolean
   readonly writes: string[]
   readonly counts: Map<string, number>
-  /** What each command of the control plane came to last. */
-  readonly told: Map<string, string>
+  /** Commands of the control plane, each with what it came to. */
+  readonly told: Set<string>
   readonly dies: (write: string) => boolean
   readonly onDeath: () => void
 }
 export const createWriteLog = (dies: WriteLog['dies'] = () => false, onDeath = () => {}): WriteLog => ({
-  ...{ counting: false, writes: [], counts: new Map(), told: new Map() },
+  ...{ counting: false, writes: [], counts: new Map(), told: new Set<string>() },
   ...{ dies, onDeath },
 })
 
@@ -59,15 +59,15 @@ export function createCrashGate(log: WriteLog) {
       killed.signal.throwIfAborted()
       return answer
     }
-  /** A command that is repeated while it waits, and changed nothing, is no write. */
+  /** Commands are repeated with every pass; one that says and comes to what it did before is no write. */
   const command =
     <Name extends keyof ControlPlane>(name: Name, plane: ControlPlane) =>
     async (asked: MessageInitShape<never>, ...rest: []) => {
       if (killed.signal.aborted) throw new TrueNowError('TN_PEER_UNAVAILABLE', 'killed')
       const answer = await (plane[name] as (request: unknown) => Promise<unknown>)(asked, ...rest)
-      const what = JSON.stringify([asked, phasesOf(answer)], plain)
-      if (log.told.get(name) !== what) {
-        log.told.set(name, what)
+      const what = JSON.stringify([name, asked, phasesOf(answer)], plain)
+      if (!log.told.has(what)) {
+        log.told.add(what)
         wrote(`control plane ${name}`)
       }
       return answer

@@ -9,7 +9,7 @@ import { walkStory } from './walk-story.ts'
 
 /** Of each protocol that is drawn: one walk undisturbed, and so many with a kill. */
 const KILLS = 2
-const PROTOCOLS = 3
+const PROTOCOLS = 2
 /** With every write; most protocols have more than ten. */
 const DEATH_CHANCE = 0.12
 
