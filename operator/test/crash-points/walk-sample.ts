@@ -11,7 +11,7 @@ import { walkStory } from './walk-story.ts'
 const KILLS = 2
 const PROTOCOLS = 2
 /** With every write; most protocols have more than ten. */
-const DEATH_CHANCE = 0.12
+const DEATH_CHANCE = 0.2
 
 /**
  * Draws protocols, moments of death and a fault of one connection from `seed`, walks all of them beside one another, and answers in
@@ -24,6 +24,7 @@ export async function walkSample(
 ): Promise<readonly string[]> {
   const random = seededRandom(seed)
   const drawn = stories
+    .filter((story) => story.drawn === true)
     .map((story) => ({ story, at: random() }))
     .toSorted((a, b) => a.at - b.at)
     .slice(0, PROTOCOLS)
