@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { type Cluster, startCluster } from '../../../e2e/cluster/cluster.ts'
+import { type Cluster, startCluster, stopCluster } from '../../../e2e/cluster/cluster.ts'
 import { kubectl } from '../../../e2e/target.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
@@ -18,12 +18,12 @@ export async function runInLayer<Line>(
   environment: Readonly<Record<string, string>>,
   print: (line: string) => void,
 ): Promise<readonly Line[]> {
-  const cluster = await startCluster({ instance: INSTANCE, root, log: print, withNode: false })
   try {
+    const cluster = await startCluster({ instance: INSTANCE, root, log: print, withNode: false })
     await applyDefinitions(cluster)
     return await run<Line>(cluster, program, environment)
   } finally {
-    await cluster.stop()
+    await stopCluster(INSTANCE, root) // Also what came up only in part.
   }
 }
 
