@@ -158,7 +158,7 @@ async function giverKilled(stage: Stage): Promise<void> {
 
 /** The shard goes on, and writes again once there is room. */
 async function diskFull(stage: Stage): Promise<void> {
-  await withFullDisk(stage, async (directory, makeRoom) => {
+  await withFullDisk(stage, 12 + 4 * stage.below(2), async (directory, makeRoom) => {
     const shard = stage.start({ directory })
     const line = await shard.told('at the end')
     assertStands(stage, line)
@@ -176,7 +176,7 @@ async function takerDiskFull(stage: Stage): Promise<void> {
   const { ports, root } = stage
   const giver = stage.start({ directory: join(root, 'giver'), ports })
   await giver.told('durable')
-  await withFullDisk(stage, async (directory, makeRoom) => {
+  await withFullDisk(stage, 12, async (directory, makeRoom) => {
     const taker = stage.start({ shard: 1, ports, directory })
     const line = await taker.told('at the end')
     assertStands(stage, line)
@@ -187,9 +187,10 @@ async function takerDiskFull(stage: Stage): Promise<void> {
   })
 }
 
-/** A disk of 1 MiB with room for a few files only, until `makeRoom`. Needs root. */
+/** A disk of 1 MiB with room for a few files only, each a page of 4 KiB at least, until `makeRoom`. Needs root. */
 async function withFullDisk(
   stage: Stage,
+  roomKib: number,
   body: (directory: string, makeRoom: () => void) => Promise<void>,
 ): Promise<void> {
   const disk = join(stage.root, 'disk')
@@ -197,7 +198,7 @@ async function withFullDisk(
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk])
   try {
     const filler = join(disk, 'filler')
-    writeFileSync(filler, Buffer.alloc((1_012 - 4 * stage.below(2)) << 10))
+    writeFileSync(filler, Buffer.alloc((1_024 - roomKib) << 10))
     await body(join(disk, 'volume'), () => rmSync(filler))
   } finally {
     execFileSync('umount', ['-l', disk])
