@@ -67,7 +67,8 @@ function eveningMoves(
   const seen = new Set<number>()
   return plan.moves.flatMap(({ slot: index, from, to }) => {
     const moved = cold[index]
-    if (moved === undefined || seen.has(index)) return []
+    // The planner takes what a slot has too many as gone; that is for a repair, and until then its shard holds the slot.
+    if (moved === undefined || seen.has(index) || moved.held.includes(to)) return []
     seen.add(index)
     const { table, slot, hottest } = moved
     return [{ table, slot, from, to, busyShare: hottest?.busyShare ?? 0, bytes: hottest?.bytes ?? 0 }]
