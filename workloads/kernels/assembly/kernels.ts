@@ -32,7 +32,6 @@ export {
   takeDoubles,
   takeIds,
   takeOffsets,
-  takeGaps,
   copyBytes,
   takeExtremes,
   takeBits,

@@ -1,7 +1,5 @@
 /* Rows of a block, by number, side by side into a chunk. Twin: src/simd/take-rows.ts. */
 
-const WIDE_GAP: u32 = 255
-
 @inline
 function rowAt(rows: usize, index: i32): usize {
   return <usize>load<u32>(rows + (<usize>index << 2))
@@ -27,16 +25,6 @@ export function takeOffsets(source: usize, rows: usize, n: i32, base: f64, out: 
   for (let index = 0; index < n; index++) {
     store<u32>(out + (<usize>index << 2), <u32>(load<f64>(source + (rowAt(rows, index) << 3)) - base))
   }
-}
-
-export function takeGaps(rows: usize, n: i32, out: usize): i32 {
-  let wide = 0
-  for (let index = 1; index < n; index++) {
-    const gap = <u32>(rowAt(rows, index) - rowAt(rows, index - 1)) - 1
-    store<u8>(out + <usize>index, <u8>min(gap, WIDE_GAP))
-    wide += <i32>(gap >= WIDE_GAP)
-  }
-  return wide
 }
 
 export function copyBytes(from: usize, to: usize, n: usize): void {

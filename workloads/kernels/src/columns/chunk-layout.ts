@@ -10,7 +10,7 @@ export type LayoutColumn = Readonly<{
   hasValidity: boolean
 }>
 
-/** How many columns of each width, ids, times and gaps of row numbers (1) included, and how many bitmaps. */
+/** How many columns of each width, ids and times included, and how many bitmaps. */
 type Before = Record<Width | 'bitmaps', number>
 const WIDTHS: readonly Width[] = [1, 2, 4, 8, 16]
 const ID_BYTES = 16
@@ -18,8 +18,7 @@ const ID_BYTES = 16
 const VECTOR_BYTES = 16
 
 /**
- * Where things stand in a chunk of `capacity` rows: ids, event times, gaps of row numbers, then each column, every one at a whole
- * vector. One allocation holds a whole chunk, so that thousands of quiet slots cost one small run each. Layouts are never
+ * Where things stand in a chunk of `capacity` rows: ids, event times, then each column, every one at a whole vector. One allocation holds a whole chunk, so that thousands of quiet slots cost one small run each. Layouts are never
  * changed, and shared: following the same steps gives the same object. Cells of a rollup have neither ids nor row numbers.
  */
 export class ChunkLayout {
@@ -37,7 +36,7 @@ export class ChunkLayout {
     this.columns = columns
     this.ofCells = ofCells
     const before: Before = {
-      1: ofCells ? 0 : 1,
+      1: 0,
       2: 0,
       4: timeWidth === 4 ? 1 : 0,
       8: timeWidth === 8 ? 1 : 0,
@@ -65,9 +64,6 @@ export class ChunkLayout {
   /** Bytes from the start of the chunk. */
   timesAt(capacity: number): number {
     return this.ofCells ? 0 : vectors(capacity * ID_BYTES)
-  }
-  gapsAt(capacity: number): number {
-    return this.timesAt(capacity) + vectors(capacity * this.timeWidth)
   }
   validityAt(index: number, capacity: number): number {
     const before = this.before[index]!

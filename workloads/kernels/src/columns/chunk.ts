@@ -1,14 +1,12 @@
-import { WIDE_GAP } from '../simd/ingest-kernels.ts'
 import { kernelsOf } from '../simd/kernels-of.ts'
 import type { Arena } from './arena.ts'
 import { bitmapBytes, type ChunkLayout } from './chunk-layout.ts'
 import { KeptByReaders } from './kept-by-readers.ts'
+import { RowGaps } from './row-gaps.ts'
 
 /** Rows that one chunk holds at most, and at least room for: it doubles in between. */
 export const CHUNK_ROWS_MAX = 65_536
 export const CHUNK_ROWS_MIN = 4
-/** Of a number in an array. */
-const WIDE_GAP_BYTES = 8
 
 /**
  * Rows of one bucket in log order, columns side by side in one run of the arena. Appending never touches rows that are
@@ -23,9 +21,9 @@ export class Chunk extends KeptByReaders {
   /** The number in log order of its first row. */
   readonly firstRowNumber: number
   /** That of its last one, above the first. */
-  lastRowOffset = 0
-  /** Where a gap between two rows is `WIDE_GAP`: the number of the second one above the first of all, one behind the other. */
-  wideGaps: number[] | undefined
+  private lastRowOffset = 0
+  /** Undefined while its rows follow one another in the log. */
+  private gaps: RowGaps | undefined
   rowCount = 0
   /** Bounds of the event times, µs above the bucket's start: small integers, which cost no object each. */
   timeMin = 0
@@ -50,7 +48,7 @@ export class Chunk extends KeptByReaders {
   }
 
   get residentBytes(): number {
-    return this.layout.bytesOf(this.capacity) + (this.wideGaps?.length ?? 0) * WIDE_GAP_BYTES
+    return this.layout.bytesOf(this.capacity) + (this.gaps?.residentBytes ?? 0)
   }
 
   /** Addresses of its parts, for kernels. */
@@ -59,9 +57,6 @@ export class Chunk extends KeptByReaders {
   }
   get timesAt(): number {
     return this.pointer + this.layout.timesAt(this.capacity)
-  }
-  get gapsAt(): number {
-    return this.pointer + this.layout.gapsAt(this.capacity)
   }
   /** 0 where no row is null. */
   validityAt(index: number): number {
@@ -81,22 +76,11 @@ export class Chunk extends KeptByReaders {
       ? new Uint32Array(arena.buffer, at, capacity)
       : new Float64Array(arena.buffer, at, capacity)
   }
-  /** How many rows of the log lie between each row and the one before it here; `WIDE_GAP`: as `wideGaps` says. */
-  gaps(): Uint8Array {
-    return this.bytes(this.layout.gapsAt(this.capacity), this.capacity)
-  }
   /** Numbers in log order of the first `count` rows. Cost: O(count). */
   rowNumbers(count: number): Float64Array {
-    const gaps = this.gaps()
     const numbers = new Float64Array(count)
-    const { firstRowNumber, wideGaps } = this
-    let [number, wide] = [firstRowNumber, 0]
-    for (let row = 0; row < count; row++) {
-      const gap = gaps[row]!
-      if (gap === WIDE_GAP) number = firstRowNumber + wideGaps![wide++]!
-      else if (row > 0) number += gap + 1
-      numbers[row] = number
-    }
+    if (this.gaps !== undefined) this.gaps.write(numbers, this.firstRowNumber)
+    else for (let row = 0; row < count; row++) numbers[row] = this.firstRowNumber + row
     return numbers
   }
   validity(index: number): Uint8Array | undefined {
@@ -118,6 +102,29 @@ export class Chunk extends KeptByReaders {
     }
   }
 
+  /** Notes the numbers in log order of rows that will be appended, above that of the first: `offsetOf` by index, ascending. */
+  noteNumbers(count: number, offsetOf: (index: number) => number): void {
+    let [last, following] = [this.rowCount === 0 ? -1 : this.lastRowOffset, 0]
+    for (let index = 0; index < count; index++) {
+      const offset = offsetOf(index)
+      const gap = offset - last - 1
+      last = offset
+      if (gap === 0) {
+        following += 1
+        continue
+      }
+      if (this.gaps === undefined) {
+        this.gaps = new RowGaps()
+        following += this.rowCount
+      }
+      this.gaps.addFollowing(following)
+      this.gaps.add(gap, offset)
+      following = 0
+    }
+    this.gaps?.addFollowing(following)
+    this.lastRowOffset = last
+  }
+
   /** Writes `count` nulls. */
   writeNulls(index: number, count: number): void {
     this.values(index).fill(0, this.rowCount, this.rowCount + count) // Their bits are 0 as they are.
@@ -129,7 +136,6 @@ export class Chunk extends KeptByReaders {
     const { copyBytes } = kernelsOf(arena)
     copyBytes(this.idsAt, target.idsAt, rowCount * 16)
     copyBytes(this.timesAt, target.timesAt, rowCount * layout.timeWidth)
-    copyBytes(this.gapsAt, target.gapsAt, rowCount)
     for (const [index, { name, hasValidity }] of target.layout.columns.entries()) {
       const own = this.layout.indexOf(name)
       if (own === undefined) {
@@ -149,7 +155,7 @@ export class Chunk extends KeptByReaders {
     target.timeMin = this.timeMin
     target.timeMax = this.timeMax
     target.lastRowOffset = this.lastRowOffset
-    target.wideGaps = this.wideGaps // Only ever longer: who reads a row finds its own.
+    target.gaps = this.gaps // Only ever longer: who reads a row finds its own.
   }
 
   /**
@@ -163,7 +169,6 @@ export class Chunk extends KeptByReaders {
     // Each part moves towards the first one, so no part is written over before it has moved.
     const move = (from: number, to: number, bytes: number) => copyBytes(pointer + from, pointer + to, bytes)
     move(layout.timesAt(before), layout.timesAt(capacity), rowCount * layout.timeWidth)
-    move(layout.gapsAt(before), layout.gapsAt(capacity), rowCount)
     for (const [index, { width, hasValidity }] of layout.columns.entries()) {
       if (hasValidity)
         move(layout.validityAt(index, before), layout.validityAt(index, capacity), bitmapBytes(capacity))

@@ -18,8 +18,8 @@ const TWO_TO_32 = 2 ** 32
 const COLUMNS_BEFORE = 2
 const NUMBER_BYTES = 8
 const CODE_BYTES_MAX = 4
-/** Id, time and gap between row numbers. */
-const ROW_BYTES_BESIDE_COLUMNS = 16 + 8 + 1
+/** Id and time. */
+const ROW_BYTES_BESIDE_COLUMNS = 16 + 8
 const BITMAP_BYTES_A_ROW = 1 / 8
 /** Room beyond the rows that are expected, as a part of them: a copy costs more than what is given back by `trim`. */
 const EXPECTED_PART = 1 / 16

@@ -1,6 +1,5 @@
 import { ID_COLUMN_INDEX, TIME_COLUMN_INDEX } from '@truenow/contracts/table-definition.ts'
 import type { Chunk } from '../columns/chunk.ts'
-import { WIDE_GAP } from '../simd/ingest-kernels.ts'
 import { kernelsOf } from '../simd/kernels-of.ts'
 import type { StagedColumn, StagedRows } from './staged-rows.ts'
 
@@ -28,7 +27,7 @@ export function writeRows(
   if (chunk.layout.timeWidth === 8)
     kernels.takeDoubles(times.values, rows, count, chunk.timesAt + rowCount * 8)
   else kernels.takeOffsets(times.values, rows, count, startUs, chunk.timesAt + rowCount * 4)
-  writeNumbers(chunk, rows, numbers, named.subarray(from, from + count))
+  chunk.noteNumbers(count, (index) => numberAt(numbers, named[from + index]!) - chunk.firstRowNumber)
   const bounds = staged.doubles()
   bounds[0] = rowCount === 0 ? Number.POSITIVE_INFINITY : startUs + chunk.timeMin
   bounds[1] = rowCount === 0 ? Number.NEGATIVE_INFINITY : startUs + chunk.timeMax
@@ -54,30 +53,4 @@ export function writeColumn(
   else kernels.takeDoubles(source.values, rows, count, target)
   const validity = chunk.validityAt(index)
   if (validity !== 0) kernels.takeBits(source.validity, rows, count, chunk.rowCount, validity)
-}
-
-/** Writes what lies between the rows `named`, which stand at `rows` too, and those before them. */
-function writeNumbers(chunk: Chunk, rows: number, numbers: RowNumbers, named: Uint32Array): void {
-  const { rowCount, firstRowNumber, lastRowOffset } = chunk
-  const offsetOf = (index: number): number => numberAt(numbers, named[index]!) - firstRowNumber
-  const gaps = chunk.gaps().subarray(rowCount)
-  const first = rowCount === 0 ? 0 : offsetOf(0) - lastRowOffset - 1
-  let wide = first >= WIDE_GAP ? 1 : 0
-  if (typeof numbers === 'number')
-    wide += kernelsOf(chunk.arena).takeGaps(rows, named.length, chunk.gapsAt + rowCount)
-  else {
-    for (let index = 1; index < named.length; index++) {
-      const gap = numbers[named[index]!]! - numbers[named[index - 1]!]! - 1
-      gaps[index] = Math.min(gap, WIDE_GAP)
-      if (gap >= WIDE_GAP) wide += 1
-    }
-  }
-  gaps[0] = Math.min(first, WIDE_GAP)
-  chunk.lastRowOffset = offsetOf(named.length - 1)
-  for (let index = 0; wide > 0; index++) {
-    if (gaps[index] !== WIDE_GAP) continue
-    chunk.wideGaps ??= []
-    chunk.wideGaps.push(offsetOf(index))
-    wide -= 1
-  }
 }

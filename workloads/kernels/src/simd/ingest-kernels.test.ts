@@ -76,12 +76,6 @@ property('rows side by side', (room, count, rowCount) => {
   agree((k) => k.takeBytes(source, rows, count, out))
   agree((k) => k.takeDoubles(source, rows, count, out))
   agree((k) => k.takeIds(source, rows, count, out))
-  let row = 0
-  const steps = [1, 1, 1, 2, 255, 256, 257, 40_000]
-  const ascending = room.put(
-    Uint32Array.from({ length: count }, () => (row += steps[room.random() % 8] ?? 1)),
-  )
-  agree((k) => k.takeGaps(ascending, count, out))
   agree((k) => k.copyBytes(source, out, Math.min(count, rowCount) * 16))
   for (const width of [1, 2, 4]) agree((k) => k.narrowCodes(source, Math.min(count, rowCount), width, out))
   const base = (room.random() % 2 ** 20) * 2 ** 32

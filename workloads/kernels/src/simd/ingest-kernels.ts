@@ -8,8 +8,6 @@ type OptionalPointer = number
 
 /** Bytes of the struct `pool`: codes given, first free code + 1, next record, places by code, texts held; u32 each. */
 export const POOL_BYTES = 20
-/** A gap between two rows of a chunk that a byte cannot tell. */
-export const WIDE_GAP = 255
 /** A place of a pool's table: a text of at most so many bytes, or hash and record of a longer one; era u8; code and kind u32. */
 export const PLACE_BYTES = 16
 /** A table has a whole number of lines, and begins at one. */
@@ -72,11 +70,6 @@ export type TakeKernels = Readonly<{
   takeIds: TakeValues
   /** out[index] = source[rows[index]] - base as u32; f64 integers whose difference is one. */
   takeOffsets: (source: Pointer, rows: Pointer, n: number, base: number, out: Pointer) => void
-  /**
-   * out[index] = how many rows lie between rows[index - 1] and rows[index], u8, for index ≥ 1; `WIDE_GAP` for as many or more.
-   * Rows must ascend. Returns how many gaps are wide.
-   */
-  takeGaps: (rows: Pointer, n: number, out: Pointer) => number
   /** Copies n bytes. JavaScript copies shared memory word by word. */
   copyBytes: (from: Pointer, to: Pointer, n: number) => void
   /** Lowers state[0] and raises state[1], f64 each, to the values. */

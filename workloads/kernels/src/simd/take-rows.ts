@@ -1,4 +1,4 @@
-import { type TakeKernels, WIDE_GAP } from './ingest-kernels.ts'
+import type { TakeKernels } from './ingest-kernels.ts'
 import type { MemoryViews } from './memory-views.ts'
 
 /** Twin of assembly/take-rows.ts. */
@@ -25,16 +25,6 @@ export const takeRows = (views: () => MemoryViews): TakeKernels => {
       const { u32, f64 } = views()
       for (let index = 0; index < n; index++)
         u32[out / 4 + index] = f64[source / 8 + u32[rows / 4 + index]!]! - base
-    },
-    takeGaps: (rows, n, out) => {
-      const { u8, u32 } = views()
-      let wide = 0
-      for (let index = 1; index < n; index++) {
-        const gap = u32[rows / 4 + index]! - u32[rows / 4 + index - 1]! - 1
-        u8[out + index] = Math.min(gap, WIDE_GAP)
-        if (gap >= WIDE_GAP) wide += 1
-      }
-      return wide
     },
     copyBytes: (from, to, n) => {
       views().u8.copyWithin(to, from, from + n)
