@@ -19,8 +19,7 @@ function setOf(count: number, seed: number, crowded: boolean): RecentIds {
     // Takes back what the first word does to the hash, so that only the words tell them apart.
     if (crowded) words[1] = 0
     words[2] = crowded ? (words[0]! ^ (words[0]! >>> 16)) >>> 0 : Math.imul(seed + id, 0x9e3779b1)
-    const hash = hashId(words, 0)
-    if (set.find(words, 0, hash) < 0) set.append(words, 0, hash)
+    set.admit(words, Uint32Array.of(hashId(words, 0)), new Uint8Array(1), 0, 0)
   }
   return set
 }

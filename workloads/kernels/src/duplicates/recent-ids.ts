@@ -24,8 +24,6 @@ export class RecentIds {
   index: Uint32Array
   count = 0
   private readonly places: number
-  /** Where the last `find` ended: at the id's entry, or at the free place where it belongs. */
-  private place = 0
 
   constructor(first: number, capacity: number) {
     this.first = first
@@ -49,11 +47,8 @@ export class RecentIds {
     for (let entry = index[place]!; entry !== 0; entry = index[++place]!) {
       if (entry >>> POSITION_BITS !== (hash & TAG_MASK)) continue
       const position = (entry & POSITION_MASK) - 1
-      if (!equalIds(ids, position * 4, words, at)) continue
-      this.place = place
-      return this.first + position
+      if (equalIds(ids, position * 4, words, at)) return this.first + position
     }
-    this.place = place
     return -1
   }
 
@@ -69,23 +64,10 @@ export class RecentIds {
     return seen
   }
 
-  /** Remembers the id that the last `find` was about, as its newest copy. There must be room. */
-  append(words: Uint32Array, at: number, hash: number): void {
-    const { ids, count } = this
-    ids[count * 4] = words[at]!
-    ids[count * 4 + 1] = words[at + 1]!
-    ids[count * 4 + 2] = words[at + 2]!
-    ids[count * 4 + 3] = words[at + 3]!
-    this.count = count + 1
-    this.index[this.place] = ((hash & TAG_MASK) << POSITION_BITS) | this.count
-    // The last place stays free: it ends every search.
-    if (this.place === this.index.length - 1) this.lengthen()
-  }
-
   /**
    * Judges rows from `from` on, as long as there is room: an id whose newest copy here has a sequence number below `head`, or
    * that is not here, is remembered; for any other the verdict becomes 1. Rows whose verdict is not 0 are left out. Answers
-   * the first row that was not judged. The same as `find` and `append` row by row, with what they share kept at hand.
+   * the first row that was not judged.
    */
   admit(words: Uint32Array, hashes: Uint32Array, verdicts: Uint8Array, from: number, head: number): number {
     const { ids, capacity, places, first } = this
@@ -132,19 +114,29 @@ export class RecentIds {
    */
   copy(from: number, capacity: number): RecentIds {
     const copy = new RecentIds(from, capacity)
-    const { ids, places } = copy
-    ids.set(this.ids.subarray((from - this.first) * 4, this.count * 4))
-    copy.count = this.next - from
-    const scale = places * 2 ** -32
-    for (let position = 0; position < copy.count; position++) {
+    this.copyIds(from, this.next, copy.ids, 0)
+    copy.enterAll(this.next - from)
+    return copy
+  }
+
+  /** Writes the words of the ids with sequence numbers [from, to) to `target`, from word `at` on. */
+  copyIds(from: number, to: number, target: Uint32Array, at: number): void {
+    target.set(this.ids.subarray((from - this.first) * 4, (to - this.first) * 4), at)
+  }
+
+  /** Enters the first `count` ids, which stand in the log already and of which no two are equal, into an empty table. */
+  enterAll(count: number): void {
+    const { ids } = this
+    const scale = this.places * 2 ** -32
+    this.count = count
+    for (let position = 0; position < count; position++) {
       const hash = hashId(ids, position * 4)
-      const { index } = copy
+      const { index } = this
       let place = (hash * scale) >>> 0
       while (index[place] !== 0) place += 1
       index[place] = ((hash & TAG_MASK) << POSITION_BITS) | (position + 1)
-      if (place === index.length - 1) copy.lengthen()
+      if (place === index.length - 1) this.lengthen()
     }
-    return copy
   }
 
   /** Position of the entry in a place of the table; -1 = a free one. */

@@ -6,6 +6,7 @@ import { type BlockBuffer, createBlockBuffer, type IdRun, openRun } from '../dup
 import { LogTimes } from '../duplicates/log-times.ts'
 import { createMemoryRunFiles } from '../duplicates/memory-run-files.ts'
 import { RECENT_IDS_MOST, RecentIds } from '../duplicates/recent-ids.ts'
+import { RecentRing, RING_IDS_MOST } from '../duplicates/recent-ring.ts'
 import { RecentSource } from '../duplicates/recent-source.ts'
 import type { RunFiles } from '../duplicates/run-files.ts'
 import { RunSource } from '../duplicates/run-source.ts'
@@ -16,7 +17,7 @@ export const ADMITTED = 0
 export const DUPLICATE = 1
 
 const CAPACITY_MIN = 64
-const SCRATCH_ROWS_MIN = 16
+const OLDER_ROWS_MIN = 16
 /** Entries between two looks at whether a run is complete. */
 const STEP_ENTRIES = 4_096
 
@@ -31,8 +32,10 @@ export type IdLimits = Readonly<{
   workARow: number
 }>
 const LIMITS: IdLimits = { recentIdsMin: 16_384, recentIdsMax: RECENT_IDS_MOST, runsMax: 6, workARow: 4 }
-/** Part of the window that recent ids take, in memory at 22 bytes each; the others cost 2.1. */
+/** Part of the window that recent ids take where there are runs, in memory at 22 bytes each; the others cost 2.1. */
 const RECENT_PART = 1 / 4
+/** A set becomes a ring again once its ids fill so much of one: room for more has to be left. */
+const RING_AGAIN_PART = 3 / 4
 
 /** What happened in this window's life; no part of the state. */
 export type IdCounters = {
@@ -55,10 +58,11 @@ type Job = Readonly<{ writing: RunWriting; recent: RecentIds | undefined; merged
  *   runs (sorted, on the volume; a filter each in memory)  |  frozen (being written)  |  recent (in memory)
  *   oldest ids ------------------------------------------------------------------------------> newest ids
  *
+ * A window that needs no runs is a ring in memory, which is as large as what is remembered.
  * A filter that says no is right, and its maybe costs a look at the run; all 128 bits are compared before a row is dropped.
  * Use: `look` at a block's ids, `expire`, `admitAll`, `work`. Only `look` reads the volume, and it changes nothing.
- * Cost: O(1) expected an id and run. Memory: 22 bytes an id for a quarter of the window, 2.1 for the others, and 20 for each
- * log time; less than 64 ids take 64 places. Without a volume the runs lie in memory, 20 bytes an id more.
+ * Cost: O(1) expected an id and run. Memory: about 20 bytes an id in a ring; else 22 bytes for a quarter of the window and 2.1
+ * for the others; and 20 for each log time. Less than 64 ids take 64 places. Without a volume the runs lie in memory, 20 bytes an id more.
  * Errors: `look` throws TN_ID_RUN_UNREADABLE. A run that cannot be written stays in memory, counted, and is tried again.
  */
 export class IdWindow {
@@ -75,14 +79,14 @@ export class IdWindow {
   /** In the order of their sequence numbers, which follow one another without a hole. */
   private runs: IdRun[] = []
   private frozen: RecentIds[] = []
-  private recent: RecentIds
+  private recent: RecentRing | RecentIds
   private job: Job | undefined
   private retryAt = 0
   private mergeFailed = false
   private isClosed = false
   /** Of the rows that `look` was last told of; what `older` finds them by is there only where there are runs. */
   private words: Uint32Array = NO_WORDS
-  private hashes = new Uint32Array(SCRATCH_ROWS_MIN)
+  private hashes: Uint32Array = NO_WORDS
   private older: Older | undefined
   private looked = false
   /** Kept only so that the engine cannot drop the loads of `touch`. */
@@ -93,7 +97,7 @@ export class IdWindow {
     this.limits = { ...LIMITS, ...limits }
     assert(this.limits.recentIdsMax <= RECENT_IDS_MOST, 'positions of recent ids have 24 bits')
     this.capacityMin = Math.min(CAPACITY_MIN, this.limits.recentIdsMin)
-    this.recent = new RecentIds(0, this.capacityMin)
+    this.recent = new RecentRing(0, this.capacityMin)
     assert(this.limits.recentIdsMin >= 1 && this.limits.runsMax >= 1, 'a set holds an id, a merge needs two')
   }
 
@@ -143,10 +147,9 @@ export class IdWindow {
    */
   look(words: Uint32Array, rowCount: number): void {
     assert(words.length >= rowCount * 4, 'words shorter than rowCount')
-    if (rowCount > this.hashes.length) this.hashes = new Uint32Array(rowCount)
-    const { hashes } = this
+    const hashes = hashesOf(words.subarray(0, rowCount * 4))
     this.words = words
-    for (let row = 0; row < rowCount; row++) hashes[row] = hashId(words, row * 4)
+    this.hashes = hashes
     this.touched = this.recent.touch(hashes, rowCount)
     this.looked = this.runs.length > 0
     if (!this.looked) {
@@ -154,7 +157,7 @@ export class IdWindow {
       return
     }
     if (this.older === undefined || this.older.sequences.length < rowCount)
-      this.older = createOlder(hashes.length)
+      this.older = createOlder(Math.max(OLDER_ROWS_MIN, rowCount))
     this.lookInRuns(this.older, rowCount)
   }
 
@@ -165,10 +168,20 @@ export class IdWindow {
     this.head += forgotten
     while (this.runs[0] !== undefined && this.runs[0].next <= this.head) this.dropRun(this.runs[0])
     while (this.frozen[0] !== undefined && this.frozen[0].next <= this.head) this.dropFrozen(this.frozen[0])
-    const { capacity } = this.recent
+    if (this.recent instanceof RecentRing) this.recent.forget(this.head, this.capacityMin)
+    else this.shrinkSet(this.recent)
+  }
+
+  /** The ring again once there are no runs any more, or a smaller set where this one is hardly used. */
+  private shrinkSet(set: RecentIds): void {
     const live = this.liveInRecent()
-    const reserve = this.needsRuns ? 2 * this.recentMax() : this.capacityMin
-    if (live * 4 <= capacity && capacity > reserve) this.resizeRecent(Math.max(this.capacityMin, live * 2))
+    if (this.runs.length + this.frozen.length === 0 && live <= this.ringMax() * RING_AGAIN_PART) {
+      const ring = new RecentRing(this.tail - live, Math.max(this.capacityMin, live))
+      const words = set.ids.subarray((set.count - live) * 4, set.count * 4)
+      ring.admit(words, hashesOf(words), new Uint8Array(live), 0)
+      this.recent = ring
+    } else if (live * 4 <= set.capacity && set.capacity > 2 * this.recentMax())
+      this.resizeSet(set, Math.max(this.capacityMin, live * 2))
   }
 
   /**
@@ -176,19 +189,36 @@ export class IdWindow {
    * new is ADMITTED and remembered, any other a DUPLICATE. Answers how many were admitted.
    */
   admitAll(verdicts: Uint8Array, logTimeUs: number): number {
-    const { words, hashes, head, tail } = this
+    const { words, hashes, tail } = this
     let open = this.judgeElsewhere(verdicts, 0)
     for (let row = 0; row < verdicts.length; ) {
       if (this.recent.count === this.recent.capacity && this.makeRoom()) this.judgeElsewhere(verdicts, row)
-      const { count } = this.recent
-      const next = this.recent.admit(words, hashes, verdicts, row, head)
-      if (this.recent.count > count) this.times.addAll(hashes, verdicts, row, next, logTimeUs)
-      this.tail += this.recent.count - count
-      row = next
+      row = this.admit(words, hashes, verdicts, row, logTimeUs)
     }
     open -= this.tail - tail
     this.counters.recentDuplicates += open
+    this.words = NO_WORDS
+    this.hashes = NO_WORDS
     return this.tail - tail
+  }
+
+  /** Judges rows from `from` on, as far as the recent ids have room; answers the first one that was not judged. */
+  private admit(
+    words: Uint32Array,
+    hashes: Uint32Array,
+    verdicts: Uint8Array,
+    from: number,
+    timeUs: number,
+  ): number {
+    const { recent, head } = this
+    const { count } = recent
+    const next =
+      recent instanceof RecentRing
+        ? recent.admit(words, hashes, verdicts, from)
+        : recent.admit(words, hashes, verdicts, from, head)
+    if (recent.count > count) this.times.addAll(hashes, verdicts, from, next, timeUs)
+    this.tail += recent.count - count
+    return next
   }
 
   /** Marks duplicates of ids that lie in no set that takes more; answers how many rows are open, from `from` on. */
@@ -225,7 +255,6 @@ export class IdWindow {
 
   /** Writes and merges runs, as much as is due for `rowCount` rows. Never throws for the disk: see `writeError`. */
   work(rowCount: number): void {
-    this.words = NO_WORDS
     const behind = Math.max(0, this.frozen.length - 1) + Math.max(0, this.runs.length - this.limits.runsMax)
     let left = this.isClosed ? 0 : rowCount * this.limits.workARow * (1 + behind)
     try {
@@ -252,7 +281,7 @@ export class IdWindow {
     for (const set of [...this.frozen, this.recent]) {
       const [begin, end] = [Math.max(from, set.first), Math.min(to, set.next)]
       if (begin >= end) continue
-      ids.set(set.ids.subarray((begin - set.first) * 4, (end - set.first) * 4), (begin - from) * 4)
+      set.copyIds(begin, end, ids, (begin - from) * 4)
     }
     const { times, counts } = this.times.slice(from - this.head, to - this.head, true)
     return { ids, times, counts }
@@ -263,7 +292,7 @@ export class IdWindow {
     assert(this.tail === 0 && this.runs.length === 0, 'a window is restored once')
     this.head = first
     this.tail = first
-    this.recent = new RecentIds(first, this.capacityMin)
+    this.recent = new RecentRing(first, this.capacityMin)
   }
 
   /** Takes over the next run. Errors: TN_SNAPSHOT_CORRUPT when it is not the one that was written; the disk's. */
@@ -291,21 +320,22 @@ export class IdWindow {
   reserve(count: number): void {
     assert(this.recent.count === 0, 'room is made before the ids come')
     const capacity = Math.min(Math.max(count, this.capacityMin), this.limits.recentIdsMax)
-    this.recent = new RecentIds(this.tail, capacity)
+    const isSmall = this.runs.length === 0 && capacity <= this.ringMax()
+    this.recent = isSmall ? new RecentRing(this.tail, capacity) : new RecentIds(this.tail, capacity)
   }
 
   /** Takes over what `slice` gave, from `nextSequence` on. */
   restore(ids: Uint32Array, times: Float64Array, counts: Uint32Array): void {
     let at = 0
     for (let span = 0; span < times.length; span++) {
-      for (const end = at + counts[span]! * 4; at < end; at += 4) {
-        const hash = hashId(ids, at)
+      const count = counts[span]!
+      const words = ids.subarray(at * 4, (at + count) * 4)
+      const [hashes, verdicts] = [hashesOf(words), new Uint8Array(count)]
+      for (let row = 0; row < count; ) {
         if (this.recent.count === this.recent.capacity) this.makeRoom()
-        this.recent.find(ids, at, hash)
-        this.recent.append(ids, at, hash)
-        this.times.add(hash, times[span]!)
-        this.tail += 1
+        row = this.admit(words, hashes, verdicts, row, times[span]!)
       }
+      at += count
     }
   }
 
@@ -330,23 +360,31 @@ export class IdWindow {
     return this.tail - Math.max(this.head, this.recent.first)
   }
 
-  private resizeRecent(capacity: number): void {
-    this.recent = this.recent.copy(Math.max(this.head, this.recent.first), capacity)
+  private ringMax(): number {
+    return Math.min(RING_IDS_MOST, this.recentMax())
   }
 
-  /** A full set loses its forgotten ids, grows, or is frozen and a new one begun: then the answer is true. */
+  private resizeSet(set: RecentIds, capacity: number): void {
+    this.recent = set.copy(Math.max(this.head, set.first), capacity)
+  }
+
+  /** A full ring grows, a full set loses its forgotten ids or grows, or they are frozen and a set is begun: then the answer is true. */
   private makeRoom(): boolean {
-    const { capacity } = this.recent
+    const { recent } = this
     const recentMax = this.recentMax()
-    if (this.liveInRecent() * 2 <= capacity) this.resizeRecent(capacity)
-    else if (capacity * 2 <= recentMax) this.resizeRecent(capacity * 2)
-    else {
-      this.times.cut()
-      this.frozen.push(this.recent)
-      this.recent = new RecentIds(this.tail, recentMax)
-      return true
+    if (recent instanceof RecentRing) {
+      if (recent.grow(this.ringMax())) return false
+    } else if (this.liveInRecent() * 2 <= recent.capacity) {
+      this.resizeSet(recent, recent.capacity)
+      return false
+    } else if (recent.capacity * 2 <= recentMax) {
+      this.resizeSet(recent, recent.capacity * 2)
+      return false
     }
-    return false
+    this.times.cut()
+    this.frozen.push(recent instanceof RecentRing ? recent.toSet() : recent)
+    this.recent = new RecentIds(this.tail, recentMax)
+    return true
   }
 
   /** The next run to make: of the two neighbours with the fewest ids where there are too many, or of the oldest frozen set. */
@@ -427,6 +465,13 @@ export class IdWindow {
 }
 
 const NO_WORDS = new Uint32Array(0)
+
+function hashesOf(words: Uint32Array): Uint32Array {
+  const hashes = new Uint32Array(words.length / 4)
+  for (let row = 0; row < hashes.length; row++) hashes[row] = hashId(words, row * 4)
+  return hashes
+}
+
 const OLDER_BYTES_A_ROW = 26
 
 /** What a look at the runs needs for each row of a block. `sequences`: of the row's id in the runs; -1 = in none. */
