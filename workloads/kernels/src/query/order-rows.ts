@@ -9,7 +9,7 @@ export type AnswerRow = readonly AnswerValue[]
  * Cost: O(rows log rows) comparisons of numbers, and a sort of the distinct texts of each column.
  */
 export function orderRows(plan: QueryPlan, rows: readonly AnswerRow[]): readonly AnswerRow[] {
-  if (plan.kind === 'rows') return rows.slice(0, plan.limit)
+  if (plan.kind === 'rows' || rows.length === 0) return rows.slice(0, plan.limit)
   const keys = Array.from({ length: plan.keyCount }, (_, output) => ({ output, descending: false }))
   const ranks = [...plan.orderBy, ...keys].map(({ output, descending }) => {
     return ranksOf(
@@ -17,17 +17,52 @@ export function orderRows(plan: QueryPlan, rows: readonly AnswerRow[]): readonly
       descending,
     )
   })
-  const order = Uint32Array.from(rows.keys()).sort((left, right) => {
+  const order = orderByNumbers(ranks, rows.length) ?? orderByRanks(ranks, rows.length)
+  const kept = plan.limit === undefined ? order : order.subarray(0, plan.limit)
+  return Array.from(kept, (row) => rows[row]!)
+}
+
+/** A row's place in each column, and its number, as one integer: sorted without a call a comparison. Undefined where 53 bits are too few. */
+function orderByNumbers(ranks: readonly Float64Array[], rowCount: number): Uint32Array | undefined {
+  const columns = ranks.map(denseRanks)
+  const all = columns.reduce((product, { count }) => product * count, rowCount)
+  if (all > Number.MAX_SAFE_INTEGER) return undefined
+  const numbers = new Float64Array(rowCount)
+  for (const { places, count } of columns) {
+    for (let row = 0; row < rowCount; row++) numbers[row] = numbers[row]! * count + places[row]!
+  }
+  for (let row = 0; row < rowCount; row++) numbers[row] = numbers[row]! * rowCount + row
+  return Uint32Array.from(numbers.sort(), (number) => number % rowCount)
+}
+
+function orderByRanks(ranks: readonly Float64Array[], rowCount: number): Uint32Array {
+  return Uint32Array.from({ length: rowCount }, (_, row) => row).sort((left, right) => {
     for (const of of ranks) {
       const sign = of[left]! - of[right]!
       if (sign !== 0 && !Number.isNaN(sign)) return sign // NaN: both are null.
     }
     return left - right
   })
-  const kept = plan.limit === undefined ? order : order.subarray(0, plan.limit)
-  return Array.from(kept, (row) => rows[row]!)
 }
 
+type Places = Readonly<{ places: Float64Array; count: number }>
+
+/** Ranks as integers below `count`: above the least where they are integers near each other, else places among all. */
+function denseRanks(ranks: Float64Array): Places {
+  let [least, most, isWhole] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, true]
+  for (const rank of ranks) {
+    least = Math.min(least, rank)
+    most = Math.max(most, rank)
+    isWhole &&= Number.isInteger(rank)
+  }
+  if (isWhole && most - least < 2 ** 32) {
+    return { places: ranks.map((rank) => rank - least), count: most - least + 1 }
+  }
+  const distinct = Float64Array.from(new Set(ranks)).sort()
+  const placeOf = new Map<number, number>()
+  for (const [place, rank] of distinct.entries()) placeOf.set(rank, place)
+  return { places: ranks.map((rank) => placeOf.get(rank)!), count: distinct.length }
+}
 /** Numbers in the order of the values: the values themselves where they are doubles, else their places among all. */
 function ranksOf(values: readonly AnswerValue[], descending: boolean): Float64Array {
   const places = values.every((value) => value === null || typeof value === 'number')
