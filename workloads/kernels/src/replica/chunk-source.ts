@@ -13,7 +13,8 @@ export class ChunkSource implements RowSource {
   readonly resident: Resident
   readonly rollup: Rollup | undefined
   private readonly definition: TableDefinition
-  private readonly columns = new Map<string, Column | undefined>()
+  /** Made when a column is asked for: kernels mostly read the chunk. */
+  private columns: Map<string, Column | undefined> | undefined
   private doubles: Float64Array | undefined
   private numbers: Float64Array | undefined
 
@@ -49,6 +50,7 @@ export class ChunkSource implements RowSource {
   }
 
   readonly column = (name: string): Column | undefined => {
+    this.columns ??= new Map()
     if (!this.columns.has(name)) this.columns.set(name, this.view(name))
     return this.columns.get(name)
   }
