@@ -88,13 +88,24 @@ const BOUND_SLACK: f64 = 8
 export function sumF64By8(
   values: usize, codes: usize, n: i32, selection: usize, states: usize, scratch: usize,
 ): void {
-  sumFew<u8>(values, codes, n, selection, states, scratch)
-}
-
-export function groupSumF64Few(
-  values: usize, groups: usize, n: i32, selection: usize, states: usize, scratch: usize,
-): void {
-  sumFew<u32>(values, groups, n, selection, states, scratch)
+  clear(scratch, 16_384)
+  const steps = (n + 63) >> 6
+  let bound: f64 = 1
+  for (let step = 0; step < steps; step += BLOCK_STEPS) {
+    const end = min(steps, step + BLOCK_STEPS)
+    let last = step == 0 ? -1 : splitBlock(values, codes, n, step, end, selection, bound, scratch)
+    if (last < 0) {
+      const top = greatestOf(values, n, step, end, selection)
+      clear(scratch, 16_384)
+      if (top >= TOP_MAX) {
+        sumPlainly(values, codes, n, step, end, selection, states)
+        continue
+      }
+      if (top != 0) bound = powerAbove(top) * BOUND_SLACK
+      last = splitBlock(values, codes, n, step, end, selection, bound, scratch)
+    }
+    foldCells(scratch, last, sigmaOf(bound), states)
+  }
 }
 
 @inline
@@ -102,50 +113,21 @@ function sigmaOf(bound: f64): f64 {
   return 1.5 * POWER_RATIO * bound + bound
 }
 
-function sumFew<T>(values: usize, groups: usize, n: i32, selection: usize, states: usize, scratch: usize): void {
-  clear(scratch, 16_384)
-  const steps = (n + 63) >> 6
-  let bound: f64 = 1
-  for (let step = 0; step < steps; step += BLOCK_STEPS) {
-    const end = min(steps, step + BLOCK_STEPS)
-    let last = step == 0 ? -1 : splitBlock<T>(values, groups, n, step, end, selection, bound, scratch)
-    if (last < 0) {
-      const top = greatestOf(values, n, step, end, selection)
-      clear(scratch, 16_384)
-      if (top >= TOP_MAX) {
-        sumPlainly<T>(values, groups, n, step, end, selection, states)
-        continue
-      }
-      if (top != 0) bound = powerAbove(top) * BOUND_SLACK
-      last = splitBlock<T>(values, groups, n, step, end, selection, bound, scratch)
-    }
-    foldCells(scratch, last, sigmaOf(bound), states)
-  }
-}
-
-/** The greatest of 64 group numbers: how many cells they may have touched. */
+/** The greatest of 64 codes: how many cells they may have touched. */
 @inline
-function lastOf<T>(most: v128, at: usize): v128 {
-  if (sizeof<T>() == 1) {
-    return i8x16.max_u(
-      i8x16.max_u(most, i8x16.max_u(v128.load(at), v128.load(at, 16))),
-      i8x16.max_u(v128.load(at, 32), v128.load(at, 48)),
-    )
-  }
-  for (const end = at + 256; at < end; at += 16) most = i32x4.max_u(most, v128.load(at))
-  return most
+function lastOf(most: v128, at: usize): v128 {
+  return i8x16.max_u(
+    i8x16.max_u(most, i8x16.max_u(v128.load(at), v128.load(at, 16))),
+    i8x16.max_u(v128.load(at, 32), v128.load(at, 48)),
+  )
 }
 
 @inline
-function lastLane<T>(most: v128): u32 {
-  if (sizeof<T>() == 1) {
-    most = i8x16.max_u(most, v128.shuffle<i32>(most, most, 2, 3, 0, 1))
-    most = i8x16.max_u(most, v128.shuffle<i32>(most, most, 1, 0, 3, 2))
-    const four = <u32>i32x4.extract_lane(most, 0)
-    return max(max(four & 0xff, (four >> 8) & 0xff), max((four >> 16) & 0xff, four >> 24))
-  }
-  most = i32x4.max_u(most, v128.shuffle<i32>(most, most, 2, 3, 0, 1))
-  return max(<u32>i32x4.extract_lane(most, 0), <u32>i32x4.extract_lane(most, 1))
+function lastLane(most: v128): u32 {
+  most = i8x16.max_u(most, v128.shuffle<i32>(most, most, 2, 3, 0, 1))
+  most = i8x16.max_u(most, v128.shuffle<i32>(most, most, 1, 0, 3, 2))
+  const four = <u32>i32x4.extract_lane(most, 0)
+  return max(max(four & 0xff, (four >> 8) & 0xff), max((four >> 16) & 0xff, four >> 24))
 }
 
 /** Adds (sigma + multiple, rest) of two rows to their groups' cells, the first two replicas from `cells` on. */
@@ -162,16 +144,15 @@ function addPair(
   v128.store(b, f64x2.add(v128.load(b, 16), v128.shuffle<i64>(counted, rest, 1, 3)), 16)
 }
 
-/** Byte offset of the cell of row `row` of eight; `eight` holds their codes if they are bytes. */
+/** Byte offset of the cell of row `row` of eight, whose codes are in `eight`. */
 @inline
-function cellOf<T>(groups: usize, eight: u64, row: i32): u32 {
-  if (sizeof<T>() == 1) return <u32>(row == 0 ? eight << 6 : eight >> (8 * row - 6)) & 0x3fc0
-  return load<u32>(groups + (<usize>row << 2)) << 6
+function cellOf(eight: u64, row: i32): u32 {
+  return <u32>(row == 0 ? eight << 6 : eight >> (8 * row - 6)) & 0x3fc0
 }
 
 /** Adds the rows of some steps to the cells; returns the last group, or -1 if a value was not below `bound`. */
-function splitBlock<T>(
-  values: usize, groups: usize, n: i32, from: i32, end: i32, selection: usize, bound: f64, scratch: usize,
+function splitBlock(
+  values: usize, codes: usize, n: i32, from: i32, end: i32, selection: usize, bound: f64, scratch: usize,
 ): i32 {
   const sigma = f64x2.splat(sigmaOf(bound))
   const start = f64x2.splat(sigmaOf(bound) + bound * UNIT_RATIO * 0.5)
@@ -186,66 +167,66 @@ function splitBlock<T>(
     const bits = selectedBits(selection, row, n)
     if (bits == 0) continue
     if (n - row >= 64) {
-      most = lastOf<T>(most, groups + <usize>row * sizeof<T>())
+      most = lastOf(most, codes + <usize>row)
       let at = values + (<usize>row << 3)
-      let own = groups + <usize>row * sizeof<T>()
+      let own = codes + <usize>row
       if (bits == ~(<u64>0)) {
         for (const stop = at + 512; at < stop; at += 64) {
-          const eight = sizeof<T>() == 1 ? load<u64>(own) : 0
+          const eight = load<u64>(own)
           let v = v128.load(at)
           let sum = f64x2.add(start, v)
           any = v128.or(any, sum)
           all = v128.and(all, sum)
-          addPair(v, sum, kept, kept, false, sigma, scratch, cellOf<T>(own, eight, 0), cellOf<T>(own, eight, 1))
+          addPair(v, sum, kept, kept, false, sigma, scratch, cellOf(eight, 0), cellOf(eight, 1))
           v = v128.load(at, 16)
           sum = f64x2.add(start, v)
           any = v128.or(any, sum)
           all = v128.and(all, sum)
-          addPair(v, sum, kept, kept, false, sigma, upper, cellOf<T>(own, eight, 2), cellOf<T>(own, eight, 3))
+          addPair(v, sum, kept, kept, false, sigma, upper, cellOf(eight, 2), cellOf(eight, 3))
           v = v128.load(at, 32)
           sum = f64x2.add(start, v)
           any = v128.or(any, sum)
           all = v128.and(all, sum)
-          addPair(v, sum, kept, kept, false, sigma, scratch, cellOf<T>(own, eight, 4), cellOf<T>(own, eight, 5))
+          addPair(v, sum, kept, kept, false, sigma, scratch, cellOf(eight, 4), cellOf(eight, 5))
           v = v128.load(at, 48)
           sum = f64x2.add(start, v)
           any = v128.or(any, sum)
           all = v128.and(all, sum)
-          addPair(v, sum, kept, kept, false, sigma, upper, cellOf<T>(own, eight, 6), cellOf<T>(own, eight, 7))
-          own += 8 * sizeof<T>()
+          addPair(v, sum, kept, kept, false, sigma, upper, cellOf(eight, 6), cellOf(eight, 7))
+          own += 8
         }
         continue
       }
       if (popcnt(bits) > 16) {
         for (let part = 0; part < 64; part += 8) {
           const mask = i64x2.splat((bits >> part) & 0xff)
-          const eight = sizeof<T>() == 1 ? load<u64>(own) : 0
+          const eight = load<u64>(own)
           let pair = pairMask(mask, 0)
           let v = v128.and(v128.load(at), pair)
           let sum = f64x2.add(start, v)
           any = v128.or(any, sum)
           all = v128.and(all, sum)
-          addPair(v, sum, kept, pair, true, sigma, scratch, cellOf<T>(own, eight, 0), cellOf<T>(own, eight, 1))
+          addPair(v, sum, kept, pair, true, sigma, scratch, cellOf(eight, 0), cellOf(eight, 1))
           pair = pairMask(mask, 1)
           v = v128.and(v128.load(at, 16), pair)
           sum = f64x2.add(start, v)
           any = v128.or(any, sum)
           all = v128.and(all, sum)
-          addPair(v, sum, kept, pair, true, sigma, upper, cellOf<T>(own, eight, 2), cellOf<T>(own, eight, 3))
+          addPair(v, sum, kept, pair, true, sigma, upper, cellOf(eight, 2), cellOf(eight, 3))
           pair = pairMask(mask, 2)
           v = v128.and(v128.load(at, 32), pair)
           sum = f64x2.add(start, v)
           any = v128.or(any, sum)
           all = v128.and(all, sum)
-          addPair(v, sum, kept, pair, true, sigma, scratch, cellOf<T>(own, eight, 4), cellOf<T>(own, eight, 5))
+          addPair(v, sum, kept, pair, true, sigma, scratch, cellOf(eight, 4), cellOf(eight, 5))
           pair = pairMask(mask, 3)
           v = v128.and(v128.load(at, 48), pair)
           sum = f64x2.add(start, v)
           any = v128.or(any, sum)
           all = v128.and(all, sum)
-          addPair(v, sum, kept, pair, true, sigma, upper, cellOf<T>(own, eight, 6), cellOf<T>(own, eight, 7))
+          addPair(v, sum, kept, pair, true, sigma, upper, cellOf(eight, 6), cellOf(eight, 7))
           at += 64
-          own += 8 * sizeof<T>()
+          own += 8
         }
         continue
       }
@@ -253,7 +234,7 @@ function splitBlock<T>(
     // Few rows, or the last ones: one by one, in the same cells and so with the same bits.
     for (let left = bits; left != 0; left &= left - 1) {
       const one = row + <i32>ctz(left)
-      const group = <u32>load<T>(groups + <usize>one * sizeof<T>())
+      const group = <u32>load<u8>(codes + <usize>one)
       const value = f64x2.splat(load<f64>(values + (<usize>one << 3)))
       const sum = f64x2.add(start, value)
       any = v128.or(any, sum)
@@ -266,7 +247,7 @@ function splitBlock<T>(
     }
   }
   const changed = v128.and(v128.xor(any, all), i64x2.splat(<i64>0xffff_ff00_0000_0000))
-  return v128.any_true(changed) ? -1 : <i32>max(last, lastLane<T>(most))
+  return v128.any_true(changed) ? -1 : <i32>max(last, lastLane(most))
 }
 
 /** Adds the cells of groups 0 to `last` to their states and clears them. */
@@ -292,12 +273,12 @@ function foldCells(scratch: usize, last: i32, sigma: f64, states: usize): void {
   }
 }
 
-function sumPlainly<T>(values: usize, groups: usize, n: i32, from: i32, end: i32, selection: usize, states: usize): void {
+function sumPlainly(values: usize, codes: usize, n: i32, from: i32, end: i32, selection: usize, states: usize): void {
   for (let step = from; step < end; step++) {
     const first = streamRow(step, n)
     for (let bits = selectedBits(selection, first, n); bits != 0; bits &= bits - 1) {
       const row = first + <i32>ctz(bits)
-      const state = states + <usize>load<T>(groups + <usize>row * sizeof<T>()) * 24
+      const state = states + <usize>load<u8>(codes + <usize>row) * 24
       addCompensated(state, load<f64>(values + (<usize>row << 3)))
       store<f64>(state, load<f64>(state, 16) + 1, 16)
     }

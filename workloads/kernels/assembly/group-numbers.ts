@@ -162,3 +162,28 @@ function timeGroups(extend: bool, offsets: usize, n: i32, shift: f64, bucket: f6
     store<u32>(at, extend ? load<u32>(at) * factor + quotient : quotient)
   }
 }
+
+/**
+ * Groups of `rows` rows from `row` on, u32 each, by several keys without nulls. A key is 32 bytes: kind u32 (1, 2 or 4, the
+ * bytes of a code; 8: offsets of time), address u32, factor u32, 4 bytes unused, shift f64, bucket f64.
+ */
+export function numberRows(keys: usize, keyCount: i32, row: i32, rows: i32, out: usize): void {
+  for (let key = 0; key < keyCount; key++) {
+    const at = keys + (<usize>key << 5)
+    const kind = load<u32>(at)
+    const from = <usize>load<u32>(at, 4) + <usize>row * min(4, kind)
+    const factor = load<u32>(at, 8)
+    if (kind == 8) {
+      const shift = load<f64>(at, 16)
+      const bucket = load<f64>(at, 24)
+      if (key == 0) groupTimesInit(from, rows, shift, bucket, out)
+      else groupTimesExtend(from, rows, shift, bucket, factor, out)
+    } else if (key == 0) {
+      if (kind == 1) groupInit8(from, 0, rows, 0, out)
+      else if (kind == 2) groupInit16(from, 0, rows, 0, out)
+      else groupInit32(from, 0, rows, 0, out)
+    } else if (kind == 1) groupExtend8(from, 0, rows, 0, factor, out)
+    else if (kind == 2) groupExtend16(from, 0, rows, 0, factor, out)
+    else groupExtend32(from, 0, rows, 0, factor, out)
+  }
+}

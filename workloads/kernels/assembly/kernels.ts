@@ -24,7 +24,8 @@ export {
   groupTimesExtend,
 } from './group-numbers'
 export { groupCount, groupSumF64, groupSumI64, groupMinMaxF64 } from './group-aggregates'
-export { countBy8, sumF64By8, groupSumF64Few } from './few-groups'
+export { sumF64ByKeys, settleSums } from './fixed-sums'
+export { countBy8, sumF64By8 } from './few-groups'
 export { numberKeys, rehashKeys, pairKeys } from './number-keys'
 export { hashTexts, findTexts, translateTexts, moveTexts, forgetTexts, packTexts } from './intern-texts'
 export {

@@ -193,4 +193,16 @@ export const MUTATIONS: readonly Mutation[] = [
     from: 'bucketUs % stepUs === 0',
     to: 'stepUs % bucketUs === 0 || bucketUs % stepUs === 0',
   },
+  {
+    name: 'sums of the later cells of a time bucket stay in fixed point',
+    file: kernels('plan/sum-keys.ts'),
+    from: 'end: end * below',
+    to: 'end: (end - 1) * below + 1',
+  },
+  {
+    name: 'sums in fixed point are of the first time bucket on that a chunk has wholly',
+    file: kernels('plan/key-cells.ts'),
+    from: 'first: codeOf(Math.max(timeUsMin, bounds.minUs))',
+    to: 'first: codeOf(Math.max(timeUsMin + bucketUs, bounds.minUs))',
+  },
 ]

@@ -4,10 +4,11 @@ import type { Column } from '@truenow/contracts/wire/column.ts'
 import type { NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
 import { columnOf } from '../aggregates/extreme.ts'
 import { ALL_ROWS, type Selection } from '../filters/select-rows.ts'
-import { FEW_GROUPS_MAX, FEW_GROUPS_SCRATCH_BYTES, type Kernels } from '../simd/kernels.ts'
+import { FEW_GROUPS_MAX, FEW_GROUPS_SCRATCH_BYTES, type Kernels, sumWorkBytes } from '../simd/kernels.ts'
 import type { CellPart } from './cell-part.ts'
 import type { ResidentSource } from './row-source.ts'
 import type { Scratch } from './scratch.ts'
+import { numberedKey, type SumKeys, writeSumKeys } from './sum-keys.ts'
 import { validRows } from './valid-rows.ts'
 
 /** counts: f64 | floats: sum, compensation, count | integers: high, low, count | extremes: min, max, count. */
@@ -19,6 +20,8 @@ const WORDS: Readonly<Record<StateKind, number>> = { counts: 1, floats: 3, integ
 const WORD_BYTES = 8
 /** Kernels that read codes of one byte may write any cell that such a code can name. */
 const CELLS_MIN = FEW_GROUPS_MAX
+/** Sums of float64 of more cells are added to their states row by row: cells in fixed point would not stay in the caches. */
+const FIXED_CELLS_MAX = 1 << 16
 
 /** What a call needs of the kernels; undefined when they do not have it (text, ids, event time, sketches). */
 export function stateOf(
@@ -52,6 +55,8 @@ export class CellStates implements CellPart {
   private readonly scratch: Scratch
   private pointer = 0
   private cells = 0
+  /** Sums in fixed point that are not in the states yet; 0: there are none. */
+  private work = 0
 
   constructor({ kind, column, type }: StateNeed, kernels: Kernels, scratch: Scratch) {
     this.kind = kind
@@ -68,6 +73,9 @@ export class CellStates implements CellPart {
 
   /** Puts cell i < `from` to `place(i)`; a place below 0 drops it. */
   move(atLeast: number, place: (cell: number) => number, from: number): void {
+    this.settle()
+    if (this.work !== 0) this.scratch.free(this.work)
+    this.work = 0
     const cells = Math.max(atLeast, CELLS_MIN)
     const words = WORDS[this.kind]
     const pointer = this.scratch.allocate(cells * words * WORD_BYTES)
@@ -103,7 +111,9 @@ export class CellStates implements CellPart {
           valid === ALL_ROWS ? rowCount : kernels.bitmapCount(valid, rowCount)
     } else if (this.kind === 'floats') {
       if (groups === 0) kernels.sumF64(values, rowCount, valid, pointer)
-      else kernels.groupSumF64(values, groups, rowCount, valid, pointer)
+      else if (this.cells > FIXED_CELLS_MAX) kernels.groupSumF64(values, groups, rowCount, valid, pointer)
+      else
+        this.sum(values, rowCount, valid, writeSumKeys([numberedKey(groups, this.cells)], [1], this.scratch))
     } else if (this.kind === 'integers') {
       if (groups === 0) kernels.sumI64(values, rowCount, valid, pointer)
       else kernels.groupSumI64(values, groups, rowCount, valid, pointer)
@@ -125,8 +135,38 @@ export class CellStates implements CellPart {
     else this.kernels.sumF64By8(this.valuesOf(source), codes, source.rowCount, valid, this.pointer, replicas)
   }
 
+  /** Whether `updateByKeys` may be called. */
+  get takesKeys(): boolean {
+    return this.kind === 'floats' && this.cells <= FIXED_CELLS_MAX
+  }
+
+  /** The same, by keys that the kernel numbers itself. */
+  updateByKeys(source: ResidentSource, selection: Selection, keys: SumKeys): void {
+    const valid = validRows(this.column, source, selection, this.kernels, this.scratch)
+    if (valid !== undefined) this.sum(this.valuesOf(source), source.rowCount, valid, keys)
+  }
+
+  private sum(
+    values: number,
+    rowCount: number,
+    valid: number,
+    { pointer, count, first, end }: SumKeys,
+  ): void {
+    if (this.work === 0) {
+      const bytes = sumWorkBytes(this.cells)
+      this.work = this.scratch.allocate(bytes)
+      this.scratch.bytesAt(this.work, bytes).fill(0)
+    }
+    this.kernels.sumF64ByKeys(values, pointer, count, rowCount, valid, first, end, this.work, this.pointer)
+  }
+
+  private settle(): void {
+    if (this.work !== 0) this.kernels.settleSums(this.work, this.pointer)
+  }
+
   /** The first cells that any value went into, ascending. */
   present(cells: number): Uint32Array {
+    this.settle()
     const found = new Uint32Array(cells)
     let count = 0
     const words = WORDS[this.kind]
@@ -153,6 +193,7 @@ export class CellStates implements CellPart {
   /** The partial state of a call over the given cells, in the form of partial-result-v1. */
   columns({ function: aggregate }: AggregateCall, cells: Uint32Array): readonly NamedColumn[] {
     const words = WORDS[this.kind]
+    this.settle()
     const numbers = this.scratch.doublesAt(this.pointer, this.cells * words)
     const pick = (word: number) => {
       const picked = new Float64Array(cells.length)

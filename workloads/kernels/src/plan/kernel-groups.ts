@@ -26,6 +26,7 @@ import { type CellKey, ScalarKey, selectedRows, TextKey, type TimeBounds, timeKe
 import { countsTextsOnce, type GroupedRows, OncePerGroup } from './once-per-group.ts'
 import type { ResidentSource } from './row-source.ts'
 import type { Scratch } from './scratch.ts'
+import { type PlainKey, type SumKeys, writeSumKeys } from './sum-keys.ts'
 
 /** Cells that are numbered by the codes of their keys; beyond it, groups are numbered as they appear. */
 const CELLS_MAX = 1 << 21
@@ -107,7 +108,9 @@ export class KernelGroups {
     }
     for (const key of this.keys) key.learn(source, selection, rows)
     this.fitKeys()
-    const direct = this.directCodes(source)
+    const plain = this.plainKeys(source)
+    const direct = plain?.length === 1 && plain[0]!.kind === 1 ? plain[0]!.at : undefined
+    const sumKeys = direct === undefined && plain !== undefined ? this.sumKeysOf(plain) : undefined
     let groups: number | undefined
     const groupsOf = () => {
       groups ??= this.keys.length === 0 ? 0 : this.groupsOf(source, rows)
@@ -117,6 +120,8 @@ export class KernelGroups {
     for (const state of this.states) {
       if (direct !== undefined && state instanceof CellStates && state.isDirect) {
         state.updateDirect(source, selection, direct)
+      } else if (sumKeys !== undefined && state instanceof CellStates) {
+        state.updateByKeys(source, selection, sumKeys)
       } else if (!(state instanceof CellEnds && state.isPast(source, this.groupsMost))) {
         state.update(source, selection, groupsOf())
       }
@@ -257,12 +262,24 @@ export class KernelGroups {
     return out
   }
 
-  /** One text key of one-byte codes is read where it stands: a code is its cell. */
-  private directCodes(source: ResidentSource): number | undefined {
-    const [key] = this.keys
+  /** The keys of a source, where kernels can number its rows by themselves; else undefined. */
+  private plainKeys(source: ResidentSource): readonly PlainKey[] | undefined {
     // Groups that are numbered as they appear have no cell by code.
-    if (this.capacities === undefined || this.keys.length !== 1) return undefined
-    return key instanceof TextKey ? key.bytesOf(source) : undefined
+    if (this.capacities === undefined || this.keys.length === 0) return undefined
+    const plain: PlainKey[] = []
+    for (const key of this.keys) {
+      const one = key.plainOf?.(source)
+      if (one === undefined) return undefined
+      plain.push(one)
+    }
+    return plain
+  }
+
+  /** Keys for the one state of a plan, where it takes them; what is needed twice is numbered once, by `groupsOf`. */
+  private sumKeysOf(plain: readonly PlainKey[]): SumKeys | undefined {
+    const [only, ...others] = this.states
+    if (others.length > 0 || !(only instanceof CellStates) || !only.takesKeys) return undefined
+    return writeSumKeys(plain, this.capacities!, this.scratch)
   }
 
   private accumulate(source: ResidentSource, rows: Uint32Array, groups: number): void {

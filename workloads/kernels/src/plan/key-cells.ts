@@ -2,10 +2,11 @@ import type { Column } from '@truenow/contracts/wire/column.ts'
 import { CHUNK_ROWS_MAX } from '../columns/chunk.ts'
 import type { TextPool } from '../columns/text-pool.ts'
 import { ALL_ROWS, type Selection } from '../filters/select-rows.ts'
-import type { Kernels } from '../simd/kernels.ts'
+import { type Kernels, SUM_KEY_OF_TIME } from '../simd/kernels.ts'
 import { KeyCodes } from './group-keys.ts'
 import type { ResidentSource } from './row-source.ts'
 import type { Scratch } from './scratch.ts'
+import type { PlainKey } from './sum-keys.ts'
 
 /** Event times that selected rows can have, µs. */
 export type TimeBounds = Readonly<{ minUs: number; maxUs: number }>
@@ -23,13 +24,15 @@ export interface CellKey {
    * is there. Rows that are not selected get any number.
    */
   write(source: ResidentSource, factor: number, out: number): void
+  /** The same, where a kernel can number the rows of the source by itself; else undefined. */
+  plainOf?(source: ResidentSource): PlainKey | undefined
   columnOf(codes: Uint32Array): Column
 }
 
-/** A string column: its codes are those of the table's pool as they stand, and one above all of them is null. */
+/** A string column: its codes are those of the table's pool as they stand, and where there are nulls, one above all of them. */
 export class TextKey implements CellKey {
   readonly size: number
-  readonly codesMost: number
+  private readonly nullCode: number
   private readonly name: string
   private readonly pool: TextPool
   private readonly kernels: Kernels
@@ -47,8 +50,13 @@ export class TextKey implements CellKey {
     this.kernels = kernels
     this.scratch = scratch
     // What comes into the pool later is in no cut of this query.
-    this.size = pool.size + 1
-    this.codesMost = sources.some((source) => hasNulls(source, name)) ? this.size : pool.size
+    const isNullable = sources.some((source) => hasNulls(source, name))
+    this.nullCode = isNullable ? pool.size : -1
+    this.size = isNullable ? pool.size + 1 : pool.size
+  }
+
+  get codesMost(): number {
+    return this.size
   }
 
   learn(): void {}
@@ -57,7 +65,7 @@ export class TextKey implements CellKey {
     const { chunk } = source.resident
     const index = chunk.layout.indexOf(this.name)
     const { rowCount } = source
-    const nullCode = this.size - 1
+    const { nullCode } = this
     if (index === undefined) {
       const target = this.scratch.wordsAt(out, rowCount)
       for (let row = 0; row < rowCount; row++) target[row] = target[row]! * factor + nullCode
@@ -80,16 +88,23 @@ export class TextKey implements CellKey {
     extend(codes, validity, rowCount, nullCode, factor, out)
   }
 
-  /** Address of the codes of a source, where they are of one byte and none is null; else undefined. */
-  bytesOf(source: ResidentSource): number | undefined {
+  plainOf(source: ResidentSource): PlainKey | undefined {
     const { layout } = source.resident.chunk
     const index = layout.indexOf(this.name)
     const column = index === undefined ? undefined : layout.columns[index]
-    return column?.width === 1 && !column.hasValidity ? this.codesAt(source, index!) : undefined
+    if (column === undefined || column.hasValidity) return undefined
+    return {
+      kind: column.width,
+      at: this.codesAt(source, index!),
+      shift: 0,
+      bucketUs: 0,
+      first: 0,
+      end: this.size,
+    }
   }
 
   columnOf(codes: Uint32Array): Column {
-    const nullCode = this.size - 1
+    const { nullCode } = this
     const own = new Int32Array(this.size).fill(-1)
     const dictionary: string[] = []
     const column = { type: 'string' as const, codes: new Uint32Array(codes.length), dictionary }
@@ -158,10 +173,13 @@ class TimeKey implements CellKey {
   readonly size: number
   private readonly bucketUs: number
   private readonly firstBucket: number
+  private readonly bounds: TimeBounds
   private readonly kernels: Kernels
   private readonly scratch: Scratch
 
-  constructor(bucketUs: number, { minUs, maxUs }: TimeBounds, kernels: Kernels, scratch: Scratch) {
+  constructor(bucketUs: number, bounds: TimeBounds, kernels: Kernels, scratch: Scratch) {
+    const { minUs, maxUs } = bounds
+    this.bounds = bounds
     this.bucketUs = bucketUs
     this.firstBucket = Math.floor(minUs / bucketUs)
     this.size = Math.floor(maxUs / bucketUs) - this.firstBucket + 1
@@ -176,18 +194,28 @@ class TimeKey implements CellKey {
   learn(): void {}
 
   write(source: ResidentSource, factor: number, out: number): void {
-    const { chunk, startUs } = source.resident
     const { rowCount } = source
-    const shift = startUs - this.firstBucket * this.bucketUs
+    const plain = this.plainOf(source)
+    if (plain === undefined) this.writePlainly(source, factor, out)
+    else if (factor === 0) this.kernels.groupTimesInit(plain.at, rowCount, plain.shift, this.bucketUs, out)
+    else this.kernels.groupTimesExtend(plain.at, rowCount, plain.shift, this.bucketUs, factor, out)
+  }
+
+  plainOf({ resident: { chunk, startUs }, timeUsMin, timeUsMax }: ResidentSource): PlainKey | undefined {
+    const { bucketUs, bounds, firstBucket } = this
+    const shift = startUs - firstBucket * bucketUs
     // A chunk that begins before the range would count below zero; the kernel has its limits, and wide offsets are doubles.
-    const far = this.bucketUs < 2 ** 32 ? 2 ** 48 : this.bucketUs
-    if (chunk.layout.timeWidth === 8 || shift < 0 || shift >= far) {
-      this.writePlainly(source, factor, out)
-      return
+    const far = bucketUs < 2 ** 32 ? 2 ** 48 : bucketUs
+    if (chunk.layout.timeWidth === 8 || shift < 0 || shift >= far) return undefined
+    const codeOf = (us: number) => Math.floor(us / bucketUs) - firstBucket
+    return {
+      kind: SUM_KEY_OF_TIME,
+      at: chunk.timesAt,
+      shift,
+      bucketUs,
+      first: codeOf(Math.max(timeUsMin, bounds.minUs)),
+      end: codeOf(Math.min(timeUsMax, bounds.maxUs)) + 1,
     }
-    const times = chunk.timesAt
-    if (factor === 0) this.kernels.groupTimesInit(times, rowCount, shift, this.bucketUs, out)
-    else this.kernels.groupTimesExtend(times, rowCount, shift, this.bucketUs, factor, out)
   }
 
   columnOf(codes: Uint32Array): Column {

@@ -2,7 +2,6 @@ import { hasBit } from './bitmap-bits.ts'
 import { greatestOf } from './greatest-of.ts'
 import type { FewGroupKernels, OptionalPointer, Pointer } from './kernels.ts'
 import type { MemoryViews } from './memory-views.ts'
-import { codesOf } from './select-codes.ts'
 import { selectedRows } from './stream-row.ts'
 import { addCompensated, cutLast, highWord, powerAbove, TOP_MAX } from './two-sum.ts'
 
@@ -22,20 +21,14 @@ export const fewGroups = (views: () => MemoryViews): FewGroupKernels => ({
   },
   sumF64By8: (values, codes, n, selection, states) => {
     const memory = views()
-    sumFew(memory, values, codesOf(memory, 1).subarray(codes, codes + n), selection, states)
-  },
-  groupSumF64Few: (values, groups, n, selection, states) => {
-    const memory = views()
-    sumFew(memory, values, codesOf(memory, 4).subarray(groups / 4, groups / 4 + n), selection, states)
+    sumFew(memory, values, memory.u8.subarray(codes, codes + n), selection, states)
   },
 })
-
-type Groups = Uint8Array | Uint16Array | Uint32Array
 
 function sumFew(
   memory: MemoryViews,
   values: Pointer,
-  groups: Groups,
+  groups: Uint8Array,
   selection: OptionalPointer,
   states: Pointer,
 ): void {
@@ -64,7 +57,7 @@ function sumFew(
 function addBlock(
   { f64 }: MemoryViews,
   values: Pointer,
-  groups: Groups,
+  groups: Uint8Array,
   rows: readonly number[],
   bound: number,
   states: Pointer,

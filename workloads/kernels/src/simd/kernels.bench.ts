@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict'
-import { FEW_GROUPS_SCRATCH_BYTES, KERNEL_COMPARE, KEY_CELL_BYTES, type Kernels } from './kernels.ts'
+import {
+  FEW_GROUPS_SCRATCH_BYTES,
+  KERNEL_COMPARE,
+  KEY_CELL_BYTES,
+  type Kernels,
+  SUM_KEY_BYTES,
+  sumWorkBytes,
+} from './kernels.ts'
 import { loadKernels } from './load-kernels.ts'
 import { referenceKernels } from './reference-kernels.ts'
 
@@ -35,6 +42,12 @@ const [out, half, eighth, list] = [8_192, 8_192, 8_192, CHUNK * 8].map(place) as
 ]
 const [verdicts, state, states] = [1_024, 64, 24 * 8_000].map(place) as [number, number, number]
 const [scratch, used, table] = [FEW_GROUPS_SCRATCH_BYTES, 16, KEY_CELLS * KEY_CELL_BYTES].map(place) as [
+  number,
+  number,
+  number,
+]
+const SUM_CELLS = 65_536
+const [keys, work, sums] = [2 * SUM_KEY_BYTES, sumWorkBytes(SUM_CELLS), 24 * SUM_CELLS].map(place) as [
   number,
   number,
   number,
@@ -110,13 +123,35 @@ const CALLS: Readonly<Record<string, Call>> = {
     k.groupInit8(c8, 0, n, 0, list)
     k.groupSumF64(v, list, n, 0, states)
   },
-  'sum f64 by 8 groups, few': (k, { v, c8 }) => {
-    k.groupInit8(c8, 0, n, 0, list)
-    k.groupSumF64Few(v, list, n, 0, states, scratch)
-  },
+  'sum f64 by keys: 8': (k, { v, c8 }) => sumBy(k, v, [0, 8], [1, c8, 0]),
+  'sum f64 by keys: 8 of a half': (k, { v, c8 }) => sumBy(k, v, [0, 8], [1, c8, 0], half),
+  'sum f64 by keys: 8 x 1,000': (k, { v, c8, c16 }) => sumBy(k, v, [0, 8_192], [1, c8, 0, 2, c16, 1_024]),
+  'sum f64 by keys: 1 s x 8': (k, { v, o, c8 }) =>
+    sumBy(k, v, [secondOf(o) * 8, 13 * 8], [8, o, 0, 1, c8, 8]),
+  'sum f64 by keys: 8,000': (k, { v, g }) => sumBy(k, v, [0, 8_192], [4, g, 0]),
   'number 1 M keys': (k, { id }) => {
     assert.equal(k.numberKeys(id, n, 0, table, KEY_CELLS - 1, used, list), n)
   },
+}
+
+/** Of the chunk whose time offsets stand there. */
+const secondOf = (at: number): number => Math.floor(((at - offsets) / 4) * 180e-6)
+
+/** Keys as kind, address and factor, one after the other. */
+function sumBy(
+  kernels: Kernels,
+  values: number,
+  [first, cells]: readonly [number, number],
+  key: readonly number[],
+  selection = 0,
+): void {
+  const u32 = new Uint32Array(memory.buffer)
+  for (const [at, word] of key.entries())
+    u32[(keys + Math.floor(at / 3) * SUM_KEY_BYTES) / 4 + (at % 3)] = word
+  const f64 = new Float64Array(memory.buffer)
+  f64[keys / 8 + 2] = 0
+  f64[keys / 8 + 3] = 1_000_000
+  kernels.sumF64ByKeys(values, keys, key.length / 3, n, selection, first, first + cells, work, sums)
 }
 
 /** CPU time of `chunks` chunks, as milliseconds for 20 M rows. */
@@ -126,6 +161,8 @@ function run(call: Call, kernels: Kernels, chunks: number): number {
     [state, 64],
     [states, 24 * 8_000],
     [used, 16],
+    [work, sumWorkBytes(SUM_CELLS)],
+    [sums, 24 * SUM_CELLS],
     [table, KEY_CELLS * KEY_CELL_BYTES],
   ] as const) {
     u8.fill(0, at, at + bytes)

@@ -25,6 +25,7 @@ export type Kernels = SelectValueKernels &
   GroupNumberKernels &
   GroupAggregateKernels &
   FewGroupKernels &
+  FixedSumKernels &
   DistinctKernels &
   EndRowKernels &
   CondenseKernels &
@@ -35,10 +36,16 @@ export type Kernels = SelectValueKernels &
 
 /** Most rows in a call. */
 export const KERNEL_ROWS_MAX = 65_536
-/** Bytes of the `scratch` of `countBy8`, `sumF64By8` and `groupSumF64Few`; its content need not be kept or cleared. */
+/** Bytes of the `scratch` of `countBy8` and `sumF64By8`; its content need not be kept or cleared. */
 export const FEW_GROUPS_SCRATCH_BYTES = 16_384
-/** Most groups of those three. */
+/** Most groups of those two. */
 export const FEW_GROUPS_MAX = 256
+/** Bytes of a key of `sumF64ByKeys`: kind u32, address u32, factor u32, 4 bytes unused, shift f64, bucket f64. */
+export const SUM_KEY_BYTES = 32
+/** Kind of a key of time; codes have their bytes, 1, 2 or 4. */
+export const SUM_KEY_OF_TIME = 8
+/** Bytes of the `work` of `sumF64ByKeys`, all zero at first, for so many cells. */
+export const sumWorkBytes = (cells: number): number => 512 + 16 * cells
 /** Bytes of a cell of a key table: key u64, number u32, full u32 (0 or 1). A new table is all zero. */
 export const KEY_CELL_BYTES = 16
 
@@ -201,15 +208,30 @@ export type FewGroupKernels = Readonly<{
     states: Pointer,
     scratch: Pointer,
   ) => void
-  /** `sumF64By8` over u32 group numbers below `FEW_GROUPS_MAX`. */
-  groupSumF64Few: (
+}>
+
+/** Sums by group in fixed point: from codes and times straight to the groups' cells. */
+export type FixedSumKernels = Readonly<{
+  /**
+   * Adds the selected rows to cells in `work` (`sumWorkBytes`), those of groups from `first` to before `end`; values that
+   * cells cannot hold go to the states f64[3] (sum, compensation, count) at once. Groups are the mixed-radix numbers of
+   * `keyCount` keys (`SUM_KEY_BYTES` each) that have no nulls: the code (kind 1, 2 or 4: its bytes), or
+   * floor((offset + shift) / bucket) as `groupTimesInit` has it (`SUM_KEY_OF_TIME`), added to `factor` times what the keys
+   * before it gave. |error| of a group ≤ 2^-53 Σ|value|; none while values are within 2^16 of the greatest of the first rows.
+   */
+  sumF64ByKeys: (
     values: Pointer,
-    groups: Pointer,
+    keys: Pointer,
+    keyCount: number,
     n: number,
     selection: OptionalPointer,
+    first: number,
+    end: number,
+    work: Pointer,
     states: Pointer,
-    scratch: Pointer,
   ) => void
+  /** Adds what the cells hold to the states, compensated, and clears them. O(end - first), over the calls since it last did. */
+  settleSums: (work: Pointer, states: Pointer) => void
 }>
 
 type RaiseByCode = (

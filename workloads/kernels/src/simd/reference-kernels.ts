@@ -5,6 +5,7 @@ import { digestRows } from './digest-rows.ts'
 import { distinctRegisters } from './distinct-registers.ts'
 import { endRows } from './end-rows.ts'
 import { fewGroups } from './few-groups.ts'
+import { fixedSums } from './fixed-sums.ts'
 import { groupAggregates } from './group-aggregates.ts'
 import { groupNumbers } from './group-numbers.ts'
 import { internTexts } from './intern-texts.ts'
@@ -33,6 +34,7 @@ export function referenceKernels(memory: Pick<LinearMemory, 'buffer'>): Kernels 
     ...groupNumbers(views),
     ...groupAggregates(views),
     ...fewGroups(views),
+    ...fixedSums(views),
     ...distinctRegisters(views),
     ...endRows(views),
     ...condenseValues(views),
