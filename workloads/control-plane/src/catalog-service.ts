@@ -69,10 +69,16 @@ export function createCatalogService(parts: Parts) {
 
 /** Lock not had in time, serialization given up, deadlock: nothing was done, and the same again may well succeed. */
 const BUSY_STATES = ['55P03', '40001', '40P01']
+/** Calls are served while this process, or another, still runs the migration that brings the column. */
+const UNDEFINED_COLUMN = '42703'
 
 function asTrueNowError(cause: unknown): unknown {
   if (isCatalogGone(cause)) {
     const message = 'The catalog is not in PostgreSQL: it was deleted, or not made yet; PutCluster makes it.'
+    return new TrueNowError('TN_CATALOG_UNAVAILABLE', message, { cause })
+  }
+  if (sqlStates(cause).includes(UNDEFINED_COLUMN)) {
+    const message = 'The catalog is of an earlier version, and being brought to this one; try again.'
     return new TrueNowError('TN_CATALOG_UNAVAILABLE', message, { cause })
   }
   if (sqlStates(cause).some((state) => BUSY_STATES.includes(state))) {

@@ -575,6 +575,17 @@ export function catalogCases(name: string, openPorts: () => Promise<CasePorts>):
       assert.equal((await putTable(at)).version, 1)
     })
 
+    test('a catalog that is still being brought to this version refuses for now, and is not taken for a deleted one', async () => {
+      const at = await serving()
+      await at.store.query('ALTER TABLE $schema.catalog DROP COLUMN drained_shards')
+      await assert.rejects(
+        register(at, { shard: 1, processId: 'early' }),
+        refused('TN_CATALOG_UNAVAILABLE', /being brought to this one/),
+      )
+      await at.store.query('ALTER TABLE $schema.catalog ADD COLUMN drained_shards text')
+      await register(at, { shard: 1, processId: 'early' })
+    })
+
     test('GetPlacement: the catalog and what each shard said last', async () => {
       const at = await serving()
       const placement = await at.service.getPlacement(undefined)
