@@ -18,7 +18,7 @@ import { changeShards, evenShards, inQuickstart } from './change-shards.ts'
  * write of every protocol has its death in operator/test/crash-points, without pods; here are some of them with.
  */
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
-const KILLS = 20
+const KILLS = Number(process.env.KILLS ?? 20)
 const LED_MS_MIN = 2_000
 const LED_MS_MAX = 9_000
 /** The Lease runs out after 15 s, and a pod of two waits for it already. */
