@@ -14,9 +14,6 @@ const canRunAll = process.platform === 'linux' && process.getuid?.() === 0
 const TEST_MS = 600_000
 const LONG_TEST_MS = 2_400_000
 
-/** They wait for a clock more than they work, and last long: they run beside all others, not after them. */
-const PATIENT = ['workloads/truenow/test/monitoring.test.ts']
-
 type Counts = { passed: number; failed: number; skipped: number }
 type Stage = () => Promise<Counts>
 
@@ -37,16 +34,11 @@ const STAGES: Readonly<Record<string, Stage>> = {
       ...find('cdk8s/**/*.test.ts'),
       ...find('e2e/{oracle,load,sampler}/**/*.test.ts'),
     ]),
-  integration: async () => {
-    const files = [...find('workloads/*/test/**/*.test.ts'), ...find('operator/test/**/*.test.ts')]
-    const [patient, others] = [PATIENT, files.filter((file) => !PATIENT.includes(file))]
-    return added(
-      await Promise.all([
-        nodeTests('integration', patient, { concurrency: 1 }),
-        nodeTests('integration', others),
-      ]),
-    )
-  },
+  integration: () =>
+    nodeTests('integration', [
+      ...find('workloads/*/test/**/*.test.ts'),
+      ...find('operator/test/**/*.test.ts'),
+    ]),
   e2e: () => endToEnd(['e2e/*.test.ts']),
   'e2e-long': async () => {
     const lines: string[] = []
