@@ -5,7 +5,7 @@ import { eventually } from './eventually.ts'
 import { firstAnswer } from './first-answer.ts'
 import { OPERATOR_NAMESPACE, QUICKSTART } from './install-truenow.ts'
 import { killPod } from './kill-pod.ts'
-import { leadingPod } from './leading-pod.ts'
+import { anotherLeads, leadingPod } from './leading-pod.ts'
 import { seededRandom } from './load/seeded-random.ts'
 import { runSampler } from './sampler/run-sampler.ts'
 import { secondCluster } from './second-cluster.ts'
@@ -51,10 +51,7 @@ async function killWhileItCreates(): Promise<void> {
     return there >= wanted ? undefined : `${there} are there`
   })
   await killPod(cluster, OPERATOR_NAMESPACE, leader)
-  await eventually('another pod leads', 60_000, async () => {
-    const now = await leadingPod(cluster)
-    return now !== leader && now !== '' ? undefined : `${now} holds the lease`
-  })
+  await anotherLeads(cluster, leader, 60_000)
   for (const object of [`truenowcluster/${name}`, 'table/events'])
     await kubectl(cluster, ['-n', namespace, 'wait', '--for=condition=Ready', object, '--timeout=120s'])
   const { leadersMax, rounds, led } = await counted()

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { QUICKSTART } from './install-truenow.ts'
+import { podsOfCluster, type RunningPod } from './pods-of-cluster.ts'
 import { kubectl, type Target } from './target.ts'
 
 type Condition = Readonly<{
@@ -45,3 +46,16 @@ export async function waitForCluster(
     await sleep(500)
   }
 }
+
+/** Waits until the cluster is Ready, as `waitForCluster` does, and none of the pods `before` is left. */
+export const waitForNewPods = (
+  target: Target,
+  namespace: string,
+  timeoutMs: number,
+  before: readonly RunningPod[],
+): Promise<string[]> =>
+  waitForCluster(target, namespace, timeoutMs, async () => {
+    const now = await podsOfCluster(target, namespace)
+    const old = now.filter(({ uid }) => before.some((pod) => pod.uid === uid))
+    return old.length === 0 ? undefined : `${old.map((pod) => pod.name).join(', ')} are of before`
+  })

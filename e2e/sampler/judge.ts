@@ -90,7 +90,7 @@ type Answered = Extract<Sample, { kind: 'answer' }>
 export type Verdict = 'right' | 'failed' | 'wrong'
 
 /** Rows of each slot up to its position, each id once, inside the asked range, by region. */
-export function recountLog(logs: SummedLogs, sample: Sample & { kind: 'answer' }): Totals {
+function recountLog(logs: SummedLogs, sample: Sample & { kind: 'answer' }): Totals {
   const { startUs, endUs } = sample
   const totals: Totals = new Map()
   for (const [slot, { offset: position }] of Object.entries(sample.positions)) {

@@ -5,12 +5,12 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { eventually } from '../eventually.ts'
 import { spawnInsideCluster } from '../inside-cluster.ts'
 import { QUICKSTART } from '../install-truenow.ts'
-import { podsOfCluster, type RunningPod } from '../pods-of-cluster.ts'
+import { podsOfCluster } from '../pods-of-cluster.ts'
 import { assertUnnoticed } from '../sampler/assert-unnoticed.ts'
 import { runSampler } from '../sampler/run-sampler.ts'
 import { kubectl } from '../target.ts'
 import { testCluster } from '../test-cluster.ts'
-import { waitForCluster } from '../wait-for-cluster.ts'
+import { waitForNewPods } from '../wait-for-cluster.ts'
 
 /*
  * The standing cluster goes over to certificates between its roles, renews all of them, changes its authority and goes back, each
@@ -47,14 +47,6 @@ const when = (wanted: (condition: Condition | undefined) => boolean) => async ()
 const isSecured = when((condition) => condition?.status === 'True')
 const isChanging = when((condition) => condition?.status === 'False')
 
-/** Waits until no pod of `before` is left: the operator rolls every role, its shards one after the other. */
-const rolled = (before: readonly RunningPod[]) =>
-  waitForCluster(cluster, namespace, 2 * STEP_MS_MAX, async () => {
-    const now = await podsOfCluster(cluster, namespace)
-    const old = now.filter(({ uid }) => before.some((pod) => pod.uid === uid))
-    return old.length === 0 ? undefined : `${old.map((pod) => pod.name).join(', ')} are of before`
-  })
-
 /** What the control plane's port does with a caller that shows nothing: HTTP/2's preface in plain text. */
 async function callInPlainText(): Promise<string> {
   const program = `
@@ -78,7 +70,7 @@ test('pods get certificates: nothing wrong, failed, partial or late while they a
   const result = await runSampler(cluster, 'certificates-mounted', async () => {
     await setMode('Require')
     await eventually('the operator waits for pods', STEP_MS_MAX, isChanging)
-    await rolled(before)
+    await waitForNewPods(cluster, namespace, 2 * STEP_MS_MAX, before)
   })
   assertUnnoticed(result, { onTime: true })
 })
@@ -123,7 +115,7 @@ test('back to plain text: nothing wrong, failed, partial or late', async () => {
     await setMode('Disable')
     await eventually('phases lead back', STEP_MS_MAX, isChanging)
     await eventually('the cluster does without', 2 * STEP_MS_MAX, when((condition) => condition === undefined)) // biome-ignore format: one line
-    await rolled(before)
+    await waitForNewPods(cluster, namespace, 2 * STEP_MS_MAX, before)
   })
   assertUnnoticed(result, { onTime: true })
   assert.equal(await callInPlainText(), 'taken')

@@ -5,7 +5,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { eventually } from '../eventually.ts'
 import { OPERATOR_NAMESPACE, QUICKSTART } from '../install-truenow.ts'
 import { killPod } from '../kill-pod.ts'
-import { leadingPod } from '../leading-pod.ts'
+import { anotherLeads, leadingPod } from '../leading-pod.ts'
 import { runSampler } from '../sampler/run-sampler.ts'
 import { kubectl } from '../target.ts'
 import { testCluster } from '../test-cluster.ts'
@@ -61,10 +61,7 @@ async function stopAndWake(sleeper: string, restarts: number): Promise<void> {
     // The old leader wakes to a wish that it has not seen, and whose children another has made.
     await setGateways(3)
     await sleep(STOPPED_MS)
-    await eventually('another pod leads', 30_000, async () => {
-      const now = await leadingPod(cluster)
-      return now !== sleeper && now !== '' ? undefined : `${now} holds the lease`
-    })
+    await anotherLeads(cluster, sleeper, 30_000)
   } finally {
     await killPod(cluster, OPERATOR_NAMESPACE, sleeper, 'SIGCONT')
   }

@@ -5,7 +5,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { eventually } from '../eventually.ts'
 import { OPERATOR_NAMESPACE } from '../install-truenow.ts'
 import { killPod } from '../kill-pod.ts'
-import { leadingPod } from '../leading-pod.ts'
+import { anotherLeads, leadingPod } from '../leading-pod.ts'
 import { seededRandom } from '../load/seeded-random.ts'
 import { assertUnnoticed } from '../sampler/assert-unnoticed.ts'
 import { runSampler } from '../sampler/run-sampler.ts'
@@ -81,9 +81,6 @@ async function killLeaders(killed: { times: number }): Promise<void> {
     killed.times += 1
     // It is dead, and released nothing; its kubelet would wait longer each time before it starts the container again.
     await kubectl(cluster, ['-n', OPERATOR_NAMESPACE, 'delete', 'pod', leader, '--force', '--grace-period=0'])
-    await eventually('another pod leads', TAKEN_OVER_MS_MAX, async () => {
-      const now = await leadingPod(cluster)
-      return now !== leader && now !== '' ? undefined : `${now} holds the Lease`
-    })
+    await anotherLeads(cluster, leader, TAKEN_OVER_MS_MAX)
   }
 }

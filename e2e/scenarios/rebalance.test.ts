@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Cluster } from '../cluster/cluster.ts'
-import { eventually } from '../eventually.ts'
 import { OPERATOR_NAMESPACE } from '../install-truenow.ts'
 import { killPod } from '../kill-pod.ts'
-import { leadingPod } from '../leading-pod.ts'
+import { anotherLeads, leadingPod } from '../leading-pod.ts'
 import { assertUnnoticed } from '../sampler/assert-unnoticed.ts'
 import { runSampler } from '../sampler/run-sampler.ts'
 import { testCluster } from '../test-cluster.ts'
@@ -42,8 +41,5 @@ test('the leading operator is killed while slots move: another one ends the move
   assertEvenedUnderLoad('rebalance-leader-killed', async () => {
     const leader = await leadingPod(cluster)
     await killPod(cluster, OPERATOR_NAMESPACE, leader)
-    await eventually('somebody leads again', 90_000, async () => {
-      const now = await leadingPod(cluster)
-      return now === '' || now === leader ? `${now} leads` : undefined
-    })
+    await anotherLeads(cluster, leader, 90_000)
   }))

@@ -6,7 +6,7 @@ import { assertUnnoticed } from '../sampler/assert-unnoticed.ts'
 import { runSampler } from '../sampler/run-sampler.ts'
 import { kubectl } from '../target.ts'
 import { testCluster } from '../test-cluster.ts'
-import { waitForCluster } from '../wait-for-cluster.ts'
+import { waitForNewPods } from '../wait-for-cluster.ts'
 
 const { namespace, cluster: name } = QUICKSTART
 
@@ -18,11 +18,7 @@ test('a rolling restart of the shards: no answer wrong, failed, partial or late,
   let said: string[] = []
   const result = await runSampler(cluster, 'rolling-restart', async () => {
     await kubectl(cluster, [...annotate, `truenow.io/restart=${Date.now()}`])
-    said = await waitForCluster(cluster, namespace, 180_000, async () => {
-      const now = await podsOfCluster(cluster, namespace)
-      const old = now.filter((pod) => shards.some(({ uid }) => uid === pod.uid))
-      return old.length === 0 ? undefined : `${old.length} shards of before`
-    })
+    said = await waitForNewPods(cluster, namespace, 180_000, shards)
   })
   assertUnnoticed(result, { onTime: true })
   const after = await podsOfCluster(cluster, namespace)

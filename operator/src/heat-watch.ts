@@ -39,13 +39,12 @@ export function createHeatWatch(nowMs: () => number): HeatWatch {
     look: (clusterUid, placement, hotPercent) => {
       const now = nowMs()
       const before = clusters.get(clusterUid)
-      const heats = new Map(
-        slotFigures(placement).map(({ table, slot, hottest }) => [slotKey(table, slot), hottest?.heat]),
-      )
+      const figures = slotFigures(placement)
+      const heats = new Map(figures.map(({ table, slot, hottest }) => [slotKey(table, slot), hottest?.heat]))
       const limits = { hotAt: hotPercent / 100, coolAt: (hotPercent * COOL_PERCENT) / 10_000, hotAfterMs: HOT_AFTER_MS } // biome-ignore format: one line
       const goesOn = recent(clusterUid) !== undefined
       const standing = judgeHeat(before?.standing ?? new Map(), heats, { nowMs: now, goesOn }, limits)
-      const found = hotSlots(placement, (key) => standing.get(key)?.isHot === true)
+      const found = hotSlots(placement, figures, (key) => standing.get(key)?.isHot === true)
       const rests = before !== undefined && now - before.toldMs < TOLD_ANEW_MS && isDeepStrictEqual(found.map(newsOf), before.told.map(newsOf)) // biome-ignore format: one line
       const [told, toldMs] = rests ? [before.told, before.toldMs] : [found, now]
       clusters.delete(clusterUid)

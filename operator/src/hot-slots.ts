@@ -2,21 +2,30 @@ import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/cat
 import { type HotVerdict, planHotMoves, type StaysBecause } from '@truenow/kernels/sharding/plan-hot-moves.ts'
 import { placementLimits } from './placement-limits.ts'
 import { mayHold } from './plan-repair.ts'
-import { type HottestReplica, type SlotFigures, shardLoads, slotFigures, slotKey } from './slot-figures.ts'
+import { type HottestReplica, type SlotFigures, shardLoads, slotKey } from './slot-figures.ts'
 
 /** A slot that is hot, with what is to be done about it. */
 export type HotSlot = Pick<SlotFigures, 'table' | 'slot' | 'held'> &
   HottestReplica &
   Readonly<{ advice: { move: { from: number; to: number } } | { stays: StaysBecause } | 'moving' }>
 
-/** The slots that were judged hot, with what they take by this placement and where they should go. Same placement, same answer. Pure. */
-export function hotSlots(placement: GetPlacementResponse, isHot: (key: string) => boolean): HotSlot[] {
-  const hot = slotFigures(placement).flatMap((figures) =>
+/**
+ * The slots that were judged hot, with what they take and where they should go. `all`: the figures of this placement. Same
+ * placement, same answer. Pure.
+ */
+export function hotSlots(
+  placement: GetPlacementResponse,
+  all: readonly SlotFigures[],
+  isHot: (key: string) => boolean,
+): HotSlot[] {
+  const hot = all.flatMap((figures) =>
     figures.hottest !== undefined && isHot(slotKey(figures.table, figures.slot))
       ? [{ ...figures, ...figures.hottest }]
       : [],
   )
-  const loads = shardLoads(placement, (shard) => mayHold(placementLimits(placement), shard))
+  if (hot.length === 0) return [] // As a rule, and loads are a walk over all slots.
+  const limits = placementLimits(placement)
+  const loads = shardLoads(placement, (shard) => mayHold(limits, shard))
   const planned = hot
     .filter(({ moving }) => !moving)
     .map((one) => ({ ...one, slot: slotKey(one.table, one.slot) }))

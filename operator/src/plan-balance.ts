@@ -1,6 +1,12 @@
 import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { planPlacement } from '@truenow/kernels/sharding/plan-placement.ts'
-import { type ShardLoad, shardUse, shiftLoad, type Taken } from '@truenow/kernels/sharding/shard-use.ts'
+import {
+  moveLoad,
+  type ShardLoad,
+  shardUse,
+  shiftLoad,
+  type Taken,
+} from '@truenow/kernels/sharding/shard-use.ts'
 import { type HotSlot, hotSlots } from './hot-slots.ts'
 import { placementLimits } from './placement-limits.ts'
 import { mayHold, type RepairMove } from './plan-repair.ts'
@@ -23,16 +29,17 @@ type Planned = Readonly<{ from: number; to: number }> & Pick<SlotFigures, 'table
  * placement and same hot slots, same moves. Pure.
  */
 export function planBalance(placement: GetPlacementResponse, heat: Heat = NO_HEAT): readonly RepairMove[] {
-  const hot = hotSlots(placement, heat.isHot)
+  const figures = slotFigures(placement)
+  const hot = hotSlots(placement, figures, heat.isHot)
   const relieving = hot.flatMap((slot) => {
     const move = moveOf(slot)
     return move === undefined ? [] : [{ ...slot, ...move }]
   })
   const loads = new Map(shardLoads(placement, () => true).map((load) => [load.shard, load]))
-  for (const move of relieving) shift(loads, move)
-  const evening = eveningMoves(placement, hot, heat).filter((move) => {
+  for (const move of relieving) moveLoad(loads, move, move)
+  const evening = eveningMoves(placement, figures, hot, heat).filter((move) => {
     if (heats(loads, move, heat.hotAt)) return false
-    shift(loads, move)
+    moveLoad(loads, move, move)
     return true
   })
   const bytesOf = ({ table, slot, from }: Planned) => residentBytes(placement.loads, [from], table, slot)
@@ -47,13 +54,14 @@ export function planBalance(placement: GetPlacementResponse, heat: Heat = NO_HEA
 /** Moves of slots that are not hot by which all shards hold about as many replicas, the coolest first, since they change least. */
 function eveningMoves(
   placement: GetPlacementResponse,
+  figures: readonly SlotFigures[],
   hot: readonly HotSlot[],
   { isHot }: Heat,
 ): readonly Planned[] {
   const { catalog, silentShards } = placement
   const limits = placementLimits(placement)
   const shards = (catalog?.shards ?? []).map(({ shard }) => shard).filter((shard) => mayHold(limits, shard))
-  const cold = slotFigures(placement)
+  const cold = figures
     .filter(({ table, slot }) => !isHot(slotKey(table, slot)))
     .toSorted((a, b) => tenthsOf(a) - tenthsOf(b))
   const plan = planPlacement({
@@ -91,13 +99,6 @@ function replicasOf(hot: readonly HotSlot[]): Map<number, number> {
   }
   return counts
 }
-
-function shift(loads: Map<number, ShardLoad>, move: Planned): void {
-  for (const [shard, by] of [[move.from, -1], [move.to, 1]] as const) {
-    const load = loads.get(shard)
-    if (load !== undefined) loads.set(shard, shiftLoad(load, move, by))
-  }
-} // biome-ignore format: a table
 
 /** Whether the receiver would be as busy as a hot slot makes it, and busier than the giver was: then numbers stay uneven. */
 function heats(loads: ReadonlyMap<number, ShardLoad>, move: Planned, hotAt: number): boolean {

@@ -2,6 +2,7 @@ import type { TrueNowCluster } from './api/v1alpha1/truenow-cluster.ts'
 import type { ClusterFacts } from './cluster-facts.ts'
 import { PODS, VOLUME_CLAIMS } from './kubernetes/resources.ts'
 import type { OperatorContext } from './operator-context.ts'
+import { podOfShard } from './pod-of-shard.ts'
 import { labelSelectorOf, selectorLabels } from './resources/child-metadata.ts'
 
 /**
@@ -16,14 +17,14 @@ export async function removeShards(
   going: readonly number[],
 ): Promise<NonNullable<ClusterFacts['downscale']>> {
   if (going.length === 0) return []
-  const { namespace, name } = cluster.metadata
+  const { namespace } = cluster.metadata
   const at = { namespace, labelSelector: labelSelectorOf(selectorLabels(cluster, 'hot-tier')) }
   const pods = (await kubernetes.list(PODS, at)).items
   const claims = (await kubernetes.list(VOLUME_CLAIMS, at)).items
   const waits: NonNullable<ClusterFacts['downscale']> = []
   const gone: number[] = []
   for (const shard of going) {
-    const pod = `${name}-hot-tier-${shard}`
+    const pod = podOfShard(cluster, shard)
     const wait = (predicate: string, message: string) => waits.push({ pod, predicate, message })
     const why = whyStillNeeded(placement, shard)
     const claim = claims.find(({ metadata }) => metadata.name === `data-${pod}`)

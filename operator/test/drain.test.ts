@@ -1,21 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { callKubectl } from './call-kubectl.ts'
-import { clusterSpec, createScene, DEMO, type Operator, type Scene } from './scene.ts'
+import { clusterSpec, createScene, DEMO, hotTier, type Operator, type Scene } from './scene.ts'
 
 /* Shards that are emptied and kept so, over shards in memory that do at once what they are told. */
 const SHARD = 'demo-hot-tier-1'
 
 async function settled(shards = 3): Promise<Readonly<{ scene: Scene; operator: Operator }>> {
   const scene = createScene()
-  const hotTier = {
-    shards,
-    replicationFactor: 2,
-    memoryPerShard: '1Gi',
-    workers: 1,
-    storage: { size: '2Gi' },
-  }
-  scene.createCluster(clusterSpec({ hotTier }))
+  scene.createCluster(clusterSpec({ hotTier: hotTier(shards) }))
   scene.createTable()
   scene.plane.scene.reporting = true
   const operator = scene.operator()

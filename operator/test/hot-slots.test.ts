@@ -5,7 +5,7 @@ import type { Rebalance } from '../src/api/v1alpha1/rebalance.ts'
 import type { Table } from '../src/api/v1alpha1/table.ts'
 import { diagnose } from '../src/kubectl/diagnose.ts'
 import { seenObjects } from '../src/kubectl/seen-objects.ts'
-import { clusterSpec, createScene, DEMO, type Operator, type Scene } from './scene.ts'
+import { clusterSpec, createScene, DEMO, hotTier, type Operator, type Scene } from './scene.ts'
 
 /* Shards that report how busy each slot keeps them, and what the operator does and says of it. */
 const HOT = {
@@ -22,14 +22,7 @@ function busyScene(
   rebalance: Partial<typeof REBALANCE> = {},
 ): Readonly<{ scene: Scene; operator: Operator }> {
   const scene = createScene()
-  const hotTier = {
-    shards,
-    replicationFactor: 2,
-    memoryPerShard: '1Gi',
-    workers: 1,
-    storage: { size: '2Gi' },
-  }
-  scene.createCluster(clusterSpec({ hotTier, rebalance: { ...REBALANCE, ...rebalance } }))
+  scene.createCluster(clusterSpec({ hotTier: hotTier(shards), rebalance: { ...REBALANCE, ...rebalance } }))
   scene.createTable()
   scene.plane.scene.reporting = true
   scene.plane.scene.replicaBytes = 100n << 20n

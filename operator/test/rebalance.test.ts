@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MovePhase } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import type { Rebalance } from '../src/api/v1alpha1/rebalance.ts'
-import { clusterSpec, createScene, DEMO, type Operator, type Scene } from './scene.ts'
+import { clusterSpec, createScene, DEMO, hotTier, type Operator, type Scene } from './scene.ts'
 
 /*
  * A cluster of three shards whose replicas all stand on two of them; its control plane takes a step of every move each time
@@ -12,7 +12,7 @@ const KEY = { ...DEMO, name: 'even' }
 const SPEC = { clusterRef: { name: 'demo' }, mode: 'Full' }
 const unevenSpec = (more: object = {}) =>
   clusterSpec({
-    hotTier: { shards: 3, replicationFactor: 2, memoryPerShard: '1Gi', workers: 1, storage: { size: '2Gi' } },
+    hotTier: hotTier(3),
     ...more,
   })
 

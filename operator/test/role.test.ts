@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { createGrpcClient } from '@truenow/chassis/grpc-client.ts'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { Rebalancer } from '@truenow/contracts/gen/truenow/v1/rebalancer_pb.ts'
-import { clusterSpec, createScene, DEMO, type Scene } from './scene.ts'
+import { clusterSpec, createScene, DEMO, hotTier, type Scene } from './scene.ts'
 import { startInScene } from './start-in-scene.ts'
 
 const WAIT_MS_MAX = 20_000
@@ -210,8 +210,7 @@ test('startOperator: whose command meets a newer leader of its Lease ends, thoug
 /** Three shards and a table that stands on two of them. */
 function createUnevenScene(): Scene {
   const scene = createScene()
-  const hotTier = { shards: 3, replicationFactor: 2, memoryPerShard: '1Gi', workers: 1, storage: { size: '2Gi' } } // biome-ignore format: one line
-  scene.createCluster(clusterSpec({ hotTier }))
+  scene.createCluster(clusterSpec({ hotTier: hotTier(3) }))
   scene.createTable()
   return scene
 }

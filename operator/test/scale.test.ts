@@ -4,19 +4,12 @@ import { MovePhase } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { Rebalance } from '../src/api/v1alpha1/rebalance.ts'
 import { KubernetesError } from '../src/kubernetes/kubernetes-port.ts'
-import { clusterSpec, createScene, DEMO, type Operator, type Scene } from './scene.ts'
+import { clusterSpec, createScene, DEMO, hotTier, type Operator, type Scene } from './scene.ts'
 
 /*
  * Shards that come and go by the spec: a cluster whose slots stand on all of its shards, and a control plane that takes a
  * step of every move each time that it is asked to.
  */
-const hotTier = (shards: number, replicationFactor = 2) => ({
-  shards,
-  replicationFactor,
-  memoryPerShard: '1Gi',
-  workers: 1,
-  storage: { size: '2Gi' },
-})
 const SECONDS_MAX = 90
 
 /** Passes a second apart, until it is so. */

@@ -36,12 +36,19 @@ const OBJECTS_MAX = 1_000
 /** Rounds until everything rests; a scene that needs more does not come to rest. */
 const ROUNDS_MAX = 60
 
+export const hotTier = (shards: number, replicationFactor = 2): TrueNowClusterSpec['hotTier'] => ({
+  shards,
+  replicationFactor,
+  memoryPerShard: '1Gi',
+  workers: 1,
+  storage: { size: '2Gi' },
+})
 export const clusterSpec = (more: Partial<TrueNowClusterSpec> = {}): TrueNowClusterSpec => ({
   paused: false,
   deletionPolicy: 'Retain',
   kafka: { brokers: ['kafka:9092'], topics: { replicationFactor: 1, minInsyncReplicas: 1 } },
   postgres: { urlSecretRef: { name: 'demo-postgres', key: 'url' }, port: 5_432 },
-  hotTier: { shards: 2, replicationFactor: 2, memoryPerShard: '1Gi', workers: 1, storage: { size: '2Gi' } },
+  hotTier: hotTier(2),
   gateway: { replicas: 2 },
   ingester: { replicas: 2 },
   query: { replicas: 2, cacheTtlSeconds: 60 },

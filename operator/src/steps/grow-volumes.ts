@@ -4,6 +4,7 @@ import type { Judgement } from '../conditions/judgement.ts'
 import { KubernetesError, type Stored } from '../kubernetes/kubernetes-port.ts'
 import { childResource, VOLUME_CLAIMS } from '../kubernetes/resources.ts'
 import type { OperatorContext } from '../operator-context.ts'
+import { podOfShard } from '../pod-of-shard.ts'
 import { bytesOfQuantity } from '../quantity.ts'
 import { labelSelectorOf, selectorLabels } from '../resources/child-metadata.ts'
 import type { Step, StepResult } from '../step.ts'
@@ -89,7 +90,7 @@ async function claimsOf({ kubernetes }: OperatorContext, cluster: TrueNowCluster
   })
   const shards = Array.from({ length: spec.hotTier.shards }, (_, shard) => shard)
   return shards.flatMap((shard) => {
-    const name = `data-${metadata.name}-hot-tier-${shard}`
+    const name = `data-${podOfShard(cluster, shard)}`
     return (
       items.find((one) => one.metadata.name === name && one.metadata.deletionTimestamp === undefined) ?? []
     )

@@ -162,6 +162,23 @@ const RoleSection = <Extra extends TProperties>(
   )
 
 /** crds/truenowclusters.yaml is generated from this by `make generate`. */
+/** Shards that are being emptied, one entry each. */
+const waitingShards = (
+  description: string,
+  { shard, pod, predicate }: Readonly<{ shard: string; pod: string; predicate: string }>,
+) =>
+  Type.Array(
+    Type.Object(
+      {
+        pod: Type.String({ description: pod }),
+        predicate: Type.String({ description: predicate }),
+        message: Type.String({ description: 'Why that is not so yet.' }),
+      },
+      { description: shard },
+    ),
+    { description },
+  )
+
 export const TrueNowClusterSpec = Type.Object(
   {
     image: Type.Optional(
@@ -453,36 +470,20 @@ export const TrueNowClusterStatus = Type.Object(
           ),
         ),
         downscale: Type.Optional(
-          Type.Array(
-            Type.Object(
-              {
-                pod: Type.String({ description: 'Pod of a shard that shall go.' }),
-                predicate: Type.String({
-                  description:
-                    'What it waits for, such as no_shard_restarts, capacity_for_the_rest, shard_is_empty, pod_is_gone or volume_is_gone.',
-                }),
-                message: Type.String({ description: 'Why that is not so yet.' }),
-              },
-              { description: 'One shard that shall go.' },
-            ),
-            { description: 'Shards that shall go, and what each waits for; absent where none does.' },
-          ),
+          waitingShards('Shards that shall go, and what each waits for; absent where none does.', {
+            shard: 'One shard that shall go.',
+            pod: 'Pod of a shard that shall go.',
+            predicate:
+              'What it waits for, such as no_shard_restarts, capacity_for_the_rest, shard_is_empty, pod_is_gone or volume_is_gone.',
+          }),
         ),
         drain: Type.Optional(
-          Type.Array(
-            Type.Object(
-              {
-                pod: Type.String({ description: 'Pod of a shard that is drained.' }),
-                predicate: Type.String({
-                  description:
-                    'What it waits for, such as no_shard_restarts, capacity_for_the_rest, shard_is_empty, or shard_is_uncordoned once it holds nothing.',
-                }),
-                message: Type.String({ description: 'Why that is not so yet.' }),
-              },
-              { description: 'One shard of hotTier.drain.' },
-            ),
-            { description: 'Shards of hotTier.drain, and what each waits for; absent where none is.' },
-          ),
+          waitingShards('Shards of hotTier.drain, and what each waits for; absent where none is.', {
+            shard: 'One shard of hotTier.drain.',
+            pod: 'Pod of a shard that is drained.',
+            predicate:
+              'What it waits for, such as no_shard_restarts, capacity_for_the_rest, shard_is_empty, or shard_is_uncordoned once it holds nothing.',
+          }),
         ),
       },
       { description: 'What the operator is in the midst of; empty where it rests.' },

@@ -1,4 +1,4 @@
-import { type ShardLoad, shardUse, shiftLoad } from './shard-use.ts'
+import { moveLoad, type ShardLoad, shardUse, shiftLoad } from './shard-use.ts'
 
 /** A replica of a hot slot, or what it would be on another shard: shares of one core, and bytes in memory. */
 export type HotSlot = Readonly<{
@@ -43,10 +43,7 @@ export function planHotMoves(hot: readonly HotSlot[], loads: readonly ShardLoad[
     .toSorted((a, b) => b.heat - a.heat || (a.slot < b.slot ? -1 : 1))
     .map((slot) => {
       const verdict = judge(slot, byUse())
-      if (verdict.kind === 'moves') {
-        shift(now, verdict.from, slot, -1)
-        shift(now, verdict.to, slot, 1)
-      }
+      if (verdict.kind === 'moves') moveLoad(now, verdict, slot)
       return verdict
     })
 }
@@ -64,9 +61,4 @@ function judge(slot: HotSlot, byUse: readonly ShardLoad[]): HotVerdict {
   const to = roomy.find((one) => shardUse(shiftLoad(one, slot, 1)) <= goal)
   if (!relieved || to === undefined) return stays('no-gain')
   return { kind: 'moves', slot: slot.slot, from: from.shard, to: to.shard }
-}
-
-function shift(now: Map<number, ShardLoad>, shard: number, slot: HotSlot, by: 1 | -1): void {
-  const load = now.get(shard)
-  if (load !== undefined) now.set(shard, shiftLoad(load, slot, by))
 }

@@ -22,6 +22,17 @@ export function shardUse({
   return Math.max(busyShare / Math.max(1, workers), bytesMax === 0 ? 0 : bytes / bytesMax)
 }
 
+/** Takes a replica from the load of one shard and adds it to that of another; those that are not known stay so. */
+export function moveLoad(
+  loads: Map<number, ShardLoad>,
+  { from, to }: Readonly<{ from: number; to: number }>,
+  taken: Taken,
+): void {
+  const [giver, receiver] = [loads.get(from), loads.get(to)]
+  if (giver !== undefined) loads.set(from, shiftLoad(giver, taken, -1))
+  if (receiver !== undefined) loads.set(to, shiftLoad(receiver, taken, 1))
+}
+
 /** The load of a shard with one replica more (1) or fewer (-1). Pure. */
 export function shiftLoad(load: ShardLoad, { busyShare, bytes }: Taken, by: 1 | -1): ShardLoad {
   return {
