@@ -8,7 +8,7 @@ INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -
 
 .DEFAULT_GOAL := help
 .PHONY: help may-up up down dev test check unit integration e2e image generate install \
-	prove-answers prove-oracle prove-dedup prove-moves prove-crash-points prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-scan-and-ingest bench-peers \
+	prove-answers prove-oracle prove-dedup prove-moves prove-crash-points prove-operator-kills prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-scan-and-ingest bench-peers \
 	bench-restart bench-idle bench-operator chaos soak-memory
 
 help: ## Print every target with what it does
@@ -35,7 +35,7 @@ dev: $(INSTALLED) ## All roles in one process, no other program needed
 	@node workloads/truenow/src/main.ts dev
 
 test: $(INSTALLED) ## Everything: checks, unit, property, integration, end to end on a real Kubernetes
-	@node e2e/test.ts check unit integration e2e
+	@node e2e/test.ts check unit integration+cluster e2e
 
 check: $(INSTALLED) ## Lint, types, import rules with their canary, generated files up to date
 	@node e2e/test.ts check
@@ -47,7 +47,10 @@ integration: $(INSTALLED) ## Tests against real Kafka, PostgreSQL and Redis, sta
 	@node e2e/test.ts integration
 
 e2e: $(INSTALLED) ## End-to-end tests on a local Kubernetes of their own, with the long scenarios; writes docs/results/e2e.md
-	@node e2e/test.ts e2e-long
+	@node e2e/test.ts cluster e2e-long
+
+prove-operator-kills: $(INSTALLED) ## The leading operator killed 20 times with real pods, under the sampler; writes docs/results/operator-kills.md (KILLS=20 SEED=…)
+	@KILLS=$${KILLS:-20} node e2e/test.ts operator-kills
 
 image: $(INSTALLED) ## Build the TrueNow image as an OCI archive without Docker
 	@node e2e/cluster/main.ts image

@@ -1,32 +1,37 @@
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { writeScenarios } from './write-scenarios.ts'
+import { type ResultsPage, writeScenarios } from './write-scenarios.ts'
 
 /*
- * `make test`: every stage in order, its time, and at the end the count of tests. A stage that finds no test fails, and
+ * `make test`: every stage in order, its time, and at the end the count of tests. Stages joined by `+` run at once, since both wait more
+ * than they compute; what the later ones print follows what the first printed. A stage that finds no test fails, and
  * so does a skipped test where everything can run (root on Linux): a check that cannot fail is no check.
  */
 const root = fileURLToPath(new URL('..', import.meta.url))
 const canRunAll = process.platform === 'linux' && process.getuid?.() === 0
+/** Hundreds of processes load the same modules. */
+process.env.NODE_COMPILE_CACHE ??= join(root, '.cache/compiled')
 
 /** A test that hangs fails by its name, long before CI ends the whole run without one. */
 const TEST_MS = 600_000
 const LONG_TEST_MS = 2_400_000
 
 type Counts = { passed: number; failed: number; skipped: number }
-type Stage = () => Promise<Counts>
+type Print = (text: string) => void
+type Stage = (print: Print) => Promise<Counts>
 
 const STAGES: Readonly<Record<string, Stage>> = {
-  check: async () => {
-    await command('lint and format', ['biome', 'check', '--error-on-warnings', '.'])
-    await command('types', ['tsc', '--noEmit', '-p', '.'])
-    await command('import rules', ['node', 'e2e/check-imports.ts'])
-    await command('generated files', ['node', 'e2e/generate.ts', '--check'])
+  check: async (print) => {
+    await command('lint and format', ['biome', 'check', '--error-on-warnings', '.'], print)
+    await command('types', ['tsc', '--noEmit', '-p', '.'], print)
+    await command('import rules', ['node', 'e2e/check-imports.ts'], print)
+    await command('generated files', ['node', 'e2e/generate.ts', '--check'], print)
     return { passed: 4, failed: 0, skipped: 0 }
   },
-  unit: () =>
-    nodeTests('unit', [
+  unit: (print) =>
+    nodeTests('unit', print, [
       'tidy.test.ts',
       ...find('workloads/*/src/**/*.test.ts'),
       ...find('operator/src/**/*.test.ts'),
@@ -34,58 +39,76 @@ const STAGES: Readonly<Record<string, Stage>> = {
       ...find('cdk8s/**/*.test.ts'),
       ...find('e2e/{oracle,load,sampler}/**/*.test.ts'),
     ]),
-  integration: () =>
-    nodeTests('integration', [
+  integration: (print) =>
+    nodeTests('integration', print, [
       ...find('workloads/*/test/**/*.test.ts'),
       ...find('operator/test/**/*.test.ts'),
     ]),
-  e2e: () => endToEnd(['e2e/*.test.ts']),
-  'e2e-long': async () => {
-    const lines: string[] = []
-    process.env.TRUENOW_E2E_LONG = '1' // Seen by longTest (test-cluster.ts) in the files that run.
-    const counts = await endToEnd(
-      ['e2e/*.test.ts', 'e2e/scenarios/*.test.ts', 'workloads/truenow/test/version-skew.ts'],
-      { testMs: LONG_TEST_MS, onScenario: (line) => lines.push(line) },
-    )
-    if (counts.failed === 0 && counts.skipped === 0) writeScenarios(root, lines)
-    return counts
-  },
+  // The local Kubernetes proves itself first, then the operator on an API server without pods.
+  cluster: asRoot(async (print) => {
+    const alone = { concurrency: 1 }
+    const bare = await nodeTests('the local cluster', print, find('e2e/cluster/**/*.test.ts'), alone)
+    if (bare.failed > 0) return bare
+    const killed = find('operator/test/crash-points/crash-points-sample.ts')
+    return added(bare, await nodeTests('operators killed', print, killed, alone))
+  }),
+  e2e: asRoot((print) => onTestCluster(print, ['e2e/*.test.ts'])),
+  'e2e-long': longOnTestCluster(
+    ['e2e/*.test.ts', 'e2e/scenarios/*.test.ts', 'workloads/truenow/test/version-skew.ts'],
+    {
+      file: 'e2e.md',
+      title: 'Every disturbance on a real Kubernetes, under the sampler',
+      command: 'make e2e',
+    },
+  ),
+  'operator-kills': longOnTestCluster(['e2e/scenarios/operator-kills.test.ts'], {
+    file: 'operator-kills.md',
+    title: 'The leading operator killed again and again, with real pods',
+    command: 'make prove-operator-kills',
+  }),
 }
 
-/** The local Kubernetes proves itself first, then the operator on an API server without pods; then one cluster with TrueNow on it serves every other file. */
-async function endToEnd(
+function asRoot(stage: Stage): Stage {
+  if (canRunAll) return stage
+  return async (print) => {
+    print('end-to-end tests need root on Linux: skipped\n')
+    return { passed: 0, failed: 0, skipped: 1 }
+  }
+}
+
+function longOnTestCluster(patterns: readonly string[], page: ResultsPage): Stage {
+  return asRoot(async (print) => {
+    const lines: string[] = []
+    process.env.TRUENOW_E2E_LONG = '1' // Seen by longTest (test-cluster.ts) in the files that run.
+    const onScenario = (line: string) => lines.push(line)
+    const counts = await onTestCluster(print, patterns, { testMs: LONG_TEST_MS, onScenario })
+    if (counts.failed === 0 && counts.skipped === 0) writeScenarios(root, page, lines)
+    return counts
+  })
+}
+
+/** One cluster with TrueNow on it serves every file. */
+async function onTestCluster(
+  print: Print,
   patterns: readonly string[],
   { testMs = TEST_MS, onScenario = (_line: string) => {} } = {},
 ): Promise<Counts> {
-  if (!canRunAll) {
-    console.log('end-to-end tests need root on Linux: skipped')
-    return { passed: 0, failed: 0, skipped: 1 }
-  }
-  const bare = await nodeTests('e2e: cluster', find('e2e/cluster/**/*.test.ts'), { concurrency: 1 })
-  if (bare.failed > 0) return bare
-  const killed = await nodeTests(
-    'e2e: operators killed',
-    find('operator/test/crash-points/crash-points-sample.ts'),
-    { concurrency: 1 },
-  )
-  if (killed.failed > 0) return killed
   const { startTestCluster } = await import('./test-cluster.ts')
-  const cluster = await startTestCluster((line) => console.log(line))
+  const cluster = await startTestCluster((line) => print(`${line}\n`))
   try {
-    const whole = await nodeTests('e2e', patterns.flatMap(find), {
+    return await nodeTests('e2e', print, patterns.flatMap(find), {
       concurrency: 1,
       testMs,
       onLine: (line) => {
         if (line.startsWith('{"scenario":')) onScenario(line)
       },
     })
-    return added([bare, killed, whole])
   } finally {
     await cluster.stop()
   }
 }
 
-function added(all: readonly Counts[]): Counts {
+function added(...all: readonly Counts[]): Counts {
   const sum = (key: keyof Counts) => all.reduce((total, counts) => total + counts[key], 0)
   return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') }
 }
@@ -94,15 +117,16 @@ const find = (pattern: string): string[] =>
   globSync(pattern, { cwd: root, exclude: (name) => name === 'node_modules' }).toSorted()
 
 /** Runs one program; its failure ends everything, named. */
-async function command(what: string, argv: readonly string[]): Promise<void> {
+async function command(what: string, argv: readonly string[], print: Print): Promise<void> {
   const started = performance.now()
-  const { code } = await run(argv, () => {})
+  const { code } = await run(argv, print)
   if (code !== 0) throw new Error(`${what}: \`${argv.join(' ')}\` exited with ${code}`)
-  console.log(`✔ ${what} (${seconds(started)} s)`)
+  print(`✔ ${what} (${seconds(started)} s)\n`)
 }
 
 async function nodeTests(
   what: string,
+  print: Print,
   files: readonly string[],
   { concurrency = 2, testMs = TEST_MS, onLine = (_line: string) => {} } = {},
 ): Promise<Counts> {
@@ -110,7 +134,7 @@ async function nodeTests(
   const counts = { tests: 0, passed: 0, failed: 0, skipped: 0 }
   const limits = [`--test-concurrency=${concurrency}`, `--test-timeout=${testMs}`]
   const args = ['--test', '--test-reporter=spec', ...limits, ...files]
-  const { code } = await run(['node', ...args], (line) => {
+  const { code } = await run(['node', ...args], print, (line) => {
     onLine(line)
     const [, name, value] = /^ℹ (tests|pass|fail|cancelled|skipped|todo) (\d+)$/.exec(line) ?? []
     if (name === 'tests') counts.tests += Number(value)
@@ -123,13 +147,17 @@ async function nodeTests(
   return counts
 }
 
-function run(argv: readonly string[], onLine: (line: string) => void): Promise<{ code: number }> {
+function run(
+  argv: readonly string[],
+  print: Print,
+  onLine = (_line: string) => {},
+): Promise<{ code: number }> {
   return new Promise((resolve, reject) => {
     const [program = '', ...args] = argv
     const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
     let rest = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      process.stdout.write(text)
+      print(text)
       const lines = (rest + text).split('\n')
       rest = lines.pop() ?? ''
       for (const line of lines) onLine(line)
@@ -141,21 +169,50 @@ function run(argv: readonly string[], onLine: (line: string) => void): Promise<{
 
 const seconds = (startedMs: number): string => ((performance.now() - startedMs) / 1_000).toFixed(1)
 
-const total: Counts = { passed: 0, failed: 0, skipped: 0 }
-for (const name of process.argv.slice(2)) {
+async function runStage(name: string, print: Print): Promise<Counts> {
   const stage = STAGES[name]
   if (stage === undefined) throw new Error(`No stage '${name}'; there are ${Object.keys(STAGES).join(', ')}.`)
   const started = performance.now()
   try {
-    const { passed, failed, skipped } = await stage()
-    console.log(`== ${name}: ${passed} passed, ${failed} failed, ${skipped} skipped in ${seconds(started)} s`)
-    total.passed += passed
-    total.failed += failed
-    total.skipped += skipped
+    const counts = await stage(print)
+    const { passed, failed, skipped } = counts
+    print(`== ${name}: ${passed} passed, ${failed} failed, ${skipped} skipped in ${seconds(started)} s\n`)
+    return counts
   } catch (error) {
-    console.error(`== ${name}: ${(error as Error).message}`)
-    total.failed += 1
+    print(`== ${name}: ${(error as Error).message}\n`)
+    return { passed: 0, failed: 1, skipped: 0 }
   }
+}
+
+/** Output that waits for its turn. */
+function heldOutput(): Readonly<{ print: Print; release: () => void }> {
+  const held: string[] = []
+  let print: Print = (text) => held.push(text)
+  return {
+    print: (text) => print(text),
+    release: () => {
+      print = (text) => process.stdout.write(text)
+      print(held.join(''))
+    },
+  }
+}
+
+async function runTogether(names: readonly string[]): Promise<Counts> {
+  const running = names.map((name) => {
+    const { print, release } = heldOutput()
+    return { release, ended: runStage(name, print) }
+  })
+  const counts: Counts[] = []
+  for (const { release, ended } of running) {
+    release()
+    counts.push(await ended)
+  }
+  return added(...counts)
+}
+
+let total: Counts = { passed: 0, failed: 0, skipped: 0 }
+for (const names of process.argv.slice(2)) {
+  total = added(total, await runTogether(names.split('+')))
   if (total.failed > 0) break
 }
 if (canRunAll && total.skipped > 0) {

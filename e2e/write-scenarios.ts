@@ -3,14 +3,20 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import type { SamplerResult } from './sampler/run-sampler.ts'
 
-/** Writes what the sampler said of every scenario of a whole run to docs/results/e2e.md. `lines`: one JSON object each. */
-export function writeScenarios(root: string, lines: readonly string[]): void {
+export type ResultsPage = Readonly<{ file: string; title: string; command: string }>
+
+/** Writes what the sampler said of every scenario of a whole run to a page of docs/results. `lines`: one JSON object each. */
+export function writeScenarios(
+  root: string,
+  { file, title, command }: ResultsPage,
+  lines: readonly string[],
+): void {
   const rows = lines.map((line) => rowOf(JSON.parse(line) as SamplerResult))
   const [cpu] = cpus()
   const page = [
-    '# Every disturbance on a real Kubernetes, under the sampler',
+    `# ${title}`,
     '',
-    `Written by \`make e2e\` on ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${cpu?.model.trim()}. Each answer is judged by a recount of the log up to its own positions;`,
+    `Written by \`${command}\` on ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${cpu?.model.trim()}. Each answer is judged by a recount of the log up to its own positions;`,
     'partial answers name what is missing, failed ones were errors, and the outage is the longest stretch from the first of either to the next good answer.',
     '',
     '| scenario | samples | wrong | partial | failed | outage, ms | watermark lag, s | took, s | events written |',
@@ -18,7 +24,7 @@ export function writeScenarios(root: string, lines: readonly string[]): void {
     ...rows,
     '',
   ]
-  writeFileSync(join(root, 'docs/results/e2e.md'), page.join('\n'))
+  writeFileSync(join(root, 'docs/results', file), page.join('\n'))
 }
 
 function rowOf(result: SamplerResult): string {
