@@ -8,7 +8,7 @@ INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -
 
 .DEFAULT_GOAL := help
 .PHONY: help may-up up down dev test check unit integration e2e image generate install \
-	prove-answers prove-oracle prove-dedup prove-moves prove-crash-points prove-operator-kills prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-scan-and-ingest bench-peers \
+	prove-answers prove-oracle prove-dedup prove-moves prove-crash-points prove-operator-kills prove-specs prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-scan-and-ingest bench-peers \
 	bench-restart bench-idle bench-operator chaos soak-memory
 
 help: ## Print every target with what it does
@@ -47,10 +47,13 @@ integration: $(INSTALLED) ## Tests against real Kafka, PostgreSQL and Redis, sta
 	@node e2e/test.ts integration
 
 e2e: $(INSTALLED) ## End-to-end tests on a local Kubernetes of their own, with the long scenarios; writes docs/results/e2e.md
-	@node e2e/test.ts cluster e2e-long
+	@node e2e/test.ts e2e-long
 
 prove-operator-kills: $(INSTALLED) ## The leading operator killed 20 times with real pods, under the sampler; writes docs/results/operator-kills.md (KILLS=20 SEED=…)
 	@KILLS=$${KILLS:-20} node e2e/test.ts operator-kills
+
+prove-specs: $(INSTALLED) ## From one random spec to the next and back, 500 times, on a real API server (RUNS=500 SEED=…)
+	@RUNS=$${RUNS:-500} node e2e/test.ts specs
 
 image: $(INSTALLED) ## Build the TrueNow image as an OCI archive without Docker
 	@node e2e/cluster/main.ts image
