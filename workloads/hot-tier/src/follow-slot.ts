@@ -19,7 +19,7 @@ export type FollowParts = Readonly<{
   mayApply: (slot: ShardSlot, signal: AbortSignal) => Promise<void>
   /** Called when a block found no room: something must leave. */
   onFull: (slot: ShardSlot) => void
-  /** Whose turn it is on this thread: blocks and scans take it in turns. */
+  /** Whose turn it is on this thread: blocks and reads take it in turns. */
   turns: Turns
   /** Called after every event, so that a joining replica that caught up is reported soon. */
   onTaken: (slot: ShardSlot) => void

@@ -71,8 +71,7 @@ export function createLocalWorker(
     assign: async (catalog) => shard.assign(indexCatalog(catalog)),
     execute: async (request, signal) => {
       const startedMs = clock.monotonicMs()
-      const giveWay = () => shard.turns.scan()
-      const answer = await executePartial(request, ordinal, find, clock.monotonicMs, signal, giveWay)
+      const answer = await executePartial(request, ordinal, find, clock.monotonicMs, signal, shard.turns)
       metrics.querySeconds.observe((clock.monotonicMs() - startedMs) / 1_000)
       return answer
     },

@@ -92,7 +92,7 @@ export class Shard {
   private countedAtMs = 0
   private readonly silences: SilenceWatch
   private readonly pace: SnapshotPace
-  /** Blocks of all slots and scans of all queries on this thread. */
+  /** Blocks of all slots and reads of all queries on this thread. */
   readonly turns: Turns
   private readonly memories: ReadonlyArray<Readonly<{ arena: Arena; texts: Map<string, TextPools> }>>
 

@@ -1,87 +1,97 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { INGEST_PART, OWED_MS_MAX, SHORT_ROWS_MAX } from './turn-order.ts'
 import { TURN_MS, Turns } from './turns.ts'
 
 /** Turns over a clock that only work moves. */
 function scene() {
   const time = { ms: 0 }
   const turns = new Turns(() => time.ms)
-  const spent = { blocks: 0, scans: 0 }
+  const spent = { blocks: 0, reads: 0 }
+  const slice = async (rows: number, ms: number) => {
+    await turns.read(rows)
+    time.ms += ms
+    spent.reads += ms
+    turns.readTook(ms)
+  }
   const block = (ms: number) =>
     turns.apply(() => {
       time.ms += ms
       spent.blocks += ms
     })
-  return { time, turns, spent, block }
+  return { time, turns, spent, block, slice }
 }
 
-test('Turns: while blocks wait they get two fifths of the time, whatever they cost and however many scan', async () => {
+test('Turns: while blocks wait they get their part of the time, whatever they cost and however many read however much', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.integer({ min: 1, max: 20 }),
+      fc.array(fc.integer({ min: 0, max: 4 * SHORT_ROWS_MAX }), { minLength: 1, maxLength: 20 }),
       fc.array(fc.double({ min: 0.05, max: 10, noNaN: true }), { minLength: 8, maxLength: 8 }),
-      async (scans, costs) => {
-        const { time, turns, spent, block } = scene()
+      async (reads, costs) => {
+        const { spent, block, slice } = scene()
         let isOver = false
-        const scanning = Array.from({ length: scans }, async () => {
-          while (!isOver) {
-            await turns.scan()
-            time.ms += TURN_MS
-            spent.scans += TURN_MS
-          }
+        const reading = reads.map(async (rows) => {
+          while (!isOver) await slice(rows, TURN_MS)
         })
         // As many streams as there are costs; each has its next block at once.
         await Promise.all(costs.map(async (ms) => {
           for (let count = 0; count * ms < 200; count++) await block(ms)
         })) // biome-ignore format: one line
         isOver = true
-        const [blocks, all] = [spent.blocks, spent.blocks + spent.scans]
-        await Promise.all(scanning)
+        const [blocks, all] = [spent.blocks, spent.blocks + spent.reads]
+        await Promise.all(reading)
         // Near the end fewer streams wait, so that a turn is not filled.
-        assert.ok(blocks / all >= 0.3, `${blocks} of ${all} ms`)
+        assert.ok(blocks >= INGEST_PART * all - OWED_MS_MAX, `${blocks} of ${all} ms`)
       },
     ),
     { numRuns: 20 },
   )
 })
 
-test('Turns: scans take turns, so that a short one waits for one slice of each other', async () => {
-  const { turns } = scene()
+test('Turns: full scans take turns, and a narrow read beside them and blocks has its slice at once', async () => {
+  const { block, slice } = scene()
   const order: string[] = []
-  const scan = async (name: string, slices: number) => {
-    for (let slice = 0; slice < slices; slice++) {
-      await turns.scan()
+  const read = async (name: string, rows: number, slices: number) => {
+    for (let count = 0; count < slices; count++) {
+      await slice(rows, TURN_MS)
       order.push(name)
     }
   }
-  await Promise.all([scan('long', 6), scan('other', 6), scan('short', 1)])
-  assert.equal(order.indexOf('short'), 2)
-  assert.deepEqual(order.slice(0, 4), ['long', 'other', 'short', 'long'])
+  const apply = async () => {
+    for (let count = 0; count < 6; count++) {
+      await block(TURN_MS)
+      order.push('block')
+    }
+  }
+  const many = SHORT_ROWS_MAX + 1
+  await Promise.all([apply(), read('long', many, 4), read('other', many, 4), read('narrow', 1_000, 1)])
+  assert.deepEqual(order.slice(0, 7), ['narrow', 'block', 'long', 'block', 'other', 'block', 'long'])
 })
 
-test('Turns: between blocks and a scan the event loop goes round, and neither holds it for much longer than a turn', async () => {
+test('Turns: between blocks and a read the event loop goes round, and neither holds it for much longer than a turn', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.double({ min: 0.05, max: 3, noNaN: true }), async (costMs) => {
-      const { time, turns, block } = scene()
-      let [isOver, longestMs] = [false, 0]
-      const scanning = (async () => {
-        while (!isOver) {
-          await turns.scan()
-          time.ms += TURN_MS
-        }
-      })()
-      const watching = (async () => {
-        for (let before = time.ms; !isOver; before = time.ms) {
-          await new Promise((resolve) => setImmediate(resolve))
-          longestMs = Math.max(longestMs, time.ms - before)
-        }
-      })()
-      await Promise.all(Array.from({ length: 100 }, () => block(costMs)))
-      isOver = true
-      await Promise.all([scanning, watching])
-      assert.ok(longestMs <= Math.max(costMs, 1.5 * TURN_MS), `${longestMs} ms with blocks of ${costMs}`)
-    }),
+    fc.asyncProperty(
+      fc.double({ min: 0.05, max: 3, noNaN: true }),
+      fc.nat(2 * SHORT_ROWS_MAX),
+      async (costMs, rows) => {
+        const { time, block, slice } = scene()
+        let [isOver, longestMs] = [false, 0]
+        const reading = (async () => {
+          while (!isOver) await slice(rows, TURN_MS)
+        })()
+        const watching = (async () => {
+          for (let before = time.ms; !isOver; before = time.ms) {
+            await new Promise((resolve) => setImmediate(resolve))
+            longestMs = Math.max(longestMs, time.ms - before)
+          }
+        })()
+        await Promise.all(Array.from({ length: 100 }, () => block(costMs)))
+        isOver = true
+        await Promise.all([reading, watching])
+        assert.ok(longestMs <= Math.max(costMs, 1.5 * TURN_MS), `${longestMs} ms with blocks of ${costMs}`)
+      },
+    ),
     { numRuns: 20 },
   )
 })

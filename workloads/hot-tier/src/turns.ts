@@ -1,21 +1,23 @@
-/** Blocks, and after them a scan, hold the thread for about so long before the other gets its turn. */
+import { TurnOrder } from './turn-order.ts'
+
+/** Blocks, or a read, hold the thread for about so long before others get their turn. */
 export const TURN_MS = 2
 
+type Read = Readonly<{ rows: number; goOn: () => void }>
+
 /**
- * Who works next on a thread. Blocks that wait are applied for about a turn, one at least; then one scan, the longest
- * waiting, goes on for its slice. After either the event loop goes round, so that streams, new queries and aborts are heard
- * of: a new query has its first slice then, and a short one needs no other.
- * While blocks wait they so get two fifths of the time or more, however many scans there are; and a scan waits for the others
- * once a slice. Waiting are at most one block a slot and the queries that run.
+ * Blocks and reads of one thread, one after another, as turn-order.ts has it. Blocks that wait are applied for about a turn, one at least; a
+ * read goes on for its slice. After either the event loop goes round, so that streams, new queries and aborts are heard of.
+ * Waiting are at most one block a slot and the queries that run.
  */
 export class Turns {
   private readonly nowMs: () => number
+  private readonly order = new TurnOrder()
   private readonly blocks: Array<() => void> = []
-  private readonly scans: Array<() => void> = []
+  private readonly reads: Read[] = []
   private isDue = false
-  /** What blocks have had of their turn, and whether it is over. */
+  /** What blocks have had of their turn. */
   private blockMs = 0
-  private isScansTurn = false
 
   constructor(nowMs: () => number) {
     this.nowMs = nowMs
@@ -35,12 +37,17 @@ export class Turns {
     })
   }
 
-  /** Resolves when a scan may go on for a slice. */
-  scan(): Promise<void> {
-    return new Promise((resolve) => {
-      this.scans.push(resolve)
+  /** Resolves when a read of `rows` rows in all may go on for a slice. */
+  read(rows: number): Promise<void> {
+    return new Promise((goOn) => {
+      this.reads.push({ rows, goOn })
       this.goRound()
     })
+  }
+
+  /** Tells what a read took of the thread since its turn began, or before it waited for one. */
+  readTook(ms: number): void {
+    if (this.blocks.length > 0) this.order.readTook(ms)
   }
 
   private goRound(): void {
@@ -51,27 +58,25 @@ export class Turns {
 
   private takeTurn(): void {
     this.isDue = false
-    if (this.blocks.length > 0 && !this.isScansTurn) this.applySome()
-    else {
-      this.isScansTurn = false
-      this.blockMs = 0
-      this.scans.shift()?.()
-    }
-    if (this.blocks.length > 0 || this.scans.length > 0) this.goRound()
+    const turn = this.order.next(this.blocks.length, this.reads.map(({ rows }) => rows)) // biome-ignore format: one line
+    if (turn === 'blocks') this.applySome()
+    else this.reads.splice(turn, 1)[0]?.goOn()
+    if (this.blocks.length > 0 || this.reads.length > 0) this.goRound()
   }
 
   /** Of blocks one at least, and more while the next one, if it is as long as the last, ends nearer to the turn's end than this one did. */
   private applySome(): void {
     let lastMs = 0
+    let isWholeTurn = false
     do {
       const startedMs = this.nowMs()
       this.blocks.shift()?.()
       lastMs = this.nowMs() - startedMs
       this.blockMs += lastMs
-    } while (this.blocks.length > 0 && this.blockMs + lastMs / 2 < TURN_MS)
+      isWholeTurn = this.blockMs + lastMs / 2 >= TURN_MS
+      this.order.blocksTook(lastMs, isWholeTurn)
+    } while (this.blocks.length > 0 && !isWholeTurn)
     // A stream has its next block only when this round is over: small blocks fill their turn in several.
-    if (this.blockMs + lastMs / 2 < TURN_MS) return
-    this.blockMs = 0
-    this.isScansTurn = this.scans.length > 0
+    if (isWholeTurn) this.blockMs = 0
   }
 }
