@@ -28,6 +28,8 @@ export type LocalWorkerPorts = Readonly<{
   sync?: Sync
   /** Of a thread that is the worker's alone; absent: the heap is others' too, and not counted. */
   heap?: LiveHeap
+  /** Of a thread that is the worker's alone: takes the calls that lie in its port. */
+  hear?: () => void
 }>
 
 const BEAT_MS = 1_000
@@ -55,6 +57,7 @@ export function createLocalWorker(
     snapshotMs: settings.snapshotMs,
     follow: { ingesters: ports.ingesters, connect: cachedIn(ingesters, ports.connectIngester) },
     copies: { ...settings.copies, connect: cachedIn(shards, ports.connectShard) },
+    hear: ports.hear,
     writeFile: ports.writeFile,
     ids: {
       ...(idLimits === undefined ? {} : { limits: idLimits }),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { fromBinary } from '@bufbuild/protobuf'
 import type { CatalogContent } from '@truenow/chassis/catalog-view.ts'
 import { systemClock } from '@truenow/chassis/clock.ts'
@@ -35,21 +35,27 @@ export function runWorkerThread(ports: WorkerThreadPorts): void {
   const post = (message: FromWorker) => port.postMessage(message)
   const log = createThreadLog(post, settings.worker)
   logWarnings(process, log)
+  const running = new Map<number, AbortController>()
+  const take = (message: ToWorker) => {
+    if (message.kind === 'ingesters') addresses = message.addresses
+    else if (message.kind === 'abort') running.get(message.id)?.abort()
+    else void answer(port, worker, message, running)
+  }
+  const hear = () => {
+    for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port))
+      take(got.message)
+  }
+  const current = () => addresses
   const worker = createLocalWorker(
     settings,
-    { ...ports, log, clock: systemClock, ingesters: { current: () => addresses }, heap: watchLiveHeap() },
+    { ...ports, log, clock: systemClock, ingesters: { current }, heap: watchLiveHeap(), hear },
     {
       onNews: () => post({ kind: 'news' }),
       onCheck: (check, reason) => post({ kind: 'check', check, reason }),
       onBeat: (residentBytes) => post({ kind: 'beat', residentBytes }),
     },
   )
-  const running = new Map<number, AbortController>()
-  port.on('message', (message: ToWorker) => {
-    if (message.kind === 'ingesters') addresses = message.addresses
-    else if (message.kind === 'abort') running.get(message.id)?.abort()
-    else void answer(port, worker, message, running)
-  })
+  port.on('message', take)
 }
 
 type Call = Extract<ToWorker, { kind: 'call' }>

@@ -53,6 +53,8 @@ export type ShardParts = Readonly<{
   onSnapshot: (error: unknown) => void
   /** Told whether runs of ids can be written: while they cannot, ids stay in memory. */
   onIdRuns: (error: unknown) => void
+  /** Hears what was said to this thread and lies in its port; absent: nothing is said to it but by its event loop. */
+  hear?: (() => void) | undefined
   writeFile: WriteFile
   ids: ReplicaStorage
 }>
@@ -101,7 +103,7 @@ export class Shard {
     this.taking = createPermits(parts.copies.copiesMax)
     this.silences = new SilenceWatch(parts.context.clock, SILENCE_MS)
     this.pace = new SnapshotPace(parts.snapshotMs)
-    this.turns = new Turns(parts.context.clock.monotonicMs)
+    this.turns = new Turns(parts.context.clock.monotonicMs, parts.hear)
     this.memories = createArenas(parts.residentBytesMax).map((arena) => ({ arena, texts: new Map() }))
     parts.metrics.residentBytesMax.set(parts.residentBytesMax)
     parts.metrics.reserveBytes.set(parts.reserveBytes)

@@ -96,6 +96,20 @@ test('Turns: between blocks and a read the event loop goes round, and neither ho
   )
 })
 
+test('Turns: a read that is heard of before a turn is among those that wait for it', async () => {
+  const order: string[] = []
+  const heard: Array<Promise<void>> = []
+  const ask = async () => {
+    await Promise.resolve()
+    await turns.read(1_000)
+    order.push('read')
+  }
+  const turns = new Turns(() => 0, () => void (heard.length === 0 && heard.push(ask()))) // biome-ignore format: one line
+  await turns.apply(() => order.push('block'))
+  await Promise.all(heard)
+  assert.deepEqual(order, ['read', 'block'])
+})
+
 test('Turns: the error of a block is its own, and the others go on', async () => {
   const { turns, block, spent } = scene()
   const failing = turns.apply(() => {

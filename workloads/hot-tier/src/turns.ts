@@ -7,11 +7,13 @@ type Read = Readonly<{ rows: number; goOn: () => void }>
 
 /**
  * Blocks and reads of one thread, one after another, as turn-order.ts has it. Blocks that wait are applied for about a turn, one at least; a
- * read goes on for its slice. After either the event loop goes round, so that streams, new queries and aborts are heard of.
+ * read goes on for its slice. After either the event loop goes round, so that streams, new queries and aborts are heard of; and
+ * `hear` is asked before each turn, for what was said while the loop was busy with streams would be heard a turn later.
  * Waiting are at most one block a slot and the queries that run.
  */
 export class Turns {
   private readonly nowMs: () => number
+  private readonly hear: () => void
   private readonly order = new TurnOrder()
   private readonly blocks: Array<() => void> = []
   private readonly reads: Read[] = []
@@ -19,8 +21,9 @@ export class Turns {
   /** What blocks have had of their turn. */
   private blockMs = 0
 
-  constructor(nowMs: () => number) {
+  constructor(nowMs: () => number, hear: () => void = () => {}) {
     this.nowMs = nowMs
+    this.hear = hear
   }
 
   /** Applies one block when its turn comes. Errors: those of `work`. */
@@ -53,7 +56,11 @@ export class Turns {
   private goRound(): void {
     if (this.isDue) return
     this.isDue = true
-    setImmediate(() => this.takeTurn())
+    setImmediate(() => {
+      this.hear()
+      // A tick that a microtask asks for comes after all microtasks: what was heard has come to wait by then.
+      queueMicrotask(() => process.nextTick(() => this.takeTurn()))
+    })
   }
 
   private takeTurn(): void {
