@@ -59,13 +59,15 @@ test('executePartial: it reads in its turns only, says how much it has to read, 
   const asked: number[] = []
   let toldMs = 0
   let outsideMs = 0
+  const wait = async (rows: number) => {
+    asked.push(rows)
+    const since = time.ms
+    await new Promise((resolve) => setImmediate(resolve))
+    outsideMs += time.ms - since
+  }
   const turns: ReadTurns = {
-    read: async (rows) => {
-      asked.push(rows)
-      const since = time.ms
-      await new Promise((resolve) => setImmediate(resolve))
-      outsideMs += time.ms - since
-    },
+    begin: wait,
+    goOn: wait,
     readTook: (ms) => {
       toldMs += ms
     },
@@ -83,7 +85,7 @@ test('executePartial: it reads in its turns only, says how much it has to read, 
 test('executePartial: whoever leaves while a turn is waited for has nothing read, and its cut is let go', async () => {
   const { replica, ask } = scene()
   const stop = new AbortController()
-  const turns: ReadTurns = { read: async () => stop.abort(), readTook: () => {} }
+  const turns: ReadTurns = { begin: async () => stop.abort(), goOn: () => assert.fail('it goes on'), readTook: () => {} } // biome-ignore format: one line
   await assert.rejects(ask(turns, stop.signal), { code: 'TN_SHUTTING_DOWN' })
   const freed = replica.arena.usedBytes
   replica.free()

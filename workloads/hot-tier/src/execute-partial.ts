@@ -32,9 +32,11 @@ export type PartialAnswer = Readonly<{
 type Judged = Readonly<{ status: SlotStatus; detail: string }>
 
 /** Whose turn it is among the reads of a thread; of one that nothing else uses, the next round of its event loop. */
-export type ReadTurns = Pick<Turns, 'read' | 'readTook'>
+export type ReadTurns = Pick<Turns, 'begin' | 'goOn' | 'readTook'>
+const untilNextRound = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const ALONE: ReadTurns = {
-  read: () => new Promise((resolve) => setImmediate(resolve)),
+  begin: untilNextRound,
+  goOn: untilNextRound,
   readTook: () => {},
 }
 
@@ -139,8 +141,8 @@ async function executeOverArenas(
 function slicesOf(nowMs: () => number, signal: AbortSignal, turns: ReadTurns, rows: number) {
   let sinceMs: number | undefined
   let tookMs = 0
-  const begin = async () => {
-    await turns.read(rows)
+  const inTurn = async (turn: Promise<void>) => {
+    await turn
     if (signal.aborted) throw new TrueNowError('TN_SHUTTING_DOWN', 'The asker left.')
     sinceMs = nowMs()
   }
@@ -155,9 +157,9 @@ function slicesOf(nowMs: () => number, signal: AbortSignal, turns: ReadTurns, ro
   const pause: Pause = () => {
     if (sinceMs !== undefined && nowMs() - sinceMs < TURN_MS) return undefined
     end()
-    return begin()
+    return inTurn(turns.goOn(rows))
   }
-  return { begin, pause, end }
+  return { begin: () => inTurn(turns.begin(rows)), pause, end }
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)

@@ -35,6 +35,7 @@ function play(all: ReadonlyArray<typeof step extends fc.Arbitrary<infer Step> ? 
     }
     const [read] = waiting.splice(turn, 1)
     assert.ok(read !== undefined, `no read at ${turn}`)
+    order.readHasTurn(read.rows)
     readTurns += 1
     const waited = readTurns - read.sinceTurn
     const most = LONGEST_WAITING_EVERY * (1 + read.ahead)
@@ -67,7 +68,10 @@ test('TurnOrder: long reads and blocks take turns', () => {
   const taken = Array.from({ length: 6 }, () => {
     const turn = order.next(3, [FULL, FULL])
     if (turn === 'blocks') order.blocksTook(2, true)
-    else order.readTook(2)
+    else {
+      order.readHasTurn(FULL)
+      order.readTook(2)
+    }
     return turn
   })
   assert.deepEqual(taken, ['blocks', 0, 'blocks', 0, 'blocks', 0])
@@ -91,6 +95,7 @@ test('TurnOrder: a narrow read leaves a long one its turn after blocks', () => {
   assert.equal(order.next(1, [FULL]), 'blocks')
   order.blocksTook(2, true)
   assert.equal(order.next(1, [FULL, NARROW]), 1)
+  order.readHasTurn(NARROW)
   order.readTook(1)
   assert.equal(order.next(1, [FULL]), 0)
 })
@@ -101,7 +106,10 @@ test('TurnOrder: narrow reads without end leave blocks their part, and now and t
   for (let turn = 0; turn < 1_000; turn++) {
     const next = order.next(8, [FULL, NARROW, NARROW])
     if (next === 'blocks') order.blocksTook(2, true)
-    else order.readTook(2)
+    else {
+      order.readHasTurn(next === 0 ? FULL : NARROW)
+      order.readTook(2)
+    }
     spent[next === 'blocks' ? 'blocks' : next === 0 ? 'full' : 'narrow'] += 2
   }
   assert.ok(spent.blocks >= 0.29 * 2_000 && spent.blocks <= 0.31 * 2_000, `blocks ${spent.blocks} ms`)

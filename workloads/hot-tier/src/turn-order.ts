@@ -27,16 +27,22 @@ export class TurnOrder {
   private isLongReadsTurn = false
   private readTurns = 0
 
-  /** `reads`: the rows of each read that waits, in the order in which they came to wait. One block or read waits at least. */
+  /**
+   * `reads`: the rows of each read that waits, in the order in which they came to wait. One block or read waits at least. It
+   * stays so until a turn is told of.
+   */
   next(blocks: number, reads: readonly number[]): Turn {
     if (reads.length === 0) return 'blocks'
     const fewest = indexOfFewest(reads)
     const mayReadsGoFirst = this.isLongReadsTurn || (reads[fewest] as number) <= SHORT_ROWS_MAX
     if (blocks > 0 && (this.owedMs >= OWED_MS_AHEAD || !mayReadsGoFirst)) return 'blocks'
+    return (this.readTurns + 1) % LONGEST_WAITING_EVERY === 0 ? 0 : fewest
+  }
+
+  /** A read of so many rows has its turn. */
+  readHasTurn(rows: number): void {
     this.readTurns += 1
-    const read = this.readTurns % LONGEST_WAITING_EVERY === 0 ? 0 : fewest
-    if ((reads[read] as number) > SHORT_ROWS_MAX) this.isLongReadsTurn = false
-    return read
+    if (rows > SHORT_ROWS_MAX) this.isLongReadsTurn = false
   }
 
   /** Blocks took so long, and with it have had a whole turn or not yet. */

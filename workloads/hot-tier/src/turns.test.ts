@@ -9,8 +9,8 @@ function scene() {
   const time = { ms: 0 }
   const turns = new Turns(() => time.ms)
   const spent = { blocks: 0, reads: 0 }
-  const slice = async (rows: number, ms: number) => {
-    await turns.read(rows)
+  const slice = async (rows: number, ms: number, isFirst = false) => {
+    await (isFirst ? turns.begin(rows) : turns.goOn(rows))
     time.ms += ms
     spent.reads += ms
     turns.readTook(ms)
@@ -32,7 +32,8 @@ test('Turns: while blocks wait they get their part of the time, whatever they co
         const { spent, block, slice } = scene()
         let isOver = false
         const reading = reads.map(async (rows) => {
-          while (!isOver) await slice(rows, TURN_MS)
+          // Statements of two slices each.
+          for (let count = 0; !isOver; count++) await slice(rows, TURN_MS, count % 2 === 0)
         })
         // As many streams as there are costs; each has its next block at once.
         await Promise.all(costs.map(async (ms) => {
@@ -54,7 +55,7 @@ test('Turns: full scans take turns, and a narrow read beside them and blocks has
   const order: string[] = []
   const read = async (name: string, rows: number, slices: number) => {
     for (let count = 0; count < slices; count++) {
-      await slice(rows, TURN_MS)
+      await slice(rows, TURN_MS, count === 0)
       order.push(name)
     }
   }
@@ -96,12 +97,24 @@ test('Turns: between blocks and a read the event loop goes round, and neither ho
   )
 })
 
+test('Turns: of new reads a short one begins at once, the next one only after the event loop has gone round', async () => {
+  const { turns } = scene()
+  const order: string[] = []
+  const begin = (name: string, rows: number) => turns.begin(rows).then(() => order.push(name))
+  const all = [begin('long', SHORT_ROWS_MAX + 1), begin('narrow', 1_000), begin('other', 1_000)]
+  await new Promise((resolve) => process.nextTick(resolve))
+  await Promise.resolve()
+  assert.deepEqual(order, ['narrow'])
+  await Promise.all(all)
+  assert.deepEqual(order, ['narrow', 'other', 'long'])
+})
+
 test('Turns: a read that is heard of before a turn is among those that wait for it', async () => {
   const order: string[] = []
   const heard: Array<Promise<void>> = []
   const ask = async () => {
     await Promise.resolve()
-    await turns.read(1_000)
+    await turns.goOn(1_000)
     order.push('read')
   }
   const turns = new Turns(() => 0, () => void (heard.length === 0 && heard.push(ask()))) // biome-ignore format: one line

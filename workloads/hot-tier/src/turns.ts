@@ -1,9 +1,9 @@
-import { TurnOrder } from './turn-order.ts'
+import { SHORT_ROWS_MAX, TurnOrder } from './turn-order.ts'
 
 /** Blocks, or a read, hold the thread for about so long before others get their turn. */
 export const TURN_MS = 2
 
-type Read = Readonly<{ rows: number; goOn: () => void }>
+type Read = Readonly<{ rows: number; resume: () => void }>
 
 /**
  * Blocks and reads of one thread, one after another, as turn-order.ts has it. Blocks that wait are applied for about a turn, one at least; a
@@ -18,6 +18,7 @@ export class Turns {
   private readonly blocks: Array<() => void> = []
   private readonly reads: Read[] = []
   private isDue = false
+  private hasBegunOne = false
   /** What blocks have had of their turn. */
   private blockMs = 0
 
@@ -40,10 +41,24 @@ export class Turns {
     })
   }
 
-  /** Resolves when a read of `rows` rows in all may go on for a slice. */
-  read(rows: number): Promise<void> {
-    return new Promise((goOn) => {
-      this.reads.push({ rows, goOn })
+  /**
+   * Resolves when a read of `rows` rows in all may have its first slice: at once if the next turn would be its, and no other has
+   * begun so since the event loop last went round. To wait for that, with a stream to read first, would be half of what a narrow query takes.
+   */
+  begin(rows: number): Promise<void> {
+    const mine = this.reads.length
+    const isNext = this.order.next(this.blocks.length, [...this.rowsOfReads(), rows]) === mine
+    if (this.hasBegunOne || !isNext || rows > SHORT_ROWS_MAX) return this.goOn(rows)
+    this.hasBegunOne = true
+    this.order.readHasTurn(rows)
+    this.goRound()
+    return Promise.resolve()
+  }
+
+  /** Resolves when it may go on for a further slice, never before the event loop has gone round. */
+  goOn(rows: number): Promise<void> {
+    return new Promise((resume) => {
+      this.reads.push({ rows, resume })
       this.goRound()
     })
   }
@@ -65,10 +80,20 @@ export class Turns {
 
   private takeTurn(): void {
     this.isDue = false
-    const turn = this.order.next(this.blocks.length, this.reads.map(({ rows }) => rows)) // biome-ignore format: one line
+    this.hasBegunOne = false
+    if (this.blocks.length + this.reads.length === 0) return
+    const turn = this.order.next(this.blocks.length, this.rowsOfReads())
     if (turn === 'blocks') this.applySome()
-    else this.reads.splice(turn, 1)[0]?.goOn()
-    if (this.blocks.length > 0 || this.reads.length > 0) this.goRound()
+    else
+      for (const { rows, resume } of this.reads.splice(turn, 1)) {
+        this.order.readHasTurn(rows)
+        resume()
+      }
+    if (this.blocks.length + this.reads.length > 0) this.goRound()
+  }
+
+  private rowsOfReads(): number[] {
+    return this.reads.map(({ rows }) => rows)
   }
 
   /** Of blocks one at least, and more while the next one, if it is as long as the last, ends nearer to the turn's end than this one did. */
