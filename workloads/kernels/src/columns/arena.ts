@@ -32,10 +32,12 @@ export class Arena {
   /** Starts of free runs of [2^i, 2^(i+1)) units. */
   private readonly bins: Array<Set<number>> = Array.from({ length: 32 }, () => new Set())
   private units = 1
+  private bytes: ArrayBufferLike
 
   constructor(memory: LinearMemory, bytesMax: number = ARENA_BYTES_MAX) {
     this.memory = memory
     this.bytesMax = Math.min(bytesMax, ARENA_BYTES_MAX) - UNIT_BYTES
+    this.bytes = memory.buffer
     this.adopt()
   }
 
@@ -44,8 +46,9 @@ export class Arena {
     this.bytesMax = Math.min(bytes, ARENA_BYTES_MAX) - UNIT_BYTES
   }
 
+  /** The memory's, as it was when it last grew: asking the memory itself is a call out of JavaScript. */
   get buffer(): ArrayBufferLike {
-    return this.memory.buffer
+    return this.bytes
   }
 
   /** Address of `bytes` bytes with any content, at `preferred` where so many are free there. Errors: TN_MEMORY_FULL; then nothing was taken. */
@@ -137,7 +140,8 @@ export class Arena {
 
   /** Takes in what the memory has beyond what is known; its last unit stays untouched. */
   private adopt(): void {
-    const end = Math.floor(this.memory.buffer.byteLength / UNIT_BYTES) - 1
+    this.bytes = this.memory.buffer
+    const end = Math.floor(this.bytes.byteLength / UNIT_BYTES) - 1
     const known = this.units
     if (end <= known) return
     this.units = end

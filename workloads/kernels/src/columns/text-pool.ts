@@ -83,7 +83,7 @@ export class TextPool implements Dictionary {
   constructor(arena: Arena, holders: ReadonlySet<TextHolder>) {
     this.arena = arena
     this.kernels = kernelsOf(arena)
-    this.views = memoryViews(arena.memory)
+    this.views = memoryViews(arena)
     this.holders = holders
     this.decoded = new DecodedTexts(arena)
   }
