@@ -1,17 +1,20 @@
+import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { type Block, decodeBlock, encodeBlock } from '@truenow/contracts/wire/block-v1.ts'
+import { executePartial } from '../src/execute-partial.ts'
 import { KeySample, SAMPLE_MS } from '../src/key-sample.ts'
-import { createBenchShard } from './bench-shard.ts'
-import { definition, eventBlock, PRODUCTS, REGIONS, USERS } from './event-blocks.ts'
+import { askShard, createBenchShard } from './bench-shard.ts'
+import { definition, eventBlock, PRODUCTS, REGIONS, START_US, USERS } from './event-blocks.ts'
 
 /*
  * Blocks of 500 to 5,000 rows into a shard of eight slots: ids judged, dictionaries and columns filled, rows published. Every
  * twentieth row came before. Rows a second of CPU time, all threads of the process: the bytes of a block to columns, these to visible
- * rows, and both; memory beside what the columns and texts need at least. Then the same once more into a table with one rollup, by
- * region and product; and what a look at a block's partition keys costs. Making the blocks is not measured.
+ * rows, and both; memory beside what the columns and texts need at least. Then the same once more with queries beside: one over all
+ * rows is always open, its cut held, and has a slice of 2 ms after each look; its own CPU time is told apart. Then into a table with
+ * one rollup, by region and product; and what a look at a block's partition keys costs. Making the blocks is not measured.
  */
 const ROWS = Number(process.env.ROWS ?? 10_000_000)
 const SIZES = [500, 1_000, 2_000, 5_000]
@@ -32,7 +35,7 @@ const print = (line: object) =>
 const directory = mkdtempSync(join(tmpdir(), 'truenow-ingest-'))
 
 const { rollups: _, ...plain } = definition
-const [scanned, textBytes] = measure('', plain)
+const [scanned, textBytes] = await measure('', plain)
 const [applied, ids] = [
   sum(scanned, ({ counters }) => counters.applied),
   sum(scanned, (replica) => replica.ids.size),
@@ -48,7 +51,9 @@ print({
 })
 print({ row: 'ids', ours: rounded(idBytes / ids), unit: 'B/id', ids })
 for (const { replica } of scanned) replica.free()
-const [folded] = measure(' with a rollup', definition)
+const [asked] = await measure(' beside queries', plain, createQueryBeside)
+for (const { replica } of asked) replica.free()
+const [folded] = await measure(' with a rollup', definition)
 print({
   row: 'rollup memory',
   ours: rounded(sum(folded, ({ rollups }) => rollups.bytes) / sum(folded, ({ rollups }) => rollups.rows)),
@@ -69,12 +74,17 @@ function repeatIds({ columns: [id], rowCount }: Block): void {
 }
 
 /** Applies all blocks; answers the slots, and the bytes of all texts once: what dictionaries of any making must hold. */
-function measure(how: string, declared: TableDefinition): readonly [Slots, textBytes: number] {
+async function measure(
+  how: string,
+  declared: TableDefinition,
+  createBeside?: (slots: Slots) => QueryBeside,
+): Promise<readonly [Slots, textBytes: number]> {
   const table = { ...declared, dedupWindowUs: DEDUP_SECONDS * 1_000_000 }
-  const slots = createBenchShard(table, join(directory, `rollups-${(table.rollups ?? []).length}`))
+  const slots = createBenchShard(table, join(directory, how.replaceAll(' ', '-') || 'alone'))
+  const beside = createBeside?.(slots)
   const users = new Uint8Array(USERS)
   let textBytes = REGIONS * 'region-0'.length + PRODUCTS * 'product-00'.length
-  let [decodeUs, applyUs] = [0, 0]
+  let [decodeUs, applyUs, queryUs] = [0, 0, 0]
   for (let first = 0, number = 0; first < ROWS; ) {
     const logged: Logged[] = []
     for (; first < ROWS && logged.length < BLOCKS_A_LOOK; number++) {
@@ -98,7 +108,10 @@ function measure(how: string, declared: TableDefinition): readonly [Slots, textB
       slot.replica.apply(decoded[index] as Block, table, at, appendTimeUs)
     }
     decodeUs += decodedUs - startedUs
-    applyUs += cpuUs() - decodedUs
+    const appliedUs = cpuUs()
+    applyUs += appliedUs - decodedUs
+    await beside?.slice()
+    queryUs += cpuUs() - appliedUs
   }
   const speed = (us: number) => ({ ours: Math.round((ROWS / us) * 1e6), unit: 'rows/CPU-s' })
   print({ row: `decode${how}`, ...speed(decodeUs) })
@@ -107,8 +120,56 @@ function measure(how: string, declared: TableDefinition): readonly [Slots, textB
     ...speed(applyUs),
     duplicates: sum(slots, ({ counters }) => counters.deduplicated),
   })
-  print({ row: `decode and apply${how}`, ...speed(decodeUs + applyUs) })
+  const queries = beside && { queries: await beside.close(), query_cpu_s: rounded(queryUs / 1e6) }
+  print({ row: `decode and apply${how}`, ...speed(decodeUs + applyUs), ...queries })
   return [slots, textBytes]
+}
+
+/** A slice of the query at hand, or of the next; how many were answered. */
+type QueryBeside = Readonly<{ slice: () => Promise<void>; close: () => Promise<number> }>
+
+/** Asks for the revenue by region over all rows, again and again, through the shard's own entry. */
+function createQueryBeside(slots: Slots): QueryBeside {
+  const statement = {
+    start_time: START_US,
+    end_time: START_US + definition.retentionUs,
+    namespace: definition.namespace,
+    table: definition.name,
+    group_by: ['region'],
+    aggregate: 'sum' as const,
+    metric: 'revenue',
+  }
+  const { signal } = new AbortController()
+  let goOn: (() => void) | undefined
+  const giveWay = () =>
+    new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+  let answered = 0
+  let open: Promise<void> | undefined
+  const ask = async () => {
+    const rows = await askShard(
+      (request) =>
+        executePartial(request, 0, (_namespace, _name, slot) => slots[slot], () => performance.now(), signal, giveWay), // biome-ignore format: one line
+      plain,
+      statement,
+    )
+    assert.equal(rows.length, REGIONS, 'the query must see rows of every region')
+    answered += 1
+    open = undefined
+  }
+  const slice = async () => {
+    const next = goOn
+    goOn = undefined
+    if (open === undefined) open = ask()
+    else next?.()
+    await new Promise((resolve) => setImmediate(resolve)) // All that the query awaits has settled by then.
+  }
+  const close = async () => {
+    while (open !== undefined) await slice()
+    return answered
+  }
+  return { slice, close }
 }
 
 /** What counting the partition keys of a warm slot costs, at its dearest: every row of another user, a look at each block. */
