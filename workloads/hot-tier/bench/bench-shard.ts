@@ -10,7 +10,6 @@ import {
 import type { QueryStatement } from '@truenow/contracts/query-statement.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { decodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
-import type { Arena } from '@truenow/kernels/columns/arena.ts'
 import { TextPools } from '@truenow/kernels/columns/text-pool.ts'
 import { finalizePartial } from '@truenow/kernels/plan/finalize-partial.ts'
 import { limitGroups } from '@truenow/kernels/plan/limit-groups.ts'
@@ -20,7 +19,7 @@ import { planStatement } from '@truenow/kernels/query/plan-statement.ts'
 import { IdWindow } from '@truenow/kernels/replica/id-window.ts'
 import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import { Registry } from 'prom-client'
-import { createArenas } from '../src/create-arenas.ts'
+import { type Arenas, createArenas } from '../src/create-arenas.ts'
 import { createHotTierMetrics } from '../src/metrics.ts'
 import { ShardSlot } from '../src/shard-slot.ts'
 import { SnapshotStore } from '../src/snapshot-store.ts'
@@ -38,8 +37,8 @@ export function createBenchShard(definition: TableDefinition, directory?: string
   const table: TableView = { definition, definitions, topic: 't', uid: 'u', slots: [] }
   const metrics = createHotTierMetrics(new Registry())
   const { namespace, name } = definition
-  const [arena] = createArenas(MEMORY_BYTES)
-  const memory = { arena: arena as Arena, texts: new TextPools(arena as Arena) }
+  const [{ arena, idArena }] = createArenas(MEMORY_BYTES) as [Arenas]
+  const memory = { arena, texts: new TextPools(arena) }
   return Array.from({ length: definition.slots }, (_, slot) => {
     const identity = { catalogId: 'c', incarnation: 1, table: 't', uid: 'u', slot }
     return new ShardSlot({
@@ -53,6 +52,8 @@ export function createBenchShard(definition: TableDefinition, directory?: string
         ...memory,
         ids: new IdWindow(
           directory === undefined ? undefined : createVolumeRunFiles(join(directory, String(slot))),
+          {},
+          idArena,
         ),
       }),
     })

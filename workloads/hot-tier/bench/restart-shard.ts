@@ -1,8 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Arena } from '@truenow/kernels/columns/arena.ts'
 import { TextPools } from '@truenow/kernels/columns/text-pool.ts'
-import { createArenas } from '../src/create-arenas.ts'
+import { type Arenas, createArenas } from '../src/create-arenas.ts'
 import { SnapshotStore } from '../src/snapshot-store.ts'
 import { definition as eventDefinition } from './event-blocks.ts'
 
@@ -12,8 +11,8 @@ const MEMORY_BYTES = 3 * 1024 ** 3
 
 /** The snapshots of a shard that holds every slot of the table, in one arena, as a shard does. */
 export function createStores(directory: string): readonly SnapshotStore[] {
-  const [arena] = createArenas(MEMORY_BYTES)
-  const memory = { arena: arena as Arena, texts: new TextPools(arena as Arena) }
+  const [{ arena, idArena }] = createArenas(MEMORY_BYTES) as [Arenas]
+  const memory = { arena, idArena, texts: new TextPools(arena) }
   return Array.from({ length: definition.slots }, (_, slot) => {
     const own = join(directory, String(slot))
     mkdirSync(own, { recursive: true })

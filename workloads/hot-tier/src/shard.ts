@@ -14,7 +14,7 @@ import type { ReplicaMemory, RollupFigures, SlotReplica } from '@truenow/kernels
 import { slotHeat } from '@truenow/kernels/sharding/slot-heat.ts'
 import { type CopyWanted, copyFromPeers } from './copy-from-peers.ts'
 import { copyPeers } from './copy-peers.ts'
-import { createArenas, QUOTA_BYTES_MIN } from './create-arenas.ts'
+import { type Arenas, createArenas, QUOTA_BYTES_MIN } from './create-arenas.ts'
 import { HEAP_RESERVE_BYTES } from './divide-budget.ts'
 import { type FollowParts, followSlot, SILENCE_MS } from './follow-slot.ts'
 import type { PinnedCopy } from './give-copy.ts'
@@ -96,7 +96,7 @@ export class Shard {
   private readonly pace: SnapshotPace
   /** Blocks of all slots and reads of all queries on this thread. */
   readonly turns: Turns
-  private readonly memories: ReadonlyArray<Readonly<{ arena: Arena; texts: Map<string, TextPools> }>>
+  private readonly memories: ReadonlyArray<Arenas & Readonly<{ texts: Map<string, TextPools> }>>
 
   constructor(parts: ShardParts) {
     this.parts = parts
@@ -104,7 +104,7 @@ export class Shard {
     this.silences = new SilenceWatch(parts.context.clock, SILENCE_MS)
     this.pace = new SnapshotPace(parts.snapshotMs)
     this.turns = new Turns(parts.context.clock.monotonicMs, parts.hear)
-    this.memories = createArenas(parts.residentBytesMax).map((arena) => ({ arena, texts: new Map() }))
+    this.memories = createArenas(parts.residentBytesMax).map((arenas) => ({ ...arenas, texts: new Map() }))
     parts.metrics.residentBytesMax.set(parts.residentBytesMax)
     parts.metrics.reserveBytes.set(parts.reserveBytes)
   }
@@ -274,7 +274,7 @@ export class Shard {
     for (const [name, pools] of emptiest.texts) if (pools.isUnused) emptiest.texts.delete(name)
     const texts = emptiest.texts.get(uid) ?? new TextPools(emptiest.arena)
     emptiest.texts.set(uid, texts)
-    return { arena: emptiest.arena, texts }
+    return { arena: emptiest.arena, idArena: emptiest.idArena, texts }
   }
 
   private refuse(file: string, why: string): void {
@@ -392,9 +392,10 @@ export class Shard {
     measure()
     const { bytesMax } = this
     while (this.bytes > bytesMax && this.evictOldest(slots)) measure()
-    for (const { arena } of this.memories) {
+    for (const arenas of this.memories) {
+      const { arena } = arenas
       const own = slots.filter(({ replica }) => replica.arena === arena)
-      this.limitArena(arena, own, bytesMax)
+      this.limitArena(arenas, own, bytesMax)
       const isWanting = this.wanting.delete(arena)
       if (isWanting && this.evictOldest(own)) measure()
       while (arena.usedBytes > ARENA_FULL_SHARE * arena.bytesMax && this.evictOldest(own)) measure()
@@ -405,18 +406,20 @@ export class Shard {
   private readonly wanting = new Set<Arena>()
 
   /** An arena never gives back what it has taken: with the ids beside it, it must not take more than its share. */
-  private limitArena(arena: Arena, own: readonly ShardSlot[], bytesMax: number): void {
+  private limitArena({ arena, idArena }: Arenas, own: readonly ShardSlot[], bytesMax: number): void {
     const ids = own.reduce((sum, { replica }) => sum + replica.ids.residentBytes, 0)
     const share = bytesMax / this.memories.length
-    arena.limit(Math.max(QUOTA_BYTES_MIN, share / 2, share - IDS_HEADROOM * ids))
+    const beside = Math.max(IDS_HEADROOM * ids, idArena.buffer.byteLength)
+    arena.limit(Math.max(QUOTA_BYTES_MIN, share / 2, share - beside))
   }
 
   private tellMemory(): void {
     const { metrics, heap } = this.parts
     const arenas = this.memories.map(({ arena }) => arena)
+    const all = this.memories.flatMap(({ arena, idArena }) => [arena, idArena])
     metrics.residentBytes.set(this.bytes)
     metrics.arenaBytes.set(arenas.reduce((sum, { usedBytes }) => sum + usedBytes, 0))
-    metrics.arenaBytesTaken.set(arenas.reduce((sum, { buffer }) => sum + buffer.byteLength, 0))
+    metrics.arenaBytesTaken.set(all.reduce((sum, { buffer }) => sum + buffer.byteLength, 0))
     metrics.heapBytes.set(heap.bytes())
   }
 

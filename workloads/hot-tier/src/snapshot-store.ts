@@ -119,7 +119,8 @@ export class SnapshotStore {
 
   /** An empty replica whose older ids lie beside the snapshots. */
   createReplica(definition: TableDefinition): SlotReplica {
-    return new SlotReplica(definition, { ...this.memory, ids: new IdWindow(this.runFiles, this.idLimits) })
+    const ids = new IdWindow(this.runFiles, this.idLimits, this.memory.idArena)
+    return new SlotReplica(definition, { ...this.memory, ids })
   }
 
   /** Gives up a run that cannot be read: no snapshot that names it is loaded again. */

@@ -39,6 +39,7 @@ export {
   countBits,
   narrowCodes,
 } from './take-rows'
+export { admitIds, enterIds, forgetIds } from './id-ring'
 export { mixDoubles, mixBytes, mixCodes, mixIds, foldRows } from './digest-rows'
 export { raiseRegisters, raiseRegisters8, raiseRegisters16, raiseRegisters32, entriesOfF64 } from './distinct-registers'
 export { groupEndRows } from './end-rows'

@@ -6,24 +6,6 @@ export function hashId(words: Uint32Array, at: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0
 }
 
-/** x with factor × x = 1 modulo 2^32; the factor is odd. Each step of Newton's doubles the bits that are right. */
-function inverseOf(factor: number): number {
-  let inverse = factor
-  for (let bits = 3; bits < 32; bits *= 2) inverse = Math.imul(inverse, 2 - Math.imul(factor, inverse))
-  return inverse
-}
-const INVERSE_OF_SECOND = inverseOf(0xc2b2ae35)
-const INVERSE_OF_THIRD = inverseOf(0x9e3779b1)
-
-/** The first word of the id that has this hash and these other words: each step of `hashId` can be taken back. */
-export function firstWordOf(hash: number, second: number, third: number, fourth: number): number {
-  let mixed = Math.imul(hash ^ (hash >>> 16), INVERSE_OF_THIRD) ^ fourth
-  mixed ^= (mixed >>> 13) ^ (mixed >>> 26)
-  mixed = Math.imul(mixed, INVERSE_OF_SECOND) ^ third
-  mixed ^= mixed >>> 16
-  return (mixed ^ Math.imul(second, 0x85ebca6b)) >>> 0
-}
-
 /** Sixteen bits, never 0, that tell ids of one bucket of a filter apart: the words in another order, by other factors. */
 export function fingerprintId(words: Uint32Array, at: number): number {
   let mixed = words[at + 3]! ^ Math.imul(words[at + 2]!, 0xcc9e2d51)

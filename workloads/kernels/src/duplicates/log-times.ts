@@ -1,5 +1,8 @@
 const CAPACITY_MIN = 32
 
+/** What a log time adds to the mixes of its ids. */
+export const timeMix = (timeUs: number): number => Math.imul(timeUs % 4_294_967_296, 0x27d4eb2f)
+
 /** Consecutive ids of one log time: how many, and the two sums of their mixes. */
 export type LogTimeSpans = Readonly<{ times: Float64Array; counts: Uint32Array; sums: Int32Array }>
 
@@ -45,21 +48,27 @@ export class LogTimes {
 
   /** The ids of rows [from, to) whose verdict is 0, of which there must be one. */
   addAll(hashes: Uint32Array, verdicts: Uint8Array, from: number, to: number, timeUs: number): void {
-    if (this.isCut || timeUs !== this.newestUs) this.push(timeUs)
-    const { newest, newestMix, sums } = this
+    const mix = timeMix(timeUs)
     let [count, a, b] = [0, 0, 0]
     for (let row = from; row < to; row++) {
       if (verdicts[row] !== 0) continue
-      const mixed = hashes[row]! ^ newestMix
+      const mixed = hashes[row]! ^ mix
       count += 1
       a = (a + mixed) | 0
       b = (b + Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d)) | 0
     }
+    this.addSums(count, a, b, timeUs)
+  }
+
+  /** `count` ids, of which there must be one, by the sums of their mixes with `timeMix(timeUs)`. */
+  addSums(count: number, sumA: number, sumB: number, timeUs: number): void {
+    if (this.isCut || timeUs !== this.newestUs) this.push(timeUs)
+    const { newest, sums } = this
     this.counts[newest]! += count
-    sums[newest * 2] = sums[newest * 2]! + a
-    sums[newest * 2 + 1] = sums[newest * 2 + 1]! + b
-    this.sumA = (this.sumA + a) | 0
-    this.sumB = (this.sumB + b) | 0
+    sums[newest * 2] = sums[newest * 2]! + sumA
+    sums[newest * 2 + 1] = sums[newest * 2 + 1]! + sumB
+    this.sumA = (this.sumA + sumA) | 0
+    this.sumB = (this.sumB + sumB) | 0
   }
 
   /** The next id opens a span even if it comes at the same time: ids before it go elsewhere, with spans of their own. */
@@ -137,7 +146,7 @@ export class LogTimes {
     if (this.tail - this.head === this.times.length) this.resize(this.times.length * 2)
     this.newest = this.tail & (this.times.length - 1)
     this.newestUs = timeUs
-    this.newestMix = Math.imul(timeUs % 4_294_967_296, 0x27d4eb2f)
+    this.newestMix = timeMix(timeUs)
     this.times[this.newest] = timeUs
     this.counts[this.newest] = 0
     this.sums.fill(0, this.newest * 2, this.newest * 2 + 2)

@@ -1,111 +1,86 @@
 import assert from 'node:assert/strict'
-import { firstWordOf } from './hash-id.ts'
+import type { Arena } from '../columns/arena.ts'
+import { ID_LINE_BYTES, ID_RING_BYTES } from '../simd/ingest-kernels.ts'
+import type { Kernels } from '../simd/kernels.ts'
+import { kernelsOf } from '../simd/kernels-of.ts'
 import { RecentIds } from './recent-ids.ts'
 
-/** Ids that a ring can take: a link is 16 bits, slot plus one; 0 = none. */
+/** Ids that a ring can take: the index has slots of 16 bits. */
 export const RING_IDS_MOST = 2 ** 16 - 1
-/** A new id is compared with about as many as share a chain. */
-const IDS_A_CHAIN = 2
+const ID_BYTES = 16
+/** Of the 21 that a line of the index has places for: fuller, more ids lie beyond their own line; emptier, an id takes more than 20 bytes. */
+const IDS_A_LINE = 18.7
 /** A full ring grows by this much, and by no less than a few: what stands empty counts for each id. */
 const GROWTH = 1.03125
 const GROWTH_MIN = 16
+/** Rows that are staged beyond as many as there is room for: some are duplicates. */
+const ROWS_BEYOND = 256
 /** A ring shrinks once so many of its ids have left. */
 const SHRINK_PART = 1 / 2
+/** Words of the struct `ring` that kernels change. */
+const [START, HELD, SUM_A, SUM_B] = [4, 5, 6, 7]
+
+/** What became of rows: the first that was not judged, how many were admitted, and the sums of two mixes of their hashes. */
+export type Admitted = Readonly<{ next: number; count: number; sumA: number; sumB: number }>
 
 /**
- * Ids in the order they came, in a ring, and chains of those with one part of the hash, from the newest to the oldest: the ids of a
- * window that needs no runs. Forgetting an id takes nothing: a chain ends where a link leads to a slot that is not held, or is
- * held by a newer id than the one before, for what was there has been forgotten, and so has all that is older. In place of an id's
- * first word stands its hash, of which the word can be told again: one look tells ids apart, and sixteen hashes share a line.
- * Cost: O(1) expected an id. Memory: 16 bytes in the ring and 3 for chains for each id of `capacity`, which is hardly larger than
- * what is remembered. Source: the window of deflate (RFC 1951, 4; Gailly and Adler).
+ * Ids in the order they came, in a ring of the arena, and an index over them: the ids of a window that needs no runs.
+ * Cost: O(1) expected an id, mostly one line of the index, to judge it and to forget it. Memory: 16 bytes in the ring and 3.4 in
+ * the index for each id of `capacity`, which is hardly larger than what is remembered. Source: simd/id-ring.ts.
  */
 export class RecentRing {
   /** Sequence number of the oldest id. */
   first: number
   count = 0
-  /** By slot: the id's hash, and its three last words. */
-  private hashes: Uint32Array
-  private rests: Uint32Array
-  /** Where each chain begins, and by slot where it goes on. */
-  private newest: Uint16Array
-  private older: Uint16Array
-  /** Where the oldest id lies. */
+  private rowsMost: number
+  private readonly arena: Arena
+  private readonly kernels: Kernels
+  /** Where the ids lie, with the index behind them. */
+  private pointer: number
+  /** Slot of the oldest id. */
   private start = 0
 
-  constructor(first: number, capacity: number) {
+  /** Errors: TN_MEMORY_FULL when the arena ends. */
+  constructor(first: number, capacity: number, arena: Arena) {
     assert(capacity >= 1 && capacity <= RING_IDS_MOST, 'slots of a ring have 16 bits')
     this.first = first
-    this.hashes = new Uint32Array(capacity)
-    this.rests = new Uint32Array(capacity * 3)
-    this.newest = new Uint16Array(Math.ceil(capacity / IDS_A_CHAIN))
-    this.older = new Uint16Array(capacity)
+    this.rowsMost = capacity
+    this.arena = arena
+    this.kernels = kernelsOf(arena)
+    this.pointer = this.take(capacity)
   }
 
   get next(): number {
     return this.first + this.count
   }
   get capacity(): number {
-    return this.hashes.length
+    return this.rowsMost
   }
   get residentBytes(): number {
-    const { hashes, rests, newest, older } = this
-    return hashes.byteLength + rests.byteLength + newest.byteLength + older.byteLength
-  }
-
-  /**
-   * Fetches what these ids will first be compared with, all at once, so that their cache misses overlap and `admit` does not wait
-   * for each. The answer means nothing; it is there so that the loads are.
-   */
-  touch(hashes: Uint32Array, rowCount: number): number {
-    const { hashes: held, newest, older } = this
-    const scale = newest.length * 2 ** -32
-    let seen = 0
-    for (let row = 0; row < rowCount; row++) {
-      const link = newest[(hashes[row]! * scale) >>> 0]! || 1
-      seen ^= held[link - 1]! ^ older[link - 1]!
-    }
-    return seen
+    return bytesOf(this.capacity)
   }
 
   /**
    * Judges rows from `from` on, as long as there is room: an id that is not here is remembered; for any other the verdict becomes
-   * 1. Rows whose verdict is not 0 are left out. Answers the first row that was not judged.
+   * 1. Rows whose verdict is not 0 are left out. `words` has four of each row, `mix` goes into the sums.
    */
-  admit(words: Uint32Array, hashes: Uint32Array, verdicts: Uint8Array, from: number): number {
-    const { hashes: held, rests, newest, older, capacity, start } = this
-    const scale = newest.length * 2 ** -32
-    let { count } = this
-    let row = from
-    for (; row < verdicts.length && count < capacity; row++) {
-      if (verdicts[row] !== 0) continue
-      const at = row * 4
-      const hash = hashes[row]!
-      const chain = (hash * scale) >>> 0
-      const head = newest[chain]!
-      let isHeld = false
-      for (let link = head, age = count; link !== 0 && !isHeld; link = older[link - 1]!) {
-        const ahead = link - 1 - start
-        const place = ahead < 0 ? ahead + capacity : ahead
-        if (place >= age) break
-        age = place
-        isHeld = held[link - 1] === hash && isRest(rests, (link - 1) * 3, words, at + 1)
-      }
-      if (isHeld) {
-        verdicts[row] = 1
-        continue
-      }
-      const slot = start + count < capacity ? start + count : start + count - capacity
-      held[slot] = hash
-      rests[slot * 3] = words[at + 1]!
-      rests[slot * 3 + 1] = words[at + 2]!
-      rests[slot * 3 + 2] = words[at + 3]!
-      older[slot] = head
-      newest[chain] = slot + 1
-      count += 1
-    }
-    this.count = count
-    return row
+  admit(words: Uint32Array, verdicts: Uint8Array, from: number, mix: number): Admitted {
+    const { arena, kernels, count } = this
+    const end = Math.min(verdicts.length, from + this.capacity - count + ROWS_BEYOND)
+    const rows = end - from
+    const bytes = ID_RING_BYTES + rows * (ID_BYTES + 1)
+    const at = arena.allocate(bytes, arena.stagedAt)
+    const ring = this.describe(at)
+    const [ids, marks] = [at + ID_RING_BYTES, at + ID_RING_BYTES + rows * ID_BYTES]
+    const staged = new Uint8Array(arena.buffer, marks, rows)
+    new Uint32Array(arena.buffer, ids, rows * 4).set(words.subarray(from * 4, end * 4))
+    staged.set(verdicts.subarray(from, end))
+    const next = from + kernels.admitIds(ids, marks, 0, rows, mix, at)
+    verdicts.set(staged, from)
+    this.count = ring[HELD]!
+    const [sumA, sumB] = [ring[SUM_A]! | 0, ring[SUM_B]! | 0]
+    arena.stagedAt = arena.free(at, bytes)
+    return { next, count: this.count - count, sumA, sumB }
   }
 
   /** Lets go of the ids below sequence number `head`, and of the room that is too much then, but for that of `capacityMin`. */
@@ -117,7 +92,12 @@ export class RecentRing {
       this.resize(Math.max(capacityMin, grown(left)), gone)
       return
     }
-    this.start = (this.start + gone) % this.capacity
+    const { arena, kernels } = this
+    const at = arena.allocate(ID_RING_BYTES, arena.stagedAt)
+    const ring = this.describe(at)
+    kernels.forgetIds(gone, at)
+    this.start = ring[START]!
+    arena.stagedAt = arena.free(at, ID_RING_BYTES)
     this.first += gone
     this.count = left
   }
@@ -136,15 +116,12 @@ export class RecentRing {
 
   /** Writes the words of the ids with sequence numbers [from, to) to `target`, from word `at` on. */
   copyIds(from: number, to: number, target: Uint32Array, at: number): void {
-    const { hashes, rests, capacity, start, first } = this
-    for (let sequence = from, word = at; sequence < to; sequence++, word += 4) {
-      const slot = (start + sequence - first) % capacity
-      const [second, third, fourth] = [rests[slot * 3]!, rests[slot * 3 + 1]!, rests[slot * 3 + 2]!]
-      target[word] = firstWordOf(hashes[slot]!, second, third, fourth)
-      target[word + 1] = second
-      target[word + 2] = third
-      target[word + 3] = fourth
-    }
+    const { capacity, start, first, pointer, arena } = this
+    const words = new Uint32Array(arena.buffer, pointer, capacity * 4)
+    const slot = (start + from - first) % capacity
+    const straight = Math.min(to - from, capacity - slot)
+    target.set(words.subarray(slot * 4, (slot + straight) * 4), at)
+    target.set(words.subarray(0, (to - from - straight) * 4), at + straight * 4)
   }
 
   /** The same ids as a set that can become a run, with no room for more. */
@@ -155,28 +132,60 @@ export class RecentRing {
     return set
   }
 
+  /** Gives everything back: nobody uses it any more. */
+  free(): void {
+    this.arena.free(this.pointer, bytesOf(this.capacity))
+    this.count = 0
+  }
+
   private resize(capacity: number, gone: number): void {
-    const { hashes, rests, start, capacity: before } = this
-    this.hashes = new Uint32Array(capacity)
-    this.rests = new Uint32Array(capacity * 3)
-    this.newest = new Uint16Array(Math.ceil(capacity / IDS_A_CHAIN))
-    this.older = new Uint16Array(capacity)
+    const { arena, kernels, pointer, capacity: before } = this
+    const left = this.count - gone
+    const slot = (this.start + gone) % before
+    const straight = Math.min(left, before - slot)
+    const larger = this.take(capacity)
+    kernels.copyBytes(pointer + slot * ID_BYTES, larger, straight * ID_BYTES)
+    kernels.copyBytes(pointer, larger + straight * ID_BYTES, (left - straight) * ID_BYTES)
+    arena.free(pointer, bytesOf(before))
+    this.pointer = larger
+    this.rowsMost = capacity
     this.first += gone
-    this.count -= gone
+    this.count = left
     this.start = 0
-    const scale = this.newest.length * 2 ** -32
-    for (let slot = 0; slot < this.count; slot++) {
-      const from = (start + gone + slot) % before
-      const chain = (hashes[from]! * scale) >>> 0
-      this.hashes[slot] = hashes[from]!
-      for (let word = 0; word < 3; word++) this.rests[slot * 3 + word] = rests[from * 3 + word]!
-      this.older[slot] = this.newest[chain]!
-      this.newest[chain] = slot + 1
-    }
+    const at = arena.allocate(ID_RING_BYTES, arena.stagedAt)
+    this.describe(at)
+    kernels.enterIds(at)
+    arena.stagedAt = arena.free(at, ID_RING_BYTES)
+  }
+
+  /** Room for so many ids, and an empty index. */
+  private take(capacity: number): number {
+    const pointer = this.arena.allocate(bytesOf(capacity))
+    const lines = linesFor(capacity)
+    new Uint32Array(this.arena.buffer, pointer + idBytesOf(capacity), lines * (ID_LINE_BYTES / 4)).fill(0)
+    return pointer
+  }
+
+  /** Writes the struct `ring` that kernels take; answers its words. */
+  private describe(at: number): Uint32Array {
+    const { pointer, capacity, start, count } = this
+    const ring = new Uint32Array(this.arena.buffer, at, ID_RING_BYTES / 4)
+    ring.set([pointer, capacity, pointer + idBytesOf(capacity), linesFor(capacity), start, count, 0, 0])
+    return ring
   }
 }
 
-const isRest = (rests: Uint32Array, left: number, words: Uint32Array, right: number): boolean =>
-  rests[left] === words[right] && rests[left + 1] === words[right + 1] && rests[left + 2] === words[right + 2]
+const linesFor = (capacity: number): number => Math.ceil(capacity / IDS_A_LINE)
+/** With what the lines behind them need to begin at a multiple of 64. */
+const idBytesOf = (capacity: number): number =>
+  Math.ceil((capacity * ID_BYTES) / ID_LINE_BYTES) * ID_LINE_BYTES
+const bytesOf = (capacity: number): number => idBytesOf(capacity) + linesFor(capacity) * ID_LINE_BYTES
+
+/**
+ * Bytes that the arena may be asked for, at most, until `count` ids are held and `rows` judged. A ring grows by steps, and what it
+ * leaves is used again: of four sizes in a row, two that were left stand beside one another and hold the next.
+ */
+export const ringBytesFor = (count: number, rows: number): number =>
+  3 * bytesOf(Math.max(grown(count), count + GROWTH_MIN)) + ID_RING_BYTES + rows * (ID_BYTES + 1)
 
 const grown = (count: number): number => Math.min(RING_IDS_MOST, Math.ceil(count * GROWTH))

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
+import { Arena } from '../columns/arena.ts'
+import { createPlainMemory } from '../columns/plain-memory.ts'
 import { createFilterRows, type FilterRows } from '../duplicates/cuckoo-filter.ts'
 import { fingerprintId, hashId } from '../duplicates/hash-id.ts'
 import { type BlockBuffer, createBlockBuffer, type IdRun, openRun } from '../duplicates/id-run.ts'
-import { LogTimes } from '../duplicates/log-times.ts'
+import { LogTimes, timeMix } from '../duplicates/log-times.ts'
 import { createMemoryRunFiles } from '../duplicates/memory-run-files.ts'
 import { RECENT_IDS_MOST, RecentIds } from '../duplicates/recent-ids.ts'
-import { RecentRing, RING_IDS_MOST } from '../duplicates/recent-ring.ts'
+import { RecentRing, RING_IDS_MOST, ringBytesFor } from '../duplicates/recent-ring.ts'
 import { RecentSource } from '../duplicates/recent-source.ts'
 import type { RunFiles } from '../duplicates/run-files.ts'
 import { RunSource } from '../duplicates/run-source.ts'
@@ -61,9 +63,9 @@ type Job = Readonly<{ writing: RunWriting; recent: RecentIds | undefined; merged
  * A window that needs no runs is a ring in memory, which is as large as what is remembered.
  * A filter that says no is right, and its maybe costs a look at the run; all 128 bits are compared before a row is dropped.
  * Use: `look` at a block's ids, `expire`, `admitAll`, `work`. Only `look` reads the volume, and it changes nothing.
- * Cost: O(1) expected an id and run. Memory: about 20 bytes an id in a ring; else 22 bytes for a quarter of the window and 2.1
+ * Cost: O(1) expected an id and run. Memory: a little less than 20 bytes an id in a ring; else 22 bytes for a quarter of the window and 2.1
  * for the others; and 20 for each log time. Less than 64 ids take 64 places. Without a volume the runs lie in memory, 20 bytes an id more.
- * Errors: `look` throws TN_ID_RUN_UNREADABLE. A run that cannot be written stays in memory, counted, and is tried again.
+ * Errors: `look` throws TN_ID_RUN_UNREADABLE, and TN_MEMORY_FULL where the arena has no room for what may be remembered. A run that cannot be written stays in memory, counted, and is tried again.
  */
 export class IdWindow {
   readonly counters: IdCounters = { recentDuplicates: 0, runDuplicates: 0, maybes: 0, falseMaybes: 0, runsWritten: 0, runsFailed: 0 } // biome-ignore format: one line
@@ -71,6 +73,7 @@ export class IdWindow {
   writeError: unknown
   private readonly files: RunFiles
   private readonly limits: IdLimits
+  private readonly arena: Arena
   private readonly times = new LogTimes()
   private readonly capacityMin: number
   /** Sequence numbers of what is remembered: [head, tail). */
@@ -85,19 +88,24 @@ export class IdWindow {
   private mergeFailed = false
   private isClosed = false
   /** Of the rows that `look` was last told of; what `older` finds them by is there only where there are runs. */
-  private words: Uint32Array = NO_WORDS
-  private hashes: Uint32Array = NO_WORDS
+  private rows = new LookedRows(NO_WORDS)
   private older: Older | undefined
   private looked = false
   /** Kept only so that the engine cannot drop the loads of `touch`. */
   touched = 0
 
-  constructor(files: RunFiles = createMemoryRunFiles(), limits: Partial<IdLimits> = {}) {
+  /** A window that is alone has runs in memory, and an arena of its own, where a ring lies. */
+  constructor(
+    files: RunFiles = createMemoryRunFiles(),
+    limits: Partial<IdLimits> = {},
+    arena: Arena = new Arena(createPlainMemory()),
+  ) {
     this.files = files
+    this.arena = arena
     this.limits = { ...LIMITS, ...limits }
     assert(this.limits.recentIdsMax <= RECENT_IDS_MOST, 'positions of recent ids have 24 bits')
     this.capacityMin = Math.min(CAPACITY_MIN, this.limits.recentIdsMin)
-    this.recent = new RecentRing(0, this.capacityMin)
+    this.recent = new RecentRing(0, this.capacityMin, arena)
     assert(this.limits.recentIdsMin >= 1 && this.limits.runsMax >= 1, 'a set holds an id, a merge needs two')
   }
 
@@ -132,7 +140,7 @@ export class IdWindow {
     return this.runs.reduce((sum, { bytes }) => sum + bytes, 0)
   }
   get residentBytes(): number {
-    let bytes = this.hashes.byteLength + this.times.residentBytes
+    let bytes = this.times.residentBytes
     if (this.older !== undefined)
       bytes += OLDER_BYTES_A_ROW * this.older.sequences.length + this.older.block.bytes.byteLength
     bytes += this.recent.residentBytes
@@ -147,15 +155,14 @@ export class IdWindow {
    */
   look(words: Uint32Array, rowCount: number): void {
     assert(words.length >= rowCount * 4, 'words shorter than rowCount')
-    const hashes = hashesOf(words.subarray(0, rowCount * 4))
-    this.words = words
-    this.hashes = hashes
-    this.touched = this.recent.touch(hashes, rowCount)
+    this.rows = new LookedRows(words.subarray(0, rowCount * 4))
     this.looked = this.runs.length > 0
-    if (!this.looked) {
-      this.older = undefined
-      return
-    }
+    if (!this.looked) this.older = undefined
+    const held = this.recent instanceof RecentRing ? this.recent.count : this.liveInRecent()
+    this.arena.ensure(ringBytesFor(Math.min(RING_IDS_MOST, held + rowCount), rowCount))
+    if (this.recent instanceof RecentRing) return
+    this.touched = this.recent.touch(this.rows.hashes, rowCount)
+    if (!this.looked) return
     if (this.older === undefined || this.older.sequences.length < rowCount)
       this.older = createOlder(Math.max(OLDER_ROWS_MIN, rowCount))
     this.lookInRuns(this.older, rowCount)
@@ -176,9 +183,9 @@ export class IdWindow {
   private shrinkSet(set: RecentIds): void {
     const live = this.liveInRecent()
     if (this.runs.length + this.frozen.length === 0 && live <= this.ringMax() * RING_AGAIN_PART) {
-      const ring = new RecentRing(this.tail - live, Math.max(this.capacityMin, live))
+      const ring = new RecentRing(this.tail - live, Math.max(this.capacityMin, live), this.arena)
       const words = set.ids.subarray((set.count - live) * 4, set.count * 4)
-      ring.admit(words, hashesOf(words), new Uint8Array(live), 0)
+      ring.admit(words, new Uint8Array(live), 0, 0)
       this.recent = ring
     } else if (live * 4 <= set.capacity && set.capacity > 2 * this.recentMax())
       this.resizeSet(set, Math.max(this.capacityMin, live * 2))
@@ -189,41 +196,37 @@ export class IdWindow {
    * new is ADMITTED and remembered, any other a DUPLICATE. Answers how many were admitted.
    */
   admitAll(verdicts: Uint8Array, logTimeUs: number): number {
-    const { words, hashes, tail } = this
+    const { rows, tail } = this
     let open = this.judgeElsewhere(verdicts, 0)
     for (let row = 0; row < verdicts.length; ) {
       if (this.recent.count === this.recent.capacity && this.makeRoom()) this.judgeElsewhere(verdicts, row)
-      row = this.admit(words, hashes, verdicts, row, logTimeUs)
+      row = this.admit(rows, verdicts, row, logTimeUs)
     }
     open -= this.tail - tail
     this.counters.recentDuplicates += open
-    this.words = NO_WORDS
-    this.hashes = NO_WORDS
+    this.rows = new LookedRows(NO_WORDS)
     return this.tail - tail
   }
 
   /** Judges rows from `from` on, as far as the recent ids have room; answers the first one that was not judged. */
-  private admit(
-    words: Uint32Array,
-    hashes: Uint32Array,
-    verdicts: Uint8Array,
-    from: number,
-    timeUs: number,
-  ): number {
-    const { recent, head } = this
+  private admit(rows: LookedRows, verdicts: Uint8Array, from: number, timeUs: number): number {
+    const { recent, head, times } = this
+    if (recent instanceof RecentRing) {
+      const { next, count, sumA, sumB } = recent.admit(rows.words, verdicts, from, timeMix(timeUs))
+      if (count > 0) times.addSums(count, sumA, sumB, timeUs)
+      this.tail += count
+      return next
+    }
     const { count } = recent
-    const next =
-      recent instanceof RecentRing
-        ? recent.admit(words, hashes, verdicts, from)
-        : recent.admit(words, hashes, verdicts, from, head)
-    if (recent.count > count) this.times.addAll(hashes, verdicts, from, next, timeUs)
+    const next = recent.admit(rows.words, rows.hashes, verdicts, from, head)
+    if (recent.count > count) times.addAll(rows.hashes, verdicts, from, next, timeUs)
     this.tail += recent.count - count
     return next
   }
 
   /** Marks duplicates of ids that lie in no set that takes more; answers how many rows are open, from `from` on. */
   private judgeElsewhere(verdicts: Uint8Array, from: number): number {
-    const { hashes, head } = this
+    const { rows, head } = this
     const older = this.looked ? this.older!.sequences : undefined
     let open = 0
     for (let row = from; row < verdicts.length; row++) {
@@ -234,7 +237,8 @@ export class IdWindow {
         continue
       }
       open += 1
-      if (this.frozen.length > 0 && this.findFrozen(row * 4, hashes[row]!) >= head) verdicts[row] = DUPLICATE
+      if (this.frozen.length > 0 && this.findFrozen(row * 4, rows.hashes[row]!) >= head)
+        verdicts[row] = DUPLICATE
     }
     return open
   }
@@ -243,7 +247,7 @@ export class IdWindow {
   private findFrozen(at: number, hash: number): number {
     let sequence = -1
     for (let set = this.frozen.length - 1; set >= 0 && sequence < 0; set--)
-      sequence = this.frozen[set]!.find(this.words, at, hash)
+      sequence = this.frozen[set]!.find(this.rows.words, at, hash)
     return sequence
   }
 
@@ -292,7 +296,7 @@ export class IdWindow {
     assert(this.tail === 0 && this.runs.length === 0, 'a window is restored once')
     this.head = first
     this.tail = first
-    this.recent = new RecentRing(first, this.capacityMin)
+    this.replaceRecent(new RecentRing(first, this.capacityMin, this.arena))
   }
 
   /** Takes over the next run. Errors: TN_SNAPSHOT_CORRUPT when it is not the one that was written; the disk's. */
@@ -309,7 +313,7 @@ export class IdWindow {
       assert(restored === held - skip, 'the window begins where a log time does')
       this.runs.push(run)
       this.tail = run.next
-      this.recent = new RecentIds(this.tail, this.capacityMin)
+      this.replaceRecent(new RecentIds(this.tail, this.capacityMin))
     } catch (error) {
       reader.close()
       throw error
@@ -321,7 +325,9 @@ export class IdWindow {
     assert(this.recent.count === 0, 'room is made before the ids come')
     const capacity = Math.min(Math.max(count, this.capacityMin), this.limits.recentIdsMax)
     const isSmall = this.runs.length === 0 && capacity <= this.ringMax()
-    this.recent = isSmall ? new RecentRing(this.tail, capacity) : new RecentIds(this.tail, capacity)
+    this.replaceRecent(
+      isSmall ? new RecentRing(this.tail, capacity, this.arena) : new RecentIds(this.tail, capacity),
+    )
   }
 
   /** Takes over what `slice` gave, from `nextSequence` on. */
@@ -329,11 +335,10 @@ export class IdWindow {
     let at = 0
     for (let span = 0; span < times.length; span++) {
       const count = counts[span]!
-      const words = ids.subarray(at * 4, (at + count) * 4)
-      const [hashes, verdicts] = [hashesOf(words), new Uint8Array(count)]
+      const [rows, verdicts] = [new LookedRows(ids.subarray(at * 4, (at + count) * 4)), new Uint8Array(count)]
       for (let row = 0; row < count; ) {
         if (this.recent.count === this.recent.capacity) this.makeRoom()
-        row = this.admit(words, hashes, verdicts, row, times[span]!)
+        row = this.admit(rows, verdicts, row, times[span]!)
       }
       at += count
     }
@@ -344,6 +349,12 @@ export class IdWindow {
     this.isClosed = true
     this.abandon()
     for (const { reader } of this.runs) reader.close()
+    this.replaceRecent(new RecentIds(this.tail, 0))
+  }
+
+  private replaceRecent(recent: RecentRing | RecentIds): void {
+    if (this.recent instanceof RecentRing) this.recent.free()
+    this.recent = recent
   }
 
   private recentMax(): number {
@@ -383,7 +394,7 @@ export class IdWindow {
     }
     this.times.cut()
     this.frozen.push(recent instanceof RecentRing ? recent.toSet() : recent)
-    this.recent = new RecentIds(this.tail, recentMax)
+    this.replaceRecent(new RecentIds(this.tail, recentMax))
     return true
   }
 
@@ -446,8 +457,8 @@ export class IdWindow {
   }
 
   private lookInRuns({ rows, sequences, block }: Older, rowCount: number): void {
-    const { words, hashes } = this
-    rows.hashes.set(hashes.subarray(0, rowCount))
+    const { words, hashes } = this.rows
+    rows.hashes.set(hashes)
     for (let row = 0; row < rowCount; row++) rows.fingerprints[row] = fingerprintId(words, row * 4)
     sequences.fill(-1, 0, rowCount)
     for (const run of this.runs) {
@@ -466,10 +477,22 @@ export class IdWindow {
 
 const NO_WORDS = new Uint32Array(0)
 
-function hashesOf(words: Uint32Array): Uint32Array {
-  const hashes = new Uint32Array(words.length / 4)
-  for (let row = 0; row < hashes.length; row++) hashes[row] = hashId(words, row * 4)
-  return hashes
+/** Ids of rows, four words each, and their hashes once somebody asks: a ring does not. */
+class LookedRows {
+  readonly words: Uint32Array
+  private known: Uint32Array | undefined
+
+  constructor(words: Uint32Array) {
+    this.words = words
+  }
+
+  get hashes(): Uint32Array {
+    if (this.known !== undefined) return this.known
+    const hashes = new Uint32Array(this.words.length / 4)
+    for (let row = 0; row < hashes.length; row++) hashes[row] = hashId(this.words, row * 4)
+    this.known = hashes
+    return hashes
+  }
 }
 
 const OLDER_BYTES_A_ROW = 26

@@ -52,8 +52,8 @@ export type EvictedBucket = Readonly<{
   digestB: number
 }>
 
-/** Memory that replicas of a thread share. */
-export type ReplicaMemory = Readonly<{ arena?: Arena; texts?: TextPools }>
+/** Memory that replicas of a thread share: for rows and texts, and for the ids that they remember. */
+export type ReplicaMemory = Readonly<{ arena?: Arena; texts?: TextPools; idArena?: Arena }>
 
 type ReplicaParts = ReplicaMemory & Readonly<{ ids?: IdWindow; rollupLimits?: RollupLimits | undefined }>
 

@@ -3,7 +3,14 @@ import { test } from 'node:test'
 import { Utf8Dictionary } from '@truenow/contracts/wire/dictionary.ts'
 import fc from 'fast-check'
 import { utf8Hash } from '../hashing/utf8-hash.ts'
-import { POOL_BYTES, recordBytes, SHORT_TEXT_BYTES } from './ingest-kernels.ts'
+import {
+  ID_LINE_BYTES,
+  ID_LINE_PLACES,
+  ID_RING_BYTES,
+  POOL_BYTES,
+  recordBytes,
+  SHORT_TEXT_BYTES,
+} from './ingest-kernels.ts'
 import type { Kernels } from './kernels.ts'
 import { loadKernels } from './load-kernels.ts'
 import { referenceKernels } from './reference-kernels.ts'
@@ -126,6 +133,44 @@ property('digest of rows', (room, count, rowCount) => {
   agree((k) => k.mixBytes(values, validity, rows, count, mixed))
   agree((k) => k.mixCodes(codes, hashes, validity, rows, count, mixed))
   agree((k) => k.foldRows(mixed, count, digest))
+})
+
+/** Ids of which many share a line and a tag. */
+const anId = (room: Room): readonly number[] => [room.random() % 3, 0, 0, room.random() % 300]
+
+property('ids judged, forgotten and entered again', (room, count, rowCount) => {
+  const capacity = 1 + (room.random() % rowCount)
+  const lineCount = Math.ceil((capacity * 1.1) / ID_LINE_PLACES)
+  const [ids, words, verdicts] = [room.take(capacity * 16), room.take(count * 16), room.take(count)]
+  const lines = Math.ceil(room.take((lineCount + 1) * ID_LINE_BYTES) / ID_LINE_BYTES) * ID_LINE_BYTES
+  const ring = room.put(new Uint32Array(ID_RING_BYTES / 4))
+  const state = new Uint32Array(memories[0].buffer, ring, ID_RING_BYTES / 4)
+  const empty = () => bytes.fill(0, lines, lines + lineCount * ID_LINE_BYTES)
+  state.set([ids, capacity, lines, lineCount, room.random() % capacity, 0, 0, 0])
+  empty()
+  const held: string[] = []
+  for (let block = 0; block < 4; block++) {
+    const rows = Array.from({ length: count }, () => anId(room))
+    new Uint32Array(memories[0].buffer, words, count * 4).set(rows.flat())
+    const given = Uint8Array.from(rows, () => (room.random() % 5 === 0 ? 2 : 0))
+    bytes.set(given, verdicts)
+    const from = room.random() % (count + 1)
+    const next = agree((k) => k.admitIds(words, verdicts, from, count, block, ring))
+    const expected = [...given]
+    let row = from
+    for (; row < count && held.length < capacity; row++) {
+      if (given[row] !== 0) continue
+      if (held.includes(`${rows[row]}`)) expected[row] = 1
+      else held.push(`${rows[row]}`)
+    }
+    assert.deepEqual([next, state[5], ...bytes.slice(verdicts, verdicts + count)], [row, held.length, ...expected]) // biome-ignore format: one line
+    const gone = room.random() % (held.length + 1)
+    agree((k) => k.forgetIds(gone, ring))
+    held.splice(0, gone)
+    if (block % 2 === 0) continue
+    empty()
+    agree((k) => k.enterIds(ring))
+  }
 })
 
 const PLACES = 1_900

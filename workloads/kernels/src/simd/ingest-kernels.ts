@@ -107,3 +107,23 @@ export type DigestKernels = Readonly<{
   /** Takes the mixes, in their order, into a digest of two u32. */
   foldRows: (mixed: Pointer, n: number, digest: Pointer) => void
 }>
+
+/** Bytes of the struct `ring`: where ids lie, room for so many, where lines lie, how many, slot of the oldest, ids held, two sums; u32 each. */
+export const ID_RING_BYTES = 32
+/** A line of a ring's index, at a multiple of 64, and the ids that it tells apart; a new one is all zero. */
+export const ID_LINE_BYTES = 64
+export const ID_LINE_PLACES = 21
+
+/** Ids of 16 bytes in a ring, found by an index over it, which must have more places than the ring has room. */
+export type IdKernels = Readonly<{
+  /**
+   * Judges rows [from, n) as long as there is room: an id that is not held is remembered, for any other the verdict, u8, becomes 1.
+   * Rows whose verdict is not 0 are left out. Adds two mixes of each new id's hash and `mix` to the ring's sums. Returns the first
+   * row that was not judged.
+   */
+  admitIds: (words: Pointer, verdicts: Pointer, from: number, n: number, mix: number, ring: Pointer) => number
+  /** Enters all ids that are held into an index that is all zero. */
+  enterIds: (ring: Pointer) => void
+  /** Forgets the `gone` oldest ids. */
+  forgetIds: (gone: number, ring: Pointer) => void
+}>

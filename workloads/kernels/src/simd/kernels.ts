@@ -1,4 +1,4 @@
-import type { DigestKernels, TakeKernels, TextKernels } from './ingest-kernels.ts'
+import type { DigestKernels, IdKernels, TakeKernels, TextKernels } from './ingest-kernels.ts'
 
 /** A byte address in the memory that the kernels were made over, a multiple of 16. */
 export type Pointer = number
@@ -32,6 +32,7 @@ export type Kernels = SelectValueKernels &
   KeyKernels &
   TextKernels &
   TakeKernels &
+  IdKernels &
   DigestKernels
 
 /** Most rows in a call. */

@@ -8,6 +8,7 @@ import { fewGroups } from './few-groups.ts'
 import { fixedSums } from './fixed-sums.ts'
 import { groupAggregates } from './group-aggregates.ts'
 import { groupNumbers } from './group-numbers.ts'
+import { idRing } from './id-ring.ts'
 import { internTexts } from './intern-texts.ts'
 import { keepCodes } from './keep-codes.ts'
 import type { Kernels } from './kernels.ts'
@@ -41,6 +42,7 @@ export function referenceKernels(memory: Pick<LinearMemory, 'buffer'>): Kernels 
     ...numberKeys(views),
     ...internTexts(views),
     ...takeRows(views),
+    ...idRing(views),
     ...digestRows(views),
   }
 }
