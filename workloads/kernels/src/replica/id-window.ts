@@ -63,9 +63,10 @@ type Job = Readonly<{ writing: RunWriting; recent: RecentIds | undefined; merged
  * A window that needs no runs is a ring in memory, which is as large as what is remembered.
  * A filter that says no is right, and its maybe costs a look at the run; all 128 bits are compared before a row is dropped.
  * Use: `look` at a block's ids, `expire`, `admitAll`, `work`. Only `look` reads the volume, and it changes nothing.
- * Cost: O(1) expected an id and run. Memory: a little less than 20 bytes an id in a ring; else 22 bytes for a quarter of the window and 2.1
- * for the others; and 20 for each log time. Less than 64 ids take 64 places. Without a volume the runs lie in memory, 20 bytes an id more.
- * Errors: `look` throws TN_ID_RUN_UNREADABLE, and TN_MEMORY_FULL where the arena has no room for what may be remembered. A run that cannot be written stays in memory, counted, and is tried again.
+ * Cost: O(1) expected an id and run. Memory: a little less than 20 bytes an id in a ring; else 22 bytes for a quarter of the window
+ * and 2.1 for the others; and 20 for each log time. Less than 64 ids take 64 places. Without a volume the runs lie in memory, 20
+ * bytes an id more. Errors: `look` throws TN_ID_RUN_UNREADABLE, and TN_MEMORY_FULL where the arena has no room for what may be
+ * remembered. A run that cannot be written stays in memory, counted, and is tried again.
  */
 export class IdWindow {
   readonly counters: IdCounters = { recentDuplicates: 0, runDuplicates: 0, maybes: 0, falseMaybes: 0, runsWritten: 0, runsFailed: 0 } // biome-ignore format: one line
@@ -344,12 +345,12 @@ export class IdWindow {
     }
   }
 
-  /** Lets go of the files; they stay on the volume. From here on nothing is looked up in runs or written to them. */
+  /** Lets go of the files, which stay on the volume, and of the ring. From here on nothing is looked up in runs or written to them. */
   close(): void {
     this.isClosed = true
     this.abandon()
     for (const { reader } of this.runs) reader.close()
-    this.replaceRecent(new RecentIds(this.tail, 0))
+    this.replaceRecent(new RecentIds(this.tail, this.capacityMin))
   }
 
   private replaceRecent(recent: RecentRing | RecentIds): void {
