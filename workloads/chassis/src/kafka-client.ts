@@ -3,12 +3,15 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs'
 import type { Clock } from './clock.ts'
+import { type KafkaAccess, PLAIN_TEXT } from './kafka-access.ts'
 import { createCluster, type KafkaCluster, readFetched } from './kafka-cluster.ts'
 import { commitCursors } from './kafka-commit.ts'
 import { KafkaFollower } from './kafka-follower.ts'
 import { surviveGoneTopics } from './kafka-gone-topics.ts'
 import { offsetRange } from './kafka-offset-range.ts'
 import type { KafkaPort, KafkaRecord, TopicSettings } from './kafka-port.ts'
+import { createKafkaProbe } from './kafka-probe.ts'
+import { kafkaUnavailable } from './kafka-trouble.ts'
 import type { Log } from './log.ts'
 
 const { CompressionCodecs, CompressionTypes, KafkaJSProtocolError, logLevel } = kafkajs
@@ -24,6 +27,8 @@ export type KafkaClientOptions = Readonly<{
   clientId: string
   log: Log
   clock: Clock
+  /** @default plain text, without credentials */
+  access?: KafkaAccess
 }>
 
 const REQUEST_TIMEOUT_MS = 10_000
@@ -44,9 +49,10 @@ type Waiting = Readonly<{
  * answer was lost may stand in the log twice, and replicas drop the second copy by its event ids.
  */
 export function createKafkaClient(options: KafkaClientOptions): KafkaPort {
-  const { log, clock } = options
+  const { log, clock, access = PLAIN_TEXT } = options
   const kafka = surviveGoneTopics(
     new kafkajs.Kafka({
+      ...access.options,
       clientId: options.clientId,
       brokers: [...options.brokers],
       connectionTimeout: 2_000,
@@ -70,6 +76,7 @@ export function createKafkaClient(options: KafkaClientOptions): KafkaPort {
   }
   const follower = new KafkaFollower({ cluster: fetching.cluster, clock, log, offsetRange: rangeOf })
   const produce = createProduce(kafka)
+  const probe = createKafkaProbe(kafka, access, log)
   return {
     produce: produce.one,
     followPartition: async (position, take, signal) => {
@@ -88,17 +95,11 @@ export function createKafkaClient(options: KafkaClientOptions): KafkaPort {
       await commands.connect()
       await unavailable(() => commitCursors(commands.cluster, group, topic, nextOffsets))
     },
-    reachable: async () => {
-      try {
-        await (await admin()).describeCluster()
-        return true
-      } catch {
-        return false
-      }
-    },
+    reachable: probe.reachable,
+    trouble: probe.trouble,
     close: async () => {
       await follower.close()
-      await Promise.all([produce.close(), admin.close(), commands.close(), fetching.close()])
+      await Promise.all([produce.close(), admin.close(), commands.close(), fetching.close(), probe.close()])
     },
   }
 }
@@ -113,7 +114,7 @@ function connectedOnce<T extends Admin | Producer>(client: T): Opened<T> {
       () => client,
       (error: unknown) => {
         connecting = undefined
-        throw asUnavailable(error)
+        throw kafkaUnavailable(error)
       },
     )
     return connecting
@@ -127,7 +128,7 @@ function connectedCluster(kafka: Kafka) {
   const connect = () => {
     connecting ??= cluster.connect().catch((error: unknown) => {
       connecting = undefined
-      throw asUnavailable(error)
+      throw kafkaUnavailable(error)
     })
     return connecting
   }
@@ -193,7 +194,7 @@ async function send(producer: Opened<Producer>, batch: readonly Waiting[]): Prom
       else resolve({ offset: Number(base) + index })
     }
   } catch (error) {
-    for (const { reject } of batch) reject(asUnavailable(error))
+    for (const { reject } of batch) reject(kafkaUnavailable(error))
   }
 }
 
@@ -293,13 +294,6 @@ async function unavailable<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    throw asUnavailable(error)
+    throw kafkaUnavailable(error)
   }
-}
-
-function asUnavailable(cause: unknown): TrueNowError {
-  if (cause instanceof TrueNowError) return cause
-  return new TrueNowError('TN_KAFKA_UNAVAILABLE', `Kafka did not do it: ${(cause as Error).message}`, {
-    cause,
-  })
 }

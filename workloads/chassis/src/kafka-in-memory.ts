@@ -75,6 +75,7 @@ export function createKafkaInMemory(options: Readonly<{ clock: Clock }>): KafkaI
     publishCursors: async (group, topic, nextOffsets) =>
       void cursors.set(`${group} ${topic}`, new Map(nextOffsets)),
     reachable: async () => !away,
+    trouble: () => (away ? { reason: 'KafkaUnreachable', message: 'The log in memory is away.' } : undefined),
     close: async () => {},
     truncate: (topic, partition, startOffset) => {
       const log = partitionOf(topic, partition)

@@ -1,3 +1,5 @@
+import type { KafkaTrouble } from './kafka-trouble.ts'
+
 /** One record. Offsets are safe integers: 2^53 records at 10 M/s are 28 years. `timestampMs` is the broker's LogAppendTime. */
 export type KafkaRecord = Readonly<{
   offset: number
@@ -58,5 +60,7 @@ export type KafkaPort = Readonly<{
   publishCursors: (group: string, topic: string, nextOffsets: ReadonlyMap<number, number>) => Promise<void>
   /** True while brokers answer; for readiness, never for correctness. */
   reachable: () => Promise<boolean>
+  /** Why the last look of `reachable` found none that answers; undefined after one that did, and before the first. */
+  trouble: () => KafkaTrouble | undefined
   close: () => Promise<void>
 }>

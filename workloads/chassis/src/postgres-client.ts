@@ -1,5 +1,6 @@
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import pg from 'pg'
+import { certificateError } from './certificate-error.ts'
 import type { Log } from './log.ts'
 import type { PostgresPort, Query } from './postgres-port.ts'
 
@@ -160,9 +161,14 @@ function asUnavailable(cause: unknown): unknown {
   const state = (cause as { code?: string }).code ?? ''
   const refused = /^[0-9A-Z]{5}$/.test(state) && !/^(08|28|57|53|25P03)/.test(state)
   if (refused) return cause
-  return new TrueNowError(
-    'TN_POSTGRES_UNAVAILABLE',
-    `PostgreSQL did not answer: ${(cause as Error).message}`,
-    { cause },
-  )
+  const message = `PostgreSQL did not answer: ${(cause as Error).message}${remedyFor(cause, state)}`
+  return new TrueNowError('TN_POSTGRES_UNAVAILABLE', message, { cause })
+}
+
+/** Where it is ours to mend, and not a matter of time. */
+function remedyFor(cause: unknown, state: string): string {
+  if (certificateError(cause) === 'theirs')
+    return '; spec.postgres.caSecretRef must hold the authority that issued its certificate, and the URL a name that it bears'
+  if (state.startsWith('28')) return '; correct the URL in the Secret of spec.postgres.urlSecretRef, it is read again by itself' // biome-ignore format: one line
+  return ''
 }

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
 import type { CachePort } from './cache-port.ts'
+import { certificateError } from './certificate-error.ts'
 import type { Clock } from './clock.ts'
 import type { Log } from './log.ts'
 
@@ -11,14 +12,20 @@ const OPEN_MS = 2_000
 /** How often the address is asked for: it is a file, and queries are many. */
 const LOOK_EVERY_MS = 1_000
 
+type Options = Readonly<{
+  url: () => string
+  /** The authority that issued the certificate of Redis, PEM: then the connection is over TLS, whatever the URL says. */
+  ca?: () => string
+  log: Log
+  clock: Clock
+}>
+
 /**
  * The cache port over ioredis, none of whose defaults stay: they queue, repeat and hang. No method throws or takes longer
- * than 40 ms; a Redis that is away is a miss. `url` is asked about once a second: another address or password is taken over
- * as soon as a connection with it stands, and until then the old one is used.
+ * than 40 ms; a Redis that is away is a miss. `url` and `ca` are asked about once a second: another address, password or
+ * authority is taken over as soon as a connection with it stands, and until then the old one is used.
  */
-export function createRedisClient(
-  options: Readonly<{ url: () => string; log: Log; clock: Clock }>,
-): CachePort {
+export function createRedisClient(options: Options): CachePort {
   const { log, clock } = options
   const connection = followUrl(options)
   let failures = 0
@@ -56,9 +63,10 @@ export function createRedisClient(
 }
 
 /** One connection, and a second one for as long as an address that changed has not proved itself. */
-function followUrl({ url, log, clock }: Parameters<typeof createRedisClient>[0]) {
-  const first = url()
-  let used = { url: first, redis: open(first, log) }
+function followUrl({ url, ca, log, clock }: Options) {
+  const now = (): Address => ({ url: url(), ca: ca?.() })
+  const first = now()
+  let used = { address: first, redis: open(first, log) }
   let coming: typeof used | undefined
   let lookedMs = clock.monotonicMs()
   const giveUp = () => {
@@ -66,18 +74,18 @@ function followUrl({ url, log, clock }: Parameters<typeof createRedisClient>[0])
     coming = undefined
   }
   const look = () => {
-    const now = read(url) ?? used.url // It may be just being written.
-    if (now === (coming ?? used).url) return
+    const address = read(now) ?? used.address // It may be just being written.
+    if (isSame(address, (coming ?? used).address)) return
     giveUp()
-    if (now === used.url) return
-    const next = { url: now, redis: open(now, log) }
+    if (isSame(address, used.address)) return
+    const next = { address, redis: open(address, log) }
     coming = next
     next.redis.once('ready', () => {
       if (coming !== next) return
       used.redis.disconnect()
       used = next
       coming = undefined
-      log.info({}, 'Redis is used by another address or password from now on')
+      log.info({}, 'Redis is used by another address, password or authority from now on')
     })
   }
   return {
@@ -95,7 +103,10 @@ function followUrl({ url, log, clock }: Parameters<typeof createRedisClient>[0])
   }
 }
 
-function open(url: string, log: Log): Redis {
+type Address = Readonly<{ url: string; ca: string | undefined }>
+const isSame = (left: Address, right: Address): boolean => left.url === right.url && left.ca === right.ca
+
+function open({ url, ca }: Address, log: Log): Redis {
   const redis = new Redis(url, {
     protocol: 2,
     enableOfflineQueue: false,
@@ -105,14 +116,31 @@ function open(url: string, log: Log): Redis {
     socketTimeout: 1_000,
     autoResendUnfulfilledCommands: false,
     retryStrategy: (times) => Math.min(times * 100, 2_000),
+    ...(ca === undefined ? {} : { tls: { ca } }),
   })
-  redis.on('error', (err) => log.debug({ err }, 'redis')) // Without a listener ioredis prints to standard error.
+  let told: string | undefined
+  // Without a listener ioredis prints to standard error.
+  redis.on('error', (err) => {
+    const refusal = refusalOf(err)
+    if (refusal === undefined || refusal === told) return log.debug({ err }, 'redis')
+    told = refusal
+    log.warn({}, refusal)
+  })
   return redis
 }
 
-function read(url: () => string): string | undefined {
+/** What is the user's to mend; undefined where it is a matter of time. */
+function refusalOf(error: Error): string | undefined {
+  if (certificateError(error) === 'theirs')
+    return `The certificate of Redis is not believed: ${error.message}. spec.redis.caSecretRef must hold the authority that issued it, and the URL a name that it bears.`
+  if (/^(WRONGPASS|NOAUTH|NOPERM)/.test(error.message))
+    return `Redis does not take the user name and password of spec.redis.urlSecretRef: ${error.message}. Correct the URL in that Secret; it is read again by itself.`
+  return undefined
+}
+
+function read(address: () => Address): Address | undefined {
   try {
-    return url()
+    return address()
   } catch {
     return undefined
   }

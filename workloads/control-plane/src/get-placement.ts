@@ -10,8 +10,8 @@ import type { Parts } from './parts.ts'
 import { readCatalog } from './read-catalog.ts'
 import { silentShards } from './silent-shards.ts'
 
-/** Catalog.GetPlacement: catalog and every shard's last report, at one revision. */
-export function getPlacement({ store, clock }: Parts): Promise<GetPlacementResponse> {
+/** Catalog.GetPlacement: catalog and every shard's last report, at one revision, and what the last look at Kafka found. */
+export function getPlacement({ store, clock, kafka }: Parts): Promise<GetPlacementResponse> {
   return store.read(async (query) => {
     const rows = await query<{
       shard: number
@@ -53,6 +53,7 @@ export function getPlacement({ store, clock }: Parts): Promise<GetPlacementRespo
       ]
     })
     const openMoves = await readOpenMoves(query)
+    const kafkaTrouble = kafka.trouble()
     return create(GetPlacementResponseSchema, {
       catalog: await readCatalog(query),
       loads,
@@ -66,6 +67,7 @@ export function getPlacement({ store, clock }: Parts): Promise<GetPlacementRespo
         to,
         phase: MOVE_PHASES[phase],
       })),
+      ...(kafkaTrouble === undefined ? {} : { kafkaTrouble }),
     })
   })
 }

@@ -101,7 +101,7 @@ async function becomeReady({ store, follower, health, context, signal }: Beginni
 async function watchKafka(kafka: KafkaPort, health: Health, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const reachable = await kafka.reachable().catch(() => false)
-    const reason = 'Kafka does not answer: tables cannot be made, joining replicas wait'
+    const reason = `tables cannot be made, joining replicas wait: ${kafka.trouble()?.message ?? 'Kafka does not answer'}`
     health.setCheck('kafka', reachable ? { status: 'healthy' } : { status: 'degraded', reason })
     await delay(KAFKA_CHECK_MS, undefined, { signal }).catch(() => {})
   }

@@ -26,7 +26,7 @@ import {
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { cursorGroupName, postgresSchemaName, topicName } from '@truenow/contracts/topics.ts'
 import type { CatalogFollower } from '../src/catalog-follower.ts'
-import type { CatalogService } from '../src/catalog-service.ts'
+import { type CatalogService, createCatalogService } from '../src/catalog-service.ts'
 import type { CatalogStore } from '../src/catalog-store.ts'
 import { migrate } from '../src/migrate.ts'
 import { MIGRATIONS } from '../src/migrations.ts'
@@ -596,6 +596,15 @@ export function catalogCases(name: string, openPorts: () => Promise<CasePorts>):
       )
       await register(at, { shard: 1, processId: 'empty' })
       assert.equal((await at.service.getPlacement(undefined)).loads.length, 1)
+    })
+
+    test('GetPlacement: why Kafka does not answer, and nothing while it does', async () => {
+      const at = await serving()
+      assert.equal((await at.service.getPlacement(undefined)).kafkaTrouble, undefined)
+      const trouble = { reason: 'KafkaAuthenticationFailed', message: 'Correct the Secret.' } as const
+      const service = createCatalogService({ ...at.parts, kafka: { ...at.kafka, trouble: () => trouble } })
+      const { kafkaTrouble } = await service.getPlacement(undefined)
+      assert.deepEqual([kafkaTrouble?.reason, kafkaTrouble?.message], [trouble.reason, trouble.message])
     })
 
     test('audit: every change names who made it', async () => {

@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createCatalogClient } from '@truenow/chassis/catalog-client.ts'
 import { systemClock } from '@truenow/chassis/clock.ts'
+import { loadConfig } from '@truenow/chassis/config.ts'
 import { createGrpcClient } from '@truenow/chassis/grpc-client.ts'
 import { createKafkaInMemory } from '@truenow/chassis/kafka-in-memory.ts'
 import { createLog } from '@truenow/chassis/log.ts'
@@ -13,23 +14,21 @@ import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { Health, HealthCheckResponse_ServingStatus } from '@truenow/contracts/gen/grpc_health_v1_pb.ts'
 import { Catalog } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { Registry } from 'prom-client'
-import type { ControlPlaneConfig } from '../src/config.ts'
+import { ControlPlaneConfig } from '../src/config.ts'
 import { startControlPlane } from '../src/role.ts'
 
-const config: ControlPlaneConfig = {
+const config = loadConfig(ControlPlaneConfig, {
   TRUENOW_HOST: '127.0.0.1',
-  TRUENOW_HTTP_PORT: 0,
-  TRUENOW_GRPC_PORT: 0,
-  TRUENOW_LOG_LEVEL: 'INFO',
+  TRUENOW_HTTP_PORT: '0',
+  TRUENOW_GRPC_PORT: '0',
   TRUENOW_POD_NAME: 'control-plane-0',
-  TRUENOW_DRAIN_SECONDS: 0,
-  TRUENOW_GRACE_SECONDS: 5,
+  TRUENOW_DRAIN_SECONDS: '0',
+  TRUENOW_GRACE_SECONDS: '5',
   TRUENOW_KUBERNETES_NAMESPACE: 'test',
   TRUENOW_CLUSTER: 'role',
-  TRUENOW_TLS_DIRECTORY: '',
   TRUENOW_KAFKA_BROKERS: 'in-memory',
   TRUENOW_POSTGRES_URL_FILE: 'in-memory',
-}
+})
 const lines: string[] = []
 const context = (): RoleContext => ({
   log: createLog({ role: 'control-plane', destination: { write: (line) => lines.push(line) } }),

@@ -1,4 +1,5 @@
 import { commonConfig } from '@truenow/chassis/config.ts'
+import { kafkaConfig } from '@truenow/chassis/kafka-config.ts'
 import { BLOCK_ROWS_MAX } from '@truenow/contracts/wire/block-v1.ts'
 import { type Static, Type } from 'typebox'
 
@@ -10,7 +11,7 @@ export const GatewayConfig = Type.Object({
     default: '',
     description: 'File that keeps the last catalog; empty = none.',
   }),
-  TRUENOW_KAFKA_BROKERS: Type.String({ minLength: 1, description: 'Comma-separated host:port list.' }),
+  ...kafkaConfig,
   STREAM_INGESTER_BATCH_SIZE: Type.Integer({
     minimum: 1,
     maximum: BLOCK_ROWS_MAX,

@@ -37,7 +37,9 @@ export async function startGateway(
     metrics.kafkaUp.set(reachable ? 1 : 0)
     health.setCheck(
       'kafka',
-      reachable ? { status: 'healthy' } : { status: 'degraded', reason: 'no broker answers' },
+      reachable
+        ? { status: 'healthy' }
+        : { status: 'degraded', reason: kafka.trouble()?.message ?? 'no broker answers' },
     )
     health.setReady(catalog.current() !== undefined, 'waiting for the catalog')
   }

@@ -1,4 +1,5 @@
 import { commonConfig } from '@truenow/chassis/config.ts'
+import { kafkaConfig } from '@truenow/chassis/kafka-config.ts'
 import { type Static, Type } from 'typebox'
 
 /** Settings of the ingester; docs/configuration.md is written from this. */
@@ -9,7 +10,7 @@ export const IngesterConfig = Type.Object({
     default: '',
     description: 'File that keeps the last catalog; empty = none.',
   }),
-  TRUENOW_KAFKA_BROKERS: Type.String({ minLength: 1, description: 'Comma-separated host:port list.' }),
+  ...kafkaConfig,
   TRUENOW_TAIL_BYTES_MAX: Type.Integer({
     minimum: 1 << 16,
     maximum: 1 << 30,

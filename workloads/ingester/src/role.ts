@@ -43,7 +43,9 @@ export async function startIngester(
     kafkaSeen ||= reachable
     health.setCheck(
       'kafka',
-      reachable ? { status: 'healthy' } : { status: 'degraded', reason: 'no broker answers' },
+      reachable
+        ? { status: 'healthy' }
+        : { status: 'degraded', reason: ports.kafka.trouble()?.message ?? 'no broker answers' },
     )
     const catalog = ports.catalog.current() !== undefined
     health.setReady(kafkaSeen && catalog, catalog ? 'waiting for Kafka' : 'waiting for the catalog')

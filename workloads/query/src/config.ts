@@ -13,6 +13,11 @@ export const QueryConfig = Type.Object({
     default: '',
     description: 'File that holds the URL of Redis; empty = no result cache.',
   }),
+  TRUENOW_REDIS_CA_FILE: Type.String({
+    default: '',
+    description:
+      'PEM file of the authority of Redis, read again on change: TLS whatever the URL says; default: as the URL says.',
+  }),
   QUERY_CACHE_TTL: Type.Integer({
     minimum: 0,
     maximum: 86_400,

@@ -38,7 +38,7 @@ ${generatedBy}
 Settings are environment variables, read once at the start of \`truenow <role>\`; on a cluster the operator sets them from the
 TrueNowCluster. A wrong one ends the process with exit code 2 and \`TN_CONFIG_INVALID\`, which names all wrong settings at once and never a
 value. Numbers are written in decimal digits, booleans as \`true\` or \`false\`; nothing is guessed, and no other variable is read.
-Secrets are files, never values: the settings whose names end in \`_FILE\` say where they are mounted.
+Secrets are files, never values: the settings whose names end in \`_FILE\` or \`_DIRECTORY\` say where they are mounted.
 
 Historical names, kept for who knows them: ${historical.map((name) => `\`${name}\``).join(', ')}.
 

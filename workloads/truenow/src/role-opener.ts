@@ -1,15 +1,18 @@
 import type { CachePort } from '@truenow/chassis/cache-port.ts'
 import type { Environment } from '@truenow/chassis/config.ts'
+import type { KafkaSettings } from '@truenow/chassis/kafka-config.ts'
 import type { KafkaPort } from '@truenow/chassis/kafka-port.ts'
 import type { PostgresPort } from '@truenow/chassis/postgres-port.ts'
 import type { RoleContext, RunningRole } from '@truenow/chassis/running-role.ts'
 
+type PostgresSettings = Readonly<{ TRUENOW_POSTGRES_URL_FILE: string; TRUENOW_POSTGRES_CA_FILE: string }>
+type RedisSettings = Readonly<{ TRUENOW_REDIS_URL_FILE: string; TRUENOW_REDIS_CA_FILE: string }>
 /** How a role gets at the outside systems: the real ones (outside-real.ts), or those of dev mode, shared in one process. */
 export type Outside = Readonly<{
-  kafka: (brokers: string, context: RoleContext) => Promise<KafkaPort>
-  postgres: (urlFile: string, context: RoleContext) => Promise<PostgresPort>
+  kafka: (settings: KafkaSettings, context: RoleContext) => Promise<KafkaPort>
+  postgres: (settings: PostgresSettings, context: RoleContext) => Promise<PostgresPort>
   /** Undefined when no file is named: then there is no cache. */
-  cache: (urlFile: string, context: RoleContext) => Promise<CachePort | undefined>
+  cache: (settings: RedisSettings, context: RoleContext) => Promise<CachePort | undefined>
 }>
 
 /** Makes the context of a role once its own settings (log level, pod name) are known. */

@@ -9,23 +9,48 @@ import { checkout, type ServerProcess, startServer, temporaryDirectory } from '.
 
 const DOWNLOAD_WAIT_MS = 600_000
 
-/** Starts a real Kafka 4.1 broker (KRaft, one node) on a free loopback port. `properties` are added to its own. */
+type Listener = Readonly<{
+  protocol: 'SSL' | 'SASL_SSL'
+  port: number
+  /** Where clients are sent to, as host:port. */
+  advertised: string
+}>
+
+/**
+ * Starts a real Kafka 4.1 broker (KRaft, one node) on a free loopback port. `properties` are added to its own, `listeners`, by
+ * name, to the one in plain text.
+ */
 export async function startKafka(
-  options: Readonly<{ properties?: Readonly<Record<string, string>> }> = {},
+  options: Readonly<{
+    properties?: Readonly<Record<string, string>>
+    listeners?: Readonly<Record<string, Listener>>
+  }> = {},
 ): Promise<ServerProcess & { brokers: string[] }> {
   const free = await machineLock(`truenow-build-${checkoutHash(checkout)}`, DOWNLOAD_WAIT_MS)
   const files = await kafkaFiles(checkout).finally(free)
   const directory = temporaryDirectory('kafka')
   const [port, controller] = [await freePort(), await freePort()]
+  const more = Object.entries(options.listeners ?? {})
   const properties = {
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@127.0.0.1:${controller}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: [
+      `PLAINTEXT://127.0.0.1:${port}`,
+      `CONTROLLER://127.0.0.1:${controller}`,
+      ...more.map(([name, listener]) => `${name}://127.0.0.1:${listener.port}`),
+    ].join(),
+    'advertised.listeners': [
+      `PLAINTEXT://127.0.0.1:${port}`,
+      ...more.map(([name, { advertised }]) => `${name}://${advertised}`),
+    ].join(),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': [
+      'PLAINTEXT:PLAINTEXT',
+      'CONTROLLER:PLAINTEXT',
+      ...more.map(([name, { protocol }]) => `${name}:${protocol}`),
+    ].join(),
     'log.dirs': join(directory, 'data'),
     'auto.create.topics.enable': 'false',
     'offsets.topic.num.partitions': '4',

@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { chownSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { libraryDirectories, unpackPackages } from '../../../../e2e/cluster/debian/unpack-packages.ts'
 import { checkoutHash } from '../../../../e2e/cluster/instance-layout.ts'
 import { machineLock } from '../../../../e2e/cluster/machine-lock.ts'
 import { freePort } from '../free-port.ts'
+import type { Issued } from '../issue-certificate.ts'
 import {
   asUnprivileged,
   checkout,
@@ -16,8 +17,13 @@ import {
 const DOWNLOAD_WAIT_MS = 600_000
 const INSTALLED = '/usr/lib/postgresql/15/bin'
 
-/** Starts a real PostgreSQL 15 on a free loopback port: the installed one, else Debian's package unpacked into `.cache`. */
-export async function startPostgres(): Promise<ServerProcess & { url: string }> {
+/**
+ * Starts a real PostgreSQL 15 on a free loopback port: the installed one, else Debian's package unpacked into `.cache`. With a
+ * certificate it takes TLS too, beside plain text.
+ */
+export async function startPostgres(
+  options: Readonly<{ certificate?: Issued }> = {},
+): Promise<ServerProcess & { url: string }> {
   const { programs, environment } = await postgresPrograms()
   const directory = temporaryDirectory('postgres', true)
   const data = join(directory, 'data')
@@ -28,11 +34,22 @@ export async function startPostgres(): Promise<ServerProcess & { url: string }> 
   )
   if (init.status !== 0) throw new Error(`initdb failed: ${init.stderr}${init.error ?? ''}`)
   const port = await freePort()
-  const settings = {
+  const settings: Record<string, string> = {
     listen_addresses: '127.0.0.1',
     port: String(port),
     unix_socket_directories: '',
     fsync: 'off',
+  }
+  if (options.certificate !== undefined) {
+    const files = { ssl_cert_file: options.certificate.certificatePem, ssl_key_file: options.certificate.keyPem } // biome-ignore format: one line
+    for (const [name, pem] of Object.entries(files)) {
+      const path = join(directory, `${name}.pem`)
+      writeFileSync(path, pem, { mode: 0o600 })
+      const { uid, gid } = asUnprivileged()
+      if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid)
+      settings[name] = path
+    }
+    settings.ssl = 'on'
   }
   const command = [join(programs, 'postgres'), '-D', data]
   for (const [name, value] of Object.entries(settings)) command.push('-c', `${name}=${value}`)

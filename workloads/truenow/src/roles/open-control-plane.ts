@@ -6,8 +6,8 @@ import { closingAfter, type OpenRole } from '../role-opener.ts'
 export const openRole: OpenRole = async (environment, makeContext, outside) => {
   const config = loadConfig(ControlPlaneConfig, environment)
   const context = makeContext(config)
-  const kafka = await outside.kafka(config.TRUENOW_KAFKA_BROKERS, context)
-  const postgres = await outside.postgres(config.TRUENOW_POSTGRES_URL_FILE, context)
+  const kafka = await outside.kafka(config, context)
+  const postgres = await outside.postgres(config, context)
   const role = await startControlPlane(config, context, { kafka, postgres })
   return closingAfter(role, kafka, postgres)
 }

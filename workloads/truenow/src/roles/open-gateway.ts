@@ -7,7 +7,7 @@ import { closingAfter, type OpenRole } from '../role-opener.ts'
 export const openRole: OpenRole = async (environment, makeContext, outside) => {
   const config = loadConfig(GatewayConfig, environment)
   const context = makeContext(config)
-  const kafka = await outside.kafka(config.TRUENOW_KAFKA_BROKERS, context)
+  const kafka = await outside.kafka(config, context)
   const catalog = followCatalog('gateway', config, context)
   const role = await startGateway(config, context, { kafka, catalog })
   return closingAfter(role, kafka, catalog)

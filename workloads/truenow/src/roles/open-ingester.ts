@@ -7,7 +7,7 @@ import { closingAfter, type OpenRole } from '../role-opener.ts'
 export const openRole: OpenRole = async (environment, makeContext, outside) => {
   const config = loadConfig(IngesterConfig, environment)
   const context = makeContext(config)
-  const kafka = await outside.kafka(config.TRUENOW_KAFKA_BROKERS, context)
+  const kafka = await outside.kafka(config, context)
   const catalog = followCatalog('ingester', config, context)
   const role = await startIngester(config, context, { kafka, catalog })
   return closingAfter(role, kafka, catalog)

@@ -9,7 +9,7 @@ import { closingAfter, type OpenRole } from '../role-opener.ts'
 export const openRole: OpenRole = async (environment, makeContext, outside) => {
   const config = loadConfig(QueryConfig, environment)
   const context = makeContext(config)
-  const cache = await outside.cache(config.TRUENOW_REDIS_URL_FILE, context)
+  const cache = await outside.cache(config, context)
   const catalog = followCatalog('query', config, context)
   const connectShard = (address: string) => createGrpcClient(Shard, address, context.tls, { warm: true })
   const role = await startQuery(config, context, { catalog, cache, connectShard })
