@@ -73,6 +73,19 @@ const REFUSALS: ReadonlyArray<readonly [what: string, object: () => Manifest, an
     'The TrueNowCluster "wrong" is invalid: spec.kafka.topics: Invalid value: "object": minInsyncReplicas is above replicationFactor, so nothing could ever be acknowledged; lower it',
   ],
   [
+    'a password of Kafka that all on the way can read',
+    () =>
+      newCluster((spec) =>
+        Object.assign(spec.kafka, { sasl: { mechanism: 'PLAIN', secretRef: { name: 'kafka' } } }),
+      ),
+    'The TrueNowCluster "wrong" is invalid: spec.kafka: Invalid value: "object": sasl.mechanism PLAIN sends the password readable to all on the way; set tls.enabled to true, or choose a SCRAM mechanism',
+  ],
+  [
+    'TLS to Kafka, neither on nor off',
+    () => newCluster((spec) => Object.assign(spec.kafka, { tls: {} })),
+    `The TrueNowCluster "wrong" is invalid: \n* spec.kafka.tls.enabled: Required value\n${UNCHECKED}`,
+  ],
+  [
     'an autoscaler below its floor',
     () =>
       newCluster((spec) => Object.assign(spec, { query: { replicas: 3, autoscaling: { maxReplicas: 2 } } })),

@@ -20,6 +20,7 @@ const specOf = (more: object): TrueNowClusterSpec => ({
   kafka,
   ...more,
 })
+const plain = { mechanism: 'PLAIN', secretRef: { name: 'kafka' } }
 const brokers = (...names: string[]) => ({ kafka: { ...kafka, brokers: names } })
 const cases: ReadonlyArray<[what: string, spec: object, said: readonly RegExp[]]> = [
   ['nothing wrong', {}, []],
@@ -65,6 +66,18 @@ const cases: ReadonlyArray<[what: string, spec: object, said: readonly RegExp[]]
     'an autoscaler below its floor',
     { ingester: { autoscaling: { maxReplicas: 1 } } },
     [/ingester\.autoscaling\.maxReplicas is below replicas/],
+  ],
+  ['a password that all can read', { kafka: { ...kafka, sasl: plain } }, [/sasl\.mechanism PLAIN/]],
+  [
+    'a password that all can read, with TLS turned off',
+    { kafka: { ...kafka, sasl: plain, tls: { enabled: false } } },
+    [/tls\.enabled/],
+  ],
+  ['a password within TLS', { kafka: { ...kafka, sasl: plain, tls: { enabled: true } } }, []],
+  [
+    'a password that is never sent',
+    { kafka: { ...kafka, sasl: { ...plain, mechanism: 'SCRAM-SHA-512' } } },
+    [],
   ],
   ['the last lawful port', brokers('a:65535'), []],
   ['a port beyond', brokers('a:9092', 'b:65536'), [/brokers\[1\]/]],

@@ -24,6 +24,10 @@ export function clusterProblems({ hotTier, kafka, ...roles }: TrueNowClusterSpec
   const { topics } = kafka
   if (topics !== undefined && topics.minInsyncReplicas > topics.replicationFactor)
     problems.push('spec.kafka.topics.minInsyncReplicas is above replicationFactor; lower it')
+  if (kafka.sasl?.mechanism === 'PLAIN' && kafka.tls?.enabled !== true)
+    problems.push(
+      'spec.kafka.sasl.mechanism PLAIN sends the password readable to all on the way; set spec.kafka.tls.enabled to true, or choose a SCRAM mechanism',
+    )
   const memory = bytes(memoryPerShard)
   if (memory === undefined) problems.push('spec.hotTier.memoryPerShard is no quantity of bytes, such as 1Gi')
   else if (memory < SHARD_BYTES_MIN + WORKER_BYTES_MIN)

@@ -57,6 +57,7 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
   }
   const scene = {
     away: false,
+    kafkaTrouble: undefined as Readonly<{ reason: string; message: string }> | undefined,
     serving: true,
     freshnessUs: 500_000n as bigint | undefined,
     /** Shards tell what they hold; those of `behind` have not read the log's end. */
@@ -204,6 +205,7 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
         silentShards: [...moves.state.silent],
         openPlans: moves.openPlans(),
         openMoves: moves.open().map(({ planId, move }) => ({ planId, ...move })),
+        ...(scene.kafkaTrouble === undefined ? {} : { kafkaTrouble: scene.kafkaTrouble }),
       })
     },
     close: () => {},

@@ -42,6 +42,7 @@ test('reconcile: a cluster and its table become Ready, and everything is there',
     SpecValid: 'True Valid',
     Synced: 'True AsSpecified',
     OperandReachable: 'True Answering',
+    KafkaReachable: 'True Answering',
     Available: 'True EverySlotServed',
     UpgradeBlocked: 'False NothingWaits',
   })
@@ -502,6 +503,26 @@ test('reconcile: a control plane that is away makes conditions Unknown or False,
   assert.equal(cluster()?.status?.phase, 'Degraded')
   assert.equal(cluster()?.status?.freshness, 'Unknown')
   assert.deepEqual(children(), before)
+})
+
+test('reconcile: a Kafka that refuses the cluster is a condition and an Event with what to do, and over when it answers', async () => {
+  const { operator, scene, children, cluster, plane, events } = await ready()
+  const before = children()
+  const message = 'Kafka does not take the user name and password of spec.kafka.sasl: no. Correct the Secret.'
+  plane.scene.kafkaTrouble = { reason: 'KafkaAuthenticationFailed', message }
+  const look = async () => {
+    scene.advance(60_000)
+    operator.addAll()
+    await operator.settle()
+    const { KafkaReachable, OperandReachable, Ready } = conditionsOf(cluster())
+    return [KafkaReachable, OperandReachable, Ready, cluster()?.status?.phase]
+  }
+  const refused = 'False KafkaAuthenticationFailed'
+  assert.deepEqual(await look(), [refused, 'True Answering', refused, 'Degraded'])
+  assert.ok(events().some(({ note }) => note.includes(message)))
+  assert.deepEqual(children(), before)
+  plane.scene.kafkaTrouble = undefined
+  assert.deepEqual(await look(), ['True Answering', 'True Answering', 'True AllServing', 'Ready'])
 })
 
 test('reconcile: a port whose number was edited is put back, though server-side apply keeps both and is refused', async () => {

@@ -373,6 +373,17 @@ export interface TrueNowClusterSpecHotTier {
   readonly resources?: Readonly<Record<string, unknown>>
 }
 
+/** The authority that issued the certificate of Redis. With it the connection is over TLS whatever the URL says. Default: as the URL says; rediss:// with public authorities. */
+export interface TrueNowClusterSpecRedisCaSecretRef {
+  /** Name of the Secret, in the cluster's namespace, that holds the authority of Redis. */
+  readonly name: string
+  /**
+   * Key inside that Secret; its value is its certificate in PEM.
+   * @default "ca.crt"
+   */
+  readonly key?: string
+}
+
 /** Where the URL of Redis is kept; it is mounted as a file, never put into the environment. */
 export interface TrueNowClusterSpecRedisUrlSecretRef {
   /** Name of the Secret, in the cluster's namespace, that holds the URL of Redis. */
@@ -393,6 +404,19 @@ export interface TrueNowClusterSpecRedis {
    * @default 6379
    */
   readonly port?: number
+  /** The authority that issued the certificate of Redis. With it the connection is over TLS whatever the URL says. Default: as the URL says; rediss:// with public authorities. */
+  readonly caSecretRef?: TrueNowClusterSpecRedisCaSecretRef
+}
+
+/** The authority that issued the certificate of PostgreSQL. With it the connection is sslmode=verify-full whatever the URL says. Default: as the URL says. */
+export interface TrueNowClusterSpecPostgresCaSecretRef {
+  /** Name of the Secret, in the cluster's namespace, that holds the authority of PostgreSQL. */
+  readonly name: string
+  /**
+   * Key inside that Secret; its value is its certificate in PEM.
+   * @default "ca.crt"
+   */
+  readonly key?: string
 }
 
 /** Where the URL of PostgreSQL is kept; it is mounted as a file, never put into the environment. */
@@ -415,6 +439,62 @@ export interface TrueNowClusterSpecPostgres {
    * @default 5432
    */
   readonly port?: number
+  /** The authority that issued the certificate of PostgreSQL. With it the connection is sslmode=verify-full whatever the URL says. Default: as the URL says. */
+  readonly caSecretRef?: TrueNowClusterSpecPostgresCaSecretRef
+}
+
+/** Where they are kept; they are mounted as files, never put into the environment. */
+export interface TrueNowClusterSpecKafkaSaslSecretRef {
+  /** Name of the Secret, in the cluster’s namespace, that holds user name and password. */
+  readonly name: string
+  /**
+   * Key inside that Secret; its value is the user name.
+   * @default "username"
+   */
+  readonly usernameKey?: string
+  /**
+   * Key inside that Secret; its value is the password.
+   * @default "password"
+   */
+  readonly passwordKey?: string
+}
+
+/** Who the pods are to Kafka. Default: nobody. A Secret that changes needs no restart. */
+export interface TrueNowClusterSpecKafkaSasl {
+  /**
+   * How user name and password are shown; PLAIN over TLS only.
+   * @default "SCRAM-SHA-512"
+   */
+  readonly mechanism?: 'SCRAM-SHA-512' | 'SCRAM-SHA-256' | 'PLAIN'
+  /** Where they are kept; they are mounted as files, never put into the environment. */
+  readonly secretRef: TrueNowClusterSpecKafkaSaslSecretRef
+}
+
+/** Certificate and key that are shown to brokers which ask for them. Default: none. */
+export interface TrueNowClusterSpecKafkaTlsCertificateSecretRef {
+  /** Name of a Secret of type kubernetes.io/tls in the cluster’s namespace. */
+  readonly name: string
+}
+
+/** The authority that issued the certificate of the brokers. Default: the public authorities that Node brings. */
+export interface TrueNowClusterSpecKafkaTlsCaSecretRef {
+  /** Name of the Secret, in the cluster's namespace, that holds the authority of the brokers. */
+  readonly name: string
+  /**
+   * Key inside that Secret; its value is its certificate in PEM.
+   * @default "ca.crt"
+   */
+  readonly key?: string
+}
+
+/** TLS to the brokers. Default: plain text. Secrets that change need no restart. */
+export interface TrueNowClusterSpecKafkaTls {
+  /** True: brokers are spoken to over TLS, and must prove their names. */
+  readonly enabled: boolean
+  /** The authority that issued the certificate of the brokers. Default: the public authorities that Node brings. */
+  readonly caSecretRef?: TrueNowClusterSpecKafkaTlsCaSecretRef
+  /** Certificate and key that are shown to brokers which ask for them. Default: none. */
+  readonly certificateSecretRef?: TrueNowClusterSpecKafkaTlsCertificateSecretRef
 }
 
 /** How the topics of tables are created; existing ones are checked against it. */
@@ -440,6 +520,10 @@ export interface TrueNowClusterSpecKafka {
    * @default {"replicationFactor":3,"minInsyncReplicas":2}
    */
   readonly topics?: TrueNowClusterSpecKafkaTopics
+  /** TLS to the brokers. Default: plain text. Secrets that change need no restart. */
+  readonly tls?: TrueNowClusterSpecKafkaTls
+  /** Who the pods are to Kafka. Default: nobody. A Secret that changes needs no restart. */
+  readonly sasl?: TrueNowClusterSpecKafkaSasl
 }
 
 /** One Secret in the namespace of the cluster. */

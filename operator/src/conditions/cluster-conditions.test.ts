@@ -82,6 +82,24 @@ test('clusterAvailable: what nobody told is Unknown', () => {
     )
 })
 
+const withoutKafka: Outcome<ClusterFacts> = {
+  facts: {
+    placement: create(GetPlacementResponseSchema, {
+      catalog: { replicationFactor: 2 },
+      kafkaTrouble: { reason: 'KafkaAuthenticationFailed', message: 'Correct the Secret.' },
+    }),
+  },
+}
+test('kafkaReachable: what the control plane told, and Unknown where it told nothing', () => {
+  const toldOf = (facts: ClusterFacts) => {
+    const { KafkaReachable: told } = judge({ facts })
+    return [told?.status, told?.reason, told?.message]
+  }
+  assert.deepEqual(toldOf(withoutKafka.facts), ['False', 'KafkaAuthenticationFailed', 'Correct the Secret.'])
+  assert.deepEqual(toldOf(whole.facts).slice(0, 2), ['True', 'Answering'])
+  assert.deepEqual(toldOf({}).slice(0, 2), ['Unknown', 'PlacementUnknown'])
+})
+
 test('clusterReady: True only if all is well', () => assert.equal(judge(whole).Ready?.status, 'True'))
 
 const unready: ReadonlyArray<[what: string, judged: ReturnType<typeof judge>, reason: string, said: RegExp]> =
@@ -100,6 +118,12 @@ const unready: ReadonlyArray<[what: string, judged: ReturnType<typeof judge>, re
     ],
     ['nobody knows the placement', judge({ facts: {} }), 'PlacementUnknown', /not told/],
     ['the control plane', judge(stopped('OperandReachable', 'wait', whole.facts)), 'Why', /Because/],
+    [
+      'Kafka, before the pods that wait for it',
+      judge(withoutKafka, roles({ ingester: { ready: 0 } })),
+      'KafkaAuthenticationFailed',
+      /Correct the Secret/,
+    ],
     [
       'a slot with one replica of two',
       judge({ facts: { placement: placementOf({ t: [[SERVING, JOINING]] }) } }),
@@ -130,6 +154,7 @@ test('clusterReady: never True beside another condition that is not', () => {
       .tuple(fc.constantFrom('SpecValid', 'Synced', 'OperandReachable'), kinds)
       .map(([at, kind]) => stopped(at, kind, whole.facts)),
     fc.constant<Outcome<ClusterFacts>>({ facts: {} }),
+    fc.constant<Outcome<ClusterFacts>>(withoutKafka),
     fc.constant<Outcome<ClusterFacts>>({ facts: { ...whole.facts, paused: true } }),
   )
   const counts = fc.record({ ready: fc.nat({ max: 2 }), updated: fc.nat({ max: 2 }) })
@@ -137,7 +162,7 @@ test('clusterReady: never True beside another condition that is not', () => {
     fc.property(outcome, counts, (one, count) => {
       const judged = judge(one, roles({ query: count }))
       if (judged.Ready?.status !== 'True') return
-      for (const type of ['SpecValid', 'Synced', 'OperandReachable', 'Available'])
+      for (const type of ['SpecValid', 'Synced', 'OperandReachable', 'KafkaReachable', 'Available'])
         assert.equal(judged[type]?.status, 'True')
       assert.deepEqual([count.ready, count.updated], [2, 2])
     }),

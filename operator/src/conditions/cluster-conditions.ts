@@ -5,6 +5,7 @@ import { clusterAvailable } from './cluster-available.ts'
 import { clusterReady } from './cluster-ready.ts'
 import { clusterSynced } from './cluster-synced.ts'
 import type { Judgement } from './judgement.ts'
+import { kafkaReachable } from './kafka-reachable.ts'
 import { stoppedCondition } from './stopped-condition.ts'
 import { upgradeBlocked } from './upgrade-blocked.ts'
 
@@ -21,6 +22,7 @@ export function clusterConditions(
       reason: 'Answering',
       message: 'The control plane answered in this pass.',
     }),
+    kafkaReachable(placement),
     clusterAvailable(placement),
     upgradeBlocked(
       outcome,

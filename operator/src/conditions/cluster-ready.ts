@@ -3,7 +3,7 @@ import type { RoleState } from '../workloads.ts'
 import type { Judgement } from './judgement.ts'
 import { servingReplicas } from './serving-replicas.ts'
 
-const NEEDED = ['SpecValid', 'Synced', 'OperandReachable', 'Available']
+const NEEDED = ['SpecValid', 'Synced', 'OperandReachable', 'KafkaReachable', 'Available']
 
 /** All of the others, every pod ready, every slot at full replication. The message names the first thing in the way. Pure. */
 export function clusterReady(
@@ -18,6 +18,9 @@ export function clusterReady(
   const no = (reason: string, message: string): Judgement => ({ type, status: 'False', reason, message })
   const invalid = others.find((one) => one.type === 'SpecValid' && one.status !== 'True')
   if (invalid !== undefined) return no(invalid.reason, invalid.message)
+  // Before the pods: some wait for nothing else.
+  const kafka = others.find((one) => one.type === 'KafkaReachable' && one.status === 'False')
+  if (kafka !== undefined) return no(kafka.reason, kafka.message)
   const unready = seen.roles.filter(({ desired, ready }) => ready < desired)
   if (unready.length > 0) {
     const what = unready.map(({ role, ready, desired }) => `${role} ${ready}/${desired}`).join(', ')

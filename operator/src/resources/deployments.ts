@@ -1,7 +1,8 @@
 import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import { childMetadata, selectorLabels } from './child-metadata.ts'
+import { kafkaParts } from './kafka-parts.ts'
 import type { KubernetesObject } from './kubernetes-object.ts'
-import { catalogEnvironment, ingesterEnvironment, kafkaEnvironment, secretFile } from './role-environment.ts'
+import { authorityFile, catalogEnvironment, ingesterEnvironment, secretFile } from './role-environment.ts'
 import { type RolePod, rolePodTemplate } from './role-pod.ts'
 
 const GRACE_SECONDS = 20
@@ -28,14 +29,31 @@ function deployment(
 const resourcesOf = (section: Readonly<{ resources?: unknown }> | undefined) =>
   section?.resources === undefined ? {} : { resources: section.resources }
 
+type Mounts = Required<Pick<RolePod, 'volumes' | 'volumeMounts'>>
+const mounted = (
+  files: ReadonlyArray<ReturnType<typeof secretFile> | undefined>,
+  more: Mounts = { volumes: [], volumeMounts: [] },
+): Mounts => {
+  const there = files.filter((one) => one !== undefined)
+  return {
+    volumes: [...there.map(({ volume }) => volume), ...more.volumes],
+    volumeMounts: [...there.map(({ volumeMount }) => volumeMount), ...more.volumeMounts],
+  }
+}
+
 export function controlPlaneDeployment(cluster: TrueNowCluster, image: string): KubernetesObject {
   const { spec } = cluster
+  const kafka = kafkaParts(cluster)
   const secret = secretFile('postgres', spec.postgres.urlSecretRef)
+  const authority = authorityFile('postgres', spec.postgres.caSecretRef)
   return deployment(cluster, image, spec.controlPlane?.replicas ?? 1, {
     role: 'control-plane',
-    environment: [...kafkaEnvironment(cluster), { name: 'TRUENOW_POSTGRES_URL_FILE', value: secret.path }],
-    volumes: [secret.volume],
-    volumeMounts: [secret.volumeMount],
+    environment: [
+      ...kafka.environment,
+      { name: 'TRUENOW_POSTGRES_URL_FILE', value: secret.path },
+      ...(authority === undefined ? [] : [{ name: 'TRUENOW_POSTGRES_CA_FILE', value: authority.path }]),
+    ],
+    ...mounted([secret, authority], kafka),
     graceSeconds: GRACE_SECONDS,
     ...resourcesOf(spec.controlPlane),
   })
@@ -43,9 +61,11 @@ export function controlPlaneDeployment(cluster: TrueNowCluster, image: string): 
 
 export function gatewayDeployment(cluster: TrueNowCluster, image: string): KubernetesObject {
   const { gateway } = cluster.spec
+  const kafka = kafkaParts(cluster)
   return deployment(cluster, image, gateway?.replicas ?? 2, {
     role: 'gateway',
-    environment: [...catalogEnvironment(cluster), ...kafkaEnvironment(cluster)],
+    ...kafka,
+    environment: [...catalogEnvironment(cluster), ...kafka.environment],
     graceSeconds: GRACE_SECONDS,
     ...resourcesOf(gateway),
   })
@@ -53,9 +73,11 @@ export function gatewayDeployment(cluster: TrueNowCluster, image: string): Kuber
 
 export function ingesterDeployment(cluster: TrueNowCluster, image: string): KubernetesObject {
   const { ingester } = cluster.spec
+  const kafka = kafkaParts(cluster)
   return deployment(cluster, image, ingester?.replicas ?? 2, {
     role: 'ingester',
-    environment: [...catalogEnvironment(cluster), ...kafkaEnvironment(cluster)],
+    ...kafka,
+    environment: [...catalogEnvironment(cluster), ...kafka.environment],
     graceSeconds: GRACE_SECONDS,
     ...resourcesOf(ingester),
   })
@@ -64,15 +86,16 @@ export function ingesterDeployment(cluster: TrueNowCluster, image: string): Kube
 export function queryDeployment(cluster: TrueNowCluster, image: string): KubernetesObject {
   const { query, redis } = cluster.spec
   const secret = redis === undefined ? undefined : secretFile('redis', redis.urlSecretRef)
+  const authority = authorityFile('redis', redis?.caSecretRef)
   return deployment(cluster, image, query?.replicas ?? 2, {
     role: 'query',
     environment: [
       ...catalogEnvironment(cluster),
       ...(secret === undefined ? [] : [{ name: 'TRUENOW_REDIS_URL_FILE', value: secret.path }]),
+      ...(authority === undefined ? [] : [{ name: 'TRUENOW_REDIS_CA_FILE', value: authority.path }]),
       { name: 'QUERY_CACHE_TTL', value: String(query?.cacheTtlSeconds ?? 60) },
     ],
-    volumes: secret === undefined ? [] : [secret.volume],
-    volumeMounts: secret === undefined ? [] : [secret.volumeMount],
+    ...mounted([secret, authority]),
     graceSeconds: GRACE_SECONDS,
     ...resourcesOf(query),
   })

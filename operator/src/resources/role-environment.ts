@@ -13,24 +13,34 @@ export function catalogEnvironment(cluster: TrueNowCluster, file = catalogFile):
   ]
 }
 
-export const kafkaEnvironment = ({ spec }: TrueNowCluster): EnvironmentEntry[] => [
-  { name: 'TRUENOW_KAFKA_BROKERS', value: spec.kafka.brokers.join(',') },
-]
-
 /** The headless Service of the ingesters: every address behind it is one. */
 export const ingesterEnvironment = (cluster: TrueNowCluster): EnvironmentEntry[] => [
   { name: 'TRUENOW_INGESTERS', value: service(cluster, 'ingester', 9_100) },
 ]
 
+type Key = Readonly<{ name: string; key: string }>
+
 /** A secret as a mounted file, never as an environment variable: it may rotate, and must not leak into a pod's spec. */
-export function secretFile(name: string, ref: Readonly<{ name: string; key: string }>) {
+export const secretFile = (name: string, ref: Key, file = 'url') =>
+  secretFiles(name, ref.name, [{ key: ref.key, path: file }])
+
+/** Several keys of one Secret, side by side in one directory. `path` is the first of them. */
+export function secretFiles(
+  name: string,
+  secretName: string,
+  items: ReadonlyArray<Readonly<{ key: string; path: string }>>,
+) {
   const mountPath = `/run/secrets/truenow/${name}`
   return {
-    volume: {
-      name,
-      secret: { secretName: ref.name, defaultMode: 0o440, items: [{ key: ref.key, path: 'url' }] },
-    },
+    volume: { name, secret: { secretName, defaultMode: 0o440, items } },
     volumeMount: { name, mountPath, readOnly: true },
-    path: `${mountPath}/url`,
+    directory: mountPath,
+    path: `${mountPath}/${items[0]?.path}`,
   }
+}
+
+/** The authority of an outside system, where the spec names one. */
+export function authorityFile(system: string, ref: Partial<Key> | undefined) {
+  if (ref?.name === undefined) return undefined
+  return secretFile(`${system}-ca`, { name: ref.name, key: ref.key ?? 'ca.crt' }, 'ca.crt')
 }

@@ -74,6 +74,25 @@ const topics = fc.integer({ min: 1, max: 5 }).chain((replicationFactor) =>
     minInsyncReplicas: fc.integer({ min: 1, max: replicationFactor }),
   }),
 )
+const kafkaTls = fc.record({
+  enabled: fc.constant(true),
+  caSecretRef: optional(secretKey),
+  certificateSecretRef: optional(fc.record({ name: dns })),
+})
+/** PLAIN within TLS only. */
+const kafkaSasl = (tls: object | undefined) =>
+  fc.record({
+    mechanism: fc.constantFrom('SCRAM-SHA-512', 'SCRAM-SHA-256', ...(tls === undefined ? [] : ['PLAIN'])),
+    secretRef: fc.record({ name: dns, usernameKey: fc.constantFrom('username', 'user'), passwordKey: dns }),
+  })
+const kafka = optional(kafkaTls).chain((tls) =>
+  fc.record({
+    brokers: fc.uniqueArray(broker, { minLength: 1, maxLength: 4 }),
+    topics,
+    tls: fc.constant(tls),
+    sasl: optional(kafkaSasl(tls)),
+  }),
+)
 const monitoring = fc.record({
   serviceMonitor: fc.boolean(),
   prometheusRule: fc.boolean(),
@@ -89,9 +108,19 @@ const changing = fc.record({
   imagePullPolicy: optional(fc.constantFrom('Always', 'IfNotPresent', 'Never')),
   imagePullSecrets: optional(fc.uniqueArray(fc.record({ name: dns }), { selector: ({ name }) => name, minLength: 1, maxLength: 3 })), // biome-ignore format: one line
   deletionPolicy: fc.constantFrom('Retain', 'Delete'),
-  kafka: fc.record({ brokers: fc.uniqueArray(broker, { minLength: 1, maxLength: 4 }), topics }),
-  postgres: fc.record({ urlSecretRef: secretKey, port: fc.integer({ min: 1, max: 7_999 }) }),
-  redis: optional(fc.record({ urlSecretRef: secretKey, port: fc.integer({ min: 10_000, max: 18_999 }) })),
+  kafka,
+  postgres: fc.record({
+    urlSecretRef: secretKey,
+    port: fc.integer({ min: 1, max: 7_999 }),
+    caSecretRef: optional(secretKey),
+  }),
+  redis: optional(
+    fc.record({
+      urlSecretRef: secretKey,
+      port: fc.integer({ min: 10_000, max: 18_999 }),
+      caSecretRef: optional(secretKey),
+    }),
+  ),
   memoryPerShard: fc.integer({ min: 2, max: 64 }).map((gibibytes) => `${gibibytes}Gi`),
   workers: fc.integer({ min: 1, max: 4 }),
   shardResources: optional(resources),

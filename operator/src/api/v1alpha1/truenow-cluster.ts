@@ -18,7 +18,7 @@ const preserved = (description: string) =>
     description,
     'x-kubernetes-preserve-unknown-fields': true,
   })
-const SecretKeyRef = (what: string) =>
+const SecretKeyRef = (what: string, key = 'url', value = 'the URL') =>
   Type.Object(
     {
       name: Type.String({
@@ -27,12 +27,69 @@ const SecretKeyRef = (what: string) =>
       }),
       key: Type.String({
         minLength: 1,
-        default: 'url',
-        description: 'Key inside that Secret; its value is the URL.',
+        default: key,
+        description: `Key inside that Secret; its value is ${value}.`,
       }),
     },
     { description: `Where ${what} is kept; it is mounted as a file, never put into the environment.` },
   )
+/** Authorities of one outside system. */
+const caSecretRef = (what: string, without: string) =>
+  Type.Optional(
+    Type.Object(SecretKeyRef(`the authority of ${what}`, 'ca.crt', 'its certificate in PEM').properties, {
+      description: `The authority that issued the certificate of ${what}. ${without}`,
+    }),
+  )
+/** `enabled` has no default: a section of defaults alone says nothing, and this one decides between TLS and plain text. */
+const KafkaTlsSection = Type.Object(
+  {
+    enabled: Type.Boolean({
+      description: 'True: brokers are spoken to over TLS, and must prove their names.',
+    }),
+    caSecretRef: caSecretRef('the brokers', 'Default: the public authorities that Node brings.'),
+    certificateSecretRef: Type.Optional(
+      Type.Object(
+        {
+          name: Type.String({
+            minLength: 1,
+            description: 'Name of a Secret of type kubernetes.io/tls in the cluster’s namespace.',
+          }),
+        },
+        { description: 'Certificate and key that are shown to brokers which ask for them. Default: none.' },
+      ),
+    ),
+  },
+  { description: 'TLS to the brokers. Default: plain text. Secrets that change need no restart.' },
+)
+const KafkaSaslSection = Type.Object(
+  {
+    mechanism: Type.String({
+      enum: ['SCRAM-SHA-512', 'SCRAM-SHA-256', 'PLAIN'],
+      default: 'SCRAM-SHA-512',
+      description: 'How user name and password are shown; PLAIN over TLS only.',
+    }),
+    secretRef: Type.Object(
+      {
+        name: Type.String({
+          minLength: 1,
+          description: 'Name of the Secret, in the cluster’s namespace, that holds user name and password.',
+        }),
+        usernameKey: Type.String({
+          minLength: 1,
+          default: 'username',
+          description: 'Key inside that Secret; its value is the user name.',
+        }),
+        passwordKey: Type.String({
+          minLength: 1,
+          default: 'password',
+          description: 'Key inside that Secret; its value is the password.',
+        }),
+      },
+      { description: 'Where they are kept; they are mounted as files, never put into the environment.' },
+    ),
+  },
+  { description: 'Who the pods are to Kafka. Default: nobody. A Secret that changes needs no restart.' },
+)
 /** What watches the cluster; the fields stand for kinds of the Prometheus Operator, and for Grafana's sidecar. */
 const MonitoringSection = Type.Object(
   {
@@ -264,16 +321,41 @@ export const TrueNowClusterSpec = Type.Object(
             ],
           },
         ),
+        tls: Type.Optional(KafkaTlsSection),
+        sasl: Type.Optional(KafkaSaslSection),
       },
-      { description: 'The Kafka that holds every event; it is yours and is never created or scaled.' },
+      {
+        description: 'The Kafka that holds every event; it is yours and is never created or scaled.',
+        'x-kubernetes-validations': [
+          {
+            rule: "!has(self.sasl) || self.sasl.mechanism != 'PLAIN' || (has(self.tls) && self.tls.enabled)",
+            message:
+              'sasl.mechanism PLAIN sends the password readable to all on the way; set tls.enabled to true, or choose a SCRAM mechanism',
+          },
+        ],
+      },
     ),
     postgres: Type.Object(
-      { urlSecretRef: SecretKeyRef('the URL of PostgreSQL'), port: Port('PostgreSQL', 5_432) },
+      {
+        urlSecretRef: SecretKeyRef('the URL of PostgreSQL'),
+        port: Port('PostgreSQL', 5_432),
+        caSecretRef: caSecretRef(
+          'PostgreSQL',
+          'With it the connection is sslmode=verify-full whatever the URL says. Default: as the URL says.',
+        ),
+      },
       { description: 'The PostgreSQL that holds the catalog, in a schema of this cluster’s own.' },
     ),
     redis: Type.Optional(
       Type.Object(
-        { urlSecretRef: SecretKeyRef('the URL of Redis'), port: Port('Redis', 6_379) },
+        {
+          urlSecretRef: SecretKeyRef('the URL of Redis'),
+          port: Port('Redis', 6_379),
+          caSecretRef: caSecretRef(
+            'Redis',
+            'With it the connection is over TLS whatever the URL says. Default: as the URL says; rediss:// with public authorities.',
+          ),
+        },
         { description: 'The Redis that caches query results. Without it every query is computed.' },
       ),
     ),
@@ -500,7 +582,7 @@ export const TrueNowClusterStatus = Type.Object(
     }),
     conditions: Type.Array(ConditionSchema, {
       description:
-        'SpecValid, Synced, Available, OperandReachable, Ready, UpgradeBlocked; Monitored and Secured once they were asked for, ScalingDown, Draining and Rebalancing once there was something to say.',
+        'SpecValid, Synced, Available, OperandReachable, KafkaReachable, Ready, UpgradeBlocked; Monitored and Secured once they were asked for, ScalingDown, Draining and Rebalancing once there was something to say.',
       'x-kubernetes-list-type': 'map',
       'x-kubernetes-list-map-keys': ['type'],
     }),

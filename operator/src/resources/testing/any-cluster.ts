@@ -67,12 +67,30 @@ const spec = fc
             { minLength: 1, maxLength: 5 },
           ),
           topics: fc.constant({ replicationFactor: 3, minInsyncReplicas: 2 }),
+          tls: fc.record(
+            { enabled: fc.boolean(), caSecretRef: secret, certificateSecretRef: fc.record({ name }) },
+            { requiredKeys: ['enabled'] },
+          ),
+          sasl: fc.record({
+            mechanism: fc.constantFrom('SCRAM-SHA-512', 'SCRAM-SHA-256'),
+            secretRef: fc.record({
+              name,
+              usernameKey: fc.constantFrom('username', 'user'),
+              passwordKey: name,
+            }),
+          }),
         },
         { requiredKeys: ['brokers', 'topics'] },
       ),
       // Policies know PostgreSQL by its port: on one of ours, ours would be reached too.
-      postgres: fc.record({ urlSecretRef: secret, port: fc.integer({ min: 1, max: 7_999 }) }),
-      redis: fc.record({ urlSecretRef: secret, port: fc.integer({ min: 10_000, max: 18_999 }) }),
+      postgres: fc.record(
+        { urlSecretRef: secret, port: fc.integer({ min: 1, max: 7_999 }), caSecretRef: secret },
+        { requiredKeys: ['urlSecretRef', 'port'] },
+      ),
+      redis: fc.record(
+        { urlSecretRef: secret, port: fc.integer({ min: 10_000, max: 18_999 }), caSecretRef: secret },
+        { requiredKeys: ['urlSecretRef', 'port'] },
+      ),
       hotTier: fc.record(
         {
           shards: fc.integer({ min: 1, max: 256 }),
