@@ -1,5 +1,6 @@
 import type { GetPlacementResponse } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
+import { volumeNeed } from '@truenow/kernels/sharding/volume-need.ts'
 import { mayHold, planRepair, type RepairGoal } from './plan-repair.ts'
 import { tableName } from './table-name.ts'
 
@@ -52,15 +53,21 @@ function whatDoesNotFit(
 ): ScaleInProblem | undefined {
   for (const [shard, arriving] of Map.groupBy(moves, ({ to }) => to)) {
     const load = loads.find((one) => one.shard === shard)
-    if (load === undefined || load.memoryBytesMax === 0n) continue
+    if (load === undefined) continue
     const free = Number(load.memoryBytesMax) - Number(load.memoryBytes)
     const bytes = arriving.reduce((sum, move) => sum + move.bytes, 0)
     const needed = Math.ceil((bytes * (100 + GROWTH_PERCENT)) / 100)
-    if (needed > free)
-      return {
-        reason: 'InsufficientCapacity',
-        message: `Shard ${shard} would get ${arriving.length} replicas and need ${needed} bytes, of which ${Math.max(0, free)} are free; keep more shards, raise memoryPerShard or shorten a retention.`,
-      }
+    const gets = `Shard ${shard} would get ${arriving.length} replicas and need`
+    const lacks = (message: string) => ({ reason: 'InsufficientCapacity', message })
+    if (load.memoryBytesMax > 0n && needed > free)
+      return lacks(
+        `${gets} ${needed} bytes, of which ${Math.max(0, free)} are free; keep more shards, raise memoryPerShard or shorten a retention.`,
+      )
+    const onVolume = volumeNeed(needed, load)
+    if (onVolume !== undefined)
+      return lacks(
+        `${gets} ${onVolume} bytes of its volume, of which ${load.volumeBytesFree} are free; keep more shards, raise storage.size or shorten a retention.`,
+      )
   }
   return undefined
 }

@@ -68,6 +68,8 @@ export function createMemoryControlPlane(clock: Pick<Clock, 'monotonicMs'>) {
     /** Bytes that each replica holds, and that each shard may hold; 0: nobody says. */
     replicaBytes: 0n,
     shardBytesMax: 0n,
+    /** Free bytes and size of each shard's volume. */
+    volume: { volumeBytesFree: 0n, volumeBytesMax: 0n },
     /** What every replica of a slot takes, by `namespace.table/slot`. */
     busy: new Map<string, Busy>(),
   }
@@ -251,6 +253,7 @@ type Told = Readonly<{
   unheard: ReadonlySet<number>
   replicaBytes: bigint
   shardBytesMax: bigint
+  volume: Readonly<{ volumeBytesFree: bigint; volumeBytesMax: bigint }>
   busy: ReadonlyMap<string, Busy>
 }>
 
@@ -258,7 +261,7 @@ type Told = Readonly<{
 function loadsOf(
   { tables, shards, revision }: CatalogSnapshot,
   reportedAtUs: number,
-  { behind, unheard, replicaBytes, shardBytesMax, busy }: Told,
+  { behind, unheard, replicaBytes, shardBytesMax, volume, busy }: Told,
   silent: ReadonlySet<number>,
 ) {
   return shards.map(({ shard, incarnation }) => {
@@ -283,6 +286,7 @@ function loadsOf(
       slots,
       memoryBytes: BigInt(slots.length) * replicaBytes,
       memoryBytesMax: shardBytesMax,
+      ...volume,
       catalogRevision: silent.has(shard) || unheard.has(shard) ? revision - 1n : revision,
       processId: 'p',
       registeredProcessId: 'p',

@@ -144,6 +144,24 @@ test('fewer shards than the rest has room for: nothing is marked, and the condit
   await until(scene, operator, 'two shards', () => scene.plane.state.registered.size === 2)
 })
 
+test('fewer shards than the volumes of the rest have room for: refused likewise, until they have grown', async () => {
+  const scene = createScene()
+  scene.plane.scene.replicaBytes = 100n
+  scene.plane.scene.volume = { volumeBytesFree: 439n, volumeBytesMax: 1_000n }
+  const operator = await spread(scene)
+  setShards(scene, 2)
+  await operator.settle()
+  const refused = conditionOf(scene, 'ScalingDown')
+  assert.deepEqual([refused?.status, refused?.reason], ['False', 'InsufficientCapacity'])
+  assert.match(
+    refused?.message ?? '',
+    /Shard 0 would get 2 replicas and need 440 bytes of its volume, of which 439 are free; .*storage\.size/,
+  )
+  assert.equal(scene.plane.state.shards, 4)
+  scene.plane.scene.volume = { volumeBytesFree: 440n, volumeBytesMax: 1_001n }
+  await until(scene, operator, 'two shards', () => scene.plane.state.registered.size === 2)
+})
+
 test('flipped back midway: what does not serve yet is undone, no pod goes, and the shards may be used again', async () => {
   const scene = createScene()
   const operator = await spread(scene)

@@ -32,6 +32,8 @@ export function getPlacement({ store, clock, kafka }: Parts): Promise<GetPlaceme
         catalogRevision,
         processId,
         workers,
+        volumeBytesFree,
+        volumeBytesMax,
         incarnation: of,
       } = fromBinary(ReportShardRequestSchema, report)
       // What an incarnation before this one said is no load of this one.
@@ -49,6 +51,8 @@ export function getPlacement({ store, clock, kafka }: Parts): Promise<GetPlaceme
           processId,
           registeredProcessId: process_id,
           workers,
+          volumeBytesFree,
+          volumeBytesMax,
         },
       ]
     })

@@ -1,5 +1,6 @@
 import type { SlotState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { PlacedSlot } from '@truenow/kernels/sharding/move-protocol.ts'
+import { volumeNeed } from '@truenow/kernels/sharding/volume-need.ts'
 import { claimsCaughtUp } from './caught-up.ts'
 import type { MoveRow } from './move-rows.ts'
 import { type ShardSaying, slotStateOf } from './shard-sayings.ts'
@@ -26,6 +27,9 @@ export function whyNotStarted(
   const free = Number(memoryBytesMax) - Number(memoryBytes)
   if (Number(memoryBytesMax) > 0 && move.bytes > free)
     return `shard ${move.to} has ${free} of ${memoryBytesMax} bytes free and needs ${move.bytes}; raise memoryPerShard or add shards`
+  const onVolume = volumeNeed(move.bytes, to.report)
+  if (onVolume !== undefined)
+    return `the volume of shard ${move.to} has ${to.report.volumeBytesFree} bytes free and needs ${onVolume}; raise storage.size or add shards`
   return undefined
 }
 

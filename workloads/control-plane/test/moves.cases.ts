@@ -335,6 +335,11 @@ export function movesCases(name: string, openPorts: () => Promise<Ports>): void 
         (await at.advance(leader)).moves[0]?.message ?? '',
         /has 5 of 1000 bytes free and needs 10/,
       )
+      await at.report(to, { volumeBytesFree: 19n, volumeBytesMax: 100n })
+      assert.match(
+        (await at.advance(leader)).moves[0]?.message ?? '',
+        /the volume of shard \d has 19 bytes free and needs 20; raise storage\.size/,
+      )
       at.advanceClock(MINUTE_US)
       assert.match((await at.advance(leader)).moves[0]?.message ?? '', /has not reported for 10 s/)
       await at.cancel(leader)

@@ -8,6 +8,7 @@ import type { Catalog } from '@truenow/contracts/gen/truenow/v1/catalog_pb.ts'
 import type { ShardRouter } from './shard-router.ts'
 import type { SlotStates } from './shard-worker.ts'
 import { readIdentity, type VolumeIdentity, wipeVolume, writeIdentity } from './volume-identity.ts'
+import { volumeRoom } from './volume-room.ts'
 import type { WriteFile } from './write-durably.ts'
 
 export type RegistrationParts = Readonly<{
@@ -152,6 +153,7 @@ async function report(
       memoryBytes: BigInt(residentBytes),
       memoryBytesMax: BigInt(parts.residentBytesMax),
       workers: parts.shard.workerCount,
+      ...volumeRoom(parts.dataDirectory),
     },
     { signal, timeoutMs: CALL_TIMEOUT_MS },
   )
