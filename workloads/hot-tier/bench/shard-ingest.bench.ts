@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { type Block, decodeBlock, encodeBlock } from '@truenow/contracts/wire/block-v1.ts'
-import { executePartial } from '../src/execute-partial.ts'
+import { executePartial, type ReadTurns } from '../src/execute-partial.ts'
 import { KeySample, SAMPLE_MS } from '../src/key-sample.ts'
 import { askShard, createBenchShard } from './bench-shard.ts'
 import { definition, eventBlock, PRODUCTS, REGIONS, START_US, USERS } from './event-blocks.ts'
@@ -141,16 +141,20 @@ function createQueryBeside(slots: Slots): QueryBeside {
   }
   const { signal } = new AbortController()
   let goOn: (() => void) | undefined
-  const giveWay = () =>
-    new Promise<void>((resolve) => {
-      goOn = resolve
-    })
+  const turns: ReadTurns = {
+    begin: () => Promise.resolve(),
+    goOn: () =>
+      new Promise((resolve) => {
+        goOn = resolve
+      }),
+    readTook: () => {},
+  }
   let answered = 0
   let open: Promise<void> | undefined
   const ask = async () => {
     const rows = await askShard(
       (request) =>
-        executePartial(request, 0, (_namespace, _name, slot) => slots[slot], () => performance.now(), signal, giveWay), // biome-ignore format: one line
+        executePartial(request, 0, (_namespace, _name, slot) => slots[slot], () => performance.now(), signal, turns), // biome-ignore format: one line
       plain,
       statement,
     )
