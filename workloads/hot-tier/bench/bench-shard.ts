@@ -79,7 +79,7 @@ export async function askShard(
   const { namespace, name } = definition
   const request = create(PartialQueryRequestSchema, { table: { namespace, name }, plan, slots: asked })
   const { batch } = await execute(request)
-  const merged = limitGroups(plan, mergePartials(plan, definition, [decodeColumnBatch(batch)]))
+  const merged = limitGroups(plan, mergePartials(plan, definition, [decodeColumnBatch(batch, 0, true)]))
   const final = finalizePartial(plan, definition, merged)
   const rows = Array.from({ length: final.rowCount }, (_, row) =>
     planned.outputs.map((_output, at) => final.value(row, at)),

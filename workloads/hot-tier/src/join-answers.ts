@@ -42,7 +42,7 @@ function joinBatches(
   const batches = answers.map(({ batch }) => batch).filter(({ length }) => length > 0)
   const [only = new Uint8Array(0)] = batches
   if (batches.length < 2) return only
-  const decoded = batches.map((batch) => decodeColumnBatch(batch))
+  const decoded = batches.map((batch) => decodeColumnBatch(batch, 0, true))
   const merged = mergePartials(plan, definition, decoded)
   return encodeColumnBatch(limitWholeAnswer(plan, definition, slots, merged))
 }

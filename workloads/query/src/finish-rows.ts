@@ -31,7 +31,7 @@ export function finishRows(
   const merged = mergePartials(
     message,
     definition,
-    ordered.map(({ batch }) => decodeColumnBatch(batch)),
+    ordered.map(({ batch }) => decodeColumnBatch(batch, 0, true)),
   )
   const final = finalizePartial(message, definition, limitGroups(message, merged))
   const bools = plan.outputs.map(({ type }) => type === 'bool')

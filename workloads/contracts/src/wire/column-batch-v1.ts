@@ -1,6 +1,7 @@
 import { TrueNowError } from '../errors.ts'
 import type { Codes, Column, WireType } from './column.ts'
 import { type Dictionary, Utf8Dictionary } from './dictionary.ts'
+import { WideIntegers } from './int128s.ts'
 
 /*
  * Column batch v1: columns of equal length, side by side. Little-endian; every section starts at a multiple of 8
@@ -148,13 +149,8 @@ function encodePayload(column: Column, rowCount: number): Payload {
       return { encoding: PLAIN, payload: Buffer.from(column.values.subarray(0, rowCount * width)) }
     }
     case 'int128': {
-      const payload = Buffer.alloc(rowCount * 16)
-      for (let row = 0; row < rowCount; row++) {
-        const value = column.values[row]!
-        payload.writeBigUInt64LE(BigInt.asUintN(64, value), row * 16)
-        payload.writeBigInt64LE(BigInt.asIntN(64, value >> 64n), row * 16 + 8)
-      }
-      return { encoding: PLAIN, payload }
+      const { words } = WideIntegers.of(column.values, rowCount)
+      return { encoding: PLAIN, payload: Buffer.from(words.slice().buffer) }
     }
     case 'bytes':
       return { encoding: PLAIN, payload: encodeBytes(column.values, rowCount) }
@@ -186,14 +182,16 @@ function encodeIntegers(values: Float64Array, rowCount: number): Payload {
   if (rowCount > 0 && high - low < WORD) {
     const payload = Buffer.alloc(8 + rowCount * 4)
     payload.writeBigInt64LE(BigInt(low), 0)
-    for (let row = 0, at = 8; row < rowCount; row++, at += 4) payload.writeUInt32LE(values[row]! - low, at)
+    const offsets = wordsIn(payload, 8)
+    for (let row = 0; row < rowCount; row++) offsets[row] = values[row]! - low
     return { encoding: OFFSETS, payload }
   }
   const payload = Buffer.alloc(rowCount * 8)
-  for (let row = 0, at = 0; row < rowCount; row++, at += 8) {
-    const value = values[row]!
-    payload.writeInt32LE(Math.floor(value / WORD), at + 4)
-    payload.writeUInt32LE(value - Math.floor(value / WORD) * WORD, at)
+  const words = wordsIn(payload, 0)
+  for (let row = 0; row < rowCount; row++) {
+    const high = Math.floor(values[row]! / WORD)
+    words[2 * row] = values[row]! - high * WORD
+    words[2 * row + 1] = high
   }
   return { encoding: PLAIN, payload }
 }
@@ -208,10 +206,16 @@ function encodeStrings(codes: Codes, dictionary: Dictionary, rowCount: number): 
   payload.writeUInt32LE(bytes.length, 4)
   payload.set(new Uint8Array(ends.buffer, ends.byteOffset, ends.byteLength), 8)
   payload.set(bytes, textAt)
-  for (let row = 0, at = codesAt; row < rowCount; row++, at += width)
-    payload.writeUIntLE(codes[row]!, at, width)
+  const target = width === 1 ? payload.subarray(codesAt) : width === 2 ? shortsIn(payload, codesAt) : wordsIn(payload, codesAt) // biome-ignore format: one line
+  target.set(codes.subarray(0, rowCount))
   return payload
 }
+
+/** The rest of a payload, which `Buffer.alloc` puts at the start of a buffer of its own; `at` is a multiple of 4. */
+const wordsIn = ({ buffer, byteOffset, length }: Buffer, at: number) =>
+  new Uint32Array(buffer, byteOffset + at, (length - at) >>> 2)
+const shortsIn = ({ buffer, byteOffset, length }: Buffer, at: number) =>
+  new Uint16Array(buffer, byteOffset + at, (length - at) >>> 1)
 
 const codeWidth = (entries: number) => (entries <= 256 ? 1 : entries <= 65_536 ? 2 : 4)
 
@@ -279,11 +283,7 @@ function decodePayload(
       return { type, values: bytesOf(payload, inPlace) }
     case 'int128': {
       size(rowCount * 16)
-      const values = Array.from(
-        { length: rowCount },
-        (_, row) => (payload.readBigInt64LE(row * 16 + 8) << 64n) | payload.readBigUInt64LE(row * 16),
-      )
-      return { type, values }
+      return { type, values: new WideIntegers(wordsOf(payload, inPlace)) }
     }
     case 'bytes':
       return { type, values: decodeBytes(payload, rowCount) }

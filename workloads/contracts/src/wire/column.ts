@@ -1,4 +1,5 @@
 import type { Dictionary } from './dictionary.ts'
+import type { Int128s } from './int128s.ts'
 
 /**
  * One column of a batch in memory. `validity`: one bit a row, least significant first, 1 = a value is there; absent =
@@ -10,7 +11,7 @@ export type Column =
   | Readonly<{ type: 'int64' | 'timestamp' | 'float64'; values: Float64Array; validity?: Uint8Array }>
   | Readonly<{ type: 'bool'; values: Uint8Array; validity?: Uint8Array }>
   | Readonly<{ type: 'id128'; values: Uint8Array; validity?: Uint8Array }>
-  | Readonly<{ type: 'int128'; values: readonly bigint[]; validity?: Uint8Array }>
+  | Readonly<{ type: 'int128'; values: Int128s; validity?: Uint8Array }>
   | Readonly<{ type: 'bytes'; values: readonly Uint8Array[]; validity?: Uint8Array }>
 
 export type Codes = Uint8Array | Uint16Array | Uint32Array
@@ -32,7 +33,7 @@ export function valueAt(column: Column, row: number): string | number | boolean 
     case 'id128':
       return Buffer.from(column.values.subarray(row * 16, row * 16 + 16)).toString('hex')
     case 'int128':
-      return column.values[row]!
+      return column.values.at(row)!
     case 'bytes':
       return Buffer.from(column.values[row]!).toString('hex')
     default:

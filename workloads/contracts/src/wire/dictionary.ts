@@ -3,8 +3,12 @@ import { isUtf8 } from 'node:buffer'
 /** UTF-8 bytes of one UTF-16 unit; a pair of them takes 4. */
 const UNIT_BYTES_MAX = 3
 
-/** Texts by code, from 0. An array of texts is one. */
-export type Dictionary = Readonly<{ length: number; at: (code: number) => string | undefined }>
+/** Texts by code, from 0. An array of texts is one. `utf8` is there where all of them are had as bytes without being made strings. */
+export type Dictionary = Readonly<{
+  length: number
+  at: (code: number) => string | undefined
+  utf8?: () => Utf8Dictionary
+}>
 
 /** The texts of a dictionary, each made. */
 export const textsOf = (dictionary: Dictionary): string[] =>
@@ -27,7 +31,8 @@ export class Utf8Dictionary {
 
   /** Any dictionary in this form. Cost: O(texts) unless it is one already. */
   static of(dictionary: Dictionary): Utf8Dictionary {
-    if (dictionary instanceof Utf8Dictionary) return dictionary
+    const known = dictionary.utf8?.()
+    if (known !== undefined) return known
     const ends = new Uint32Array(dictionary.length)
     let most = 0
     for (let code = 0; code < ends.length; code++) most += UNIT_BYTES_MAX * (dictionary.at(code) ?? '').length
@@ -42,6 +47,10 @@ export class Utf8Dictionary {
 
   get length(): number {
     return this.ends.length
+  }
+
+  utf8(): Utf8Dictionary {
+    return this
   }
 
   at(code: number): string | undefined {

@@ -82,8 +82,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'text is ordered by UTF-16 units in MIN and MAX',
     file: kernels('aggregates/extreme.ts'),
-    from: 'compareText(a, String(b))',
-    to: '(a < String(b) ? -1 : a > String(b) ? 1 : 0)',
+    from: 'compareText(value, held)',
+    to: '(value < held ? -1 : value > held ? 1 : 0)',
   },
   {
     name: 'FIRST and LAST of equal times take the higher slot',

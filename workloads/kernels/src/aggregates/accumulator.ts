@@ -30,15 +30,23 @@ export type Accumulator = Readonly<{
   columns: (groups: number) => readonly NamedColumn[]
 }>
 
-/** An array of zeros that grows by doubling. */
+/** An array of zeros, or of another number, that grows by doubling. */
 export class GrowingNumbers {
-  values = new Float64Array(16)
+  values: Float64Array
+  private readonly initial: number
+
+  constructor(initial = 0) {
+    this.initial = initial
+    this.values = new Float64Array(16).fill(initial)
+  }
+
   reserve(length: number): void {
     if (length <= this.values.length) return
     let capacity = this.values.length
     while (capacity < length) capacity *= 2
     const larger = new Float64Array(capacity)
     larger.set(this.values)
+    if (this.initial !== 0) larger.fill(this.initial, this.values.length)
     this.values = larger
   }
   take(length: number): Float64Array {

@@ -1,4 +1,5 @@
 import { type Column, isValid } from '@truenow/contracts/wire/column.ts'
+import { WideIntegers } from '@truenow/contracts/wire/int128s.ts'
 
 /** The given rows of a column, in that order; a row may come twice. A dictionary keeps only what is used. Cost: O(rows). */
 export function pickRows(column: Column, rows: Uint32Array): Column {
@@ -22,8 +23,13 @@ function withoutValidity(column: Column, rows: Uint32Array): Column {
         values.set(column.values.subarray(row * 16, row * 16 + 16), at * 16)
       return { type, values }
     }
-    case 'int128':
-      return { type, values: Array.from(rows, (row) => column.values[row]!) }
+    case 'int128': {
+      const { words } = WideIntegers.of(column.values, column.values.length)
+      const picked = WideIntegers.zeros(rows.length)
+      for (let at = 0; at < rows.length; at++)
+        for (let word = 0; word < 4; word++) picked.words[4 * at + word] = words[4 * rows[at]! + word]!
+      return { type, values: picked }
+    }
     case 'bytes':
       return { type, values: Array.from(rows, (row) => column.values[row]!) }
     case 'bool':

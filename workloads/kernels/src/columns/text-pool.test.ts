@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Utf8Dictionary } from '@truenow/contracts/wire/dictionary.ts'
+import { textsOf, Utf8Dictionary } from '@truenow/contracts/wire/dictionary.ts'
 import fc from 'fast-check'
 import { Arena } from './arena.ts'
 import { createPlainMemory } from './plain-memory.ts'
@@ -61,6 +61,10 @@ for (const [name, createArena] of ARENAS) {
           }
         }
         for (const [text, code] of known) assert.deepEqual([pool.at(code), pool.codeOf(text)], [text, code])
+        const codes = Uint32Array.from(known.values()).reverse()
+        assert.deepEqual(textsOf(pool.textsOf(codes)), [...known.keys()].reverse())
+        const ordered = pool.inTableOrder(codes.filter((code) => code % 2 === 0))
+        assert.deepEqual(ordered.toSorted(), codes.filter((code) => code % 2 === 0).toSorted())
         for (const text of others) assert.equal(pool.codeOf(text), known.get(text.toWellFormed()))
         assert.equal(pool.size, known.size)
         pool.free()

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Dictionary } from '@truenow/contracts/wire/dictionary.ts'
+import { type Dictionary, Utf8Dictionary } from '@truenow/contracts/wire/dictionary.ts'
 import { utf8Hash } from '../hashing/utf8-hash.ts'
 import { PLACE_BYTES, PLACES_A_LINE, POOL_BYTES, TEXT_CODES_MAX } from '../simd/ingest-kernels.ts'
 import { codeAt, homeOf, isFree, textAt } from '../simd/intern-texts.ts'
@@ -121,6 +121,38 @@ export class TextPool implements Dictionary {
       if (length === wanted.length && wanted.every((byte, index) => memory.u8[from + index] === byte))
         return codeAt(memory, place)
     }
+  }
+
+  /** The texts of the given codes, all of which rows have, as bytes of their own. Cost: O(bytes), a look at a place a text. */
+  textsOf(codes: Uint32Array): Utf8Dictionary {
+    const memory = this.views()
+    const ends = new Uint32Array(codes.length)
+    let end = 0
+    for (let index = 0; index < codes.length; index++) {
+      end += textAt(memory, this.placeOf(codes[index]!)).length
+      ends[index] = end
+    }
+    const bytes = new Uint8Array(end)
+    for (let index = 0, to = 0; index < codes.length; index++) {
+      let { from } = textAt(memory, this.placeOf(codes[index]!))
+      while (to < ends[index]!) bytes[to++] = memory.u8[from++]!
+    }
+    return new Utf8Dictionary(bytes, ends)
+  }
+
+  /** The given codes, each once, in the order of their texts' hashes, but for neighbours. Cost: O(places). */
+  inTableOrder(codes: Uint32Array): Uint32Array {
+    const memory = this.views()
+    const isWanted = new Uint8Array(this.size)
+    for (const code of codes) isWanted[code] = 1
+    const ordered = new Uint32Array(codes.length)
+    const end = this.table + this.places * PLACE_BYTES
+    for (let place = this.table, count = 0; place < end; place += PLACE_BYTES) {
+      if (isFree(memory, place)) continue
+      const code = codeAt(memory, place)
+      if (isWanted[code] === 1) ordered[count++] = code
+    }
+    return ordered
   }
 
   /**

@@ -54,7 +54,7 @@ test('buildColumns: zero stands under every null, no bitmap where there is none,
           rows.every((values) => values[index] !== null),
         )
         const raw = column.type === 'string' ? column.codes : column.values
-        for (let at = 0; at < rows.length; at++) if (!isValid(column, at)) assert.equal(raw[at], 0)
+        for (let at = 0; at < rows.length; at++) if (!isValid(column, at)) assert.equal(raw.at(at), 0)
         if (column.type === 'string')
           assert.equal(new Set(textsOf(column.dictionary)).size, column.dictionary.length)
       }

@@ -84,7 +84,7 @@ function byKey(batch: ColumnBatch): Map<string, unknown[]> {
     Array.from({ length: rowCount }, (_, row) => {
       const isNull = column.validity !== undefined && ((column.validity[row >>> 3]! >>> (row & 7)) & 1) === 0
       if (isNull) return null
-      return column.type === 'string' ? column.dictionary.at(column.codes[row]!) : column.values[row]
+      return column.type === 'string' ? column.dictionary.at(column.codes[row]!) : column.values.at(row)
     })
   const keys = columns.filter(({ name }) => name.startsWith('k')).map(({ column }) => cells(column))
   const order = Array.from({ length: rowCount }, (_, row) => row).toSorted((a, b) =>

@@ -2,6 +2,7 @@ import { type AggregateCall, AggregateFunction } from '@truenow/contracts/gen/tr
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import type { Column } from '@truenow/contracts/wire/column.ts'
 import type { NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
+import { WideIntegers } from '@truenow/contracts/wire/int128s.ts'
 import { columnOf } from '../aggregates/extreme.ts'
 import { ALL_ROWS, type Selection } from '../filters/select-rows.ts'
 import { FEW_GROUPS_MAX, FEW_GROUPS_SCRATCH_BYTES, type Kernels, sumWorkBytes } from '../simd/kernels.ts'
@@ -18,6 +19,7 @@ type NumberType = 'float64' | 'int64' | 'timestamp'
 
 const WORDS: Readonly<Record<StateKind, number>> = { counts: 1, floats: 3, integers: 3, extremes: 3 }
 const WORD_BYTES = 8
+const WORD = 2 ** 32
 /** Kernels that read codes of one byte may write any cell that such a code can name. */
 const CELLS_MIN = FEW_GROUPS_MAX
 /** Sums of float64 of more cells are added to their states row by row: cells in fixed point would not stay in the caches. */
@@ -45,6 +47,10 @@ export function stateOf(
       return undefined
   }
 }
+
+/** An i64 as a double, rounded beyond 2^53. */
+const integerAt = (halves: Uint32Array, word: number): number =>
+  (halves[2 * word + 1]! | 0) * WORD + halves[2 * word]!
 
 /** States of one kind over one column, a cell each, in the arena. */
 export class CellStates implements CellPart {
@@ -207,15 +213,32 @@ export class CellStates implements CellPart {
     switch (this.kind) {
       case 'counts':
         throw new TypeError('counts are of COUNT alone')
-      case 'floats':
+      case 'floats': {
+        // All of a cell at once: cells of many groups come in an order in which each is a line that no cache has.
+        const [sums, compensations, counts] = [new Float64Array(cells.length), new Float64Array(cells.length), new Float64Array(cells.length)] // biome-ignore format: one line
+        for (let at = 0; at < cells.length; at++) {
+          const word = cells[at]! * words
+          sums[at] = numbers[word]!
+          compensations[at] = numbers[word + 1]!
+          counts[at] = numbers[word + 2]!
+        }
         return [
-          { name: 'sum', column: { type: 'float64', values: pick(0) } },
-          { name: 'compensation', column: { type: 'float64', values: pick(1) } },
-          { name: 'count', column: int64(pick(2)) },
+          { name: 'sum', column: { type: 'float64', values: sums } },
+          { name: 'compensation', column: { type: 'float64', values: compensations } },
+          { name: 'count', column: int64(counts) },
         ]
+      }
       case 'integers': {
         const bits = this.scratch.integersAt(this.pointer, this.cells * words)
-        const values = Array.from(cells, (cell) => (bits[cell * 3]! << 32n) + bits[cell * 3 + 1]!)
+        const halves = this.scratch.wordsAt(this.pointer, this.cells * words * 2)
+        const values = WideIntegers.zeros(cells.length)
+        for (let at = 0; at < cells.length; at++) {
+          const word = cells[at]! * words
+          const [high, low] = [integerAt(halves, word), integerAt(halves, word + 1)]
+          // Then neither was rounded, nor is their sum.
+          if (Math.abs(high) < 2 ** 20 && Math.abs(low) < 2 ** 52) values.setSafe(at, high * WORD + low)
+          else values.set(at, (bits[word]! << 32n) + bits[word + 1]!)
+        }
         return [
           { name: 'sum', column: { type: 'int128', values } },
           { name: 'count', column: int64(this.countsOf(cells)) },

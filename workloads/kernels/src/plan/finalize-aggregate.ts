@@ -81,7 +81,7 @@ function sumReader(state: State, mean: boolean, overflow: () => void): ReadFinal
     const count = Number(valueAt(counts, row))
     if (count === 0) return null
     if (sums.type === 'int128') {
-      const sum = sums.values[row] ?? 0n
+      const sum = sums.values.at(row) ?? 0n
       if (mean) return meanOf(sum, count)
       if (sum <= INT64_MAX && sum >= INT64_MIN) return sum
       overflow()

@@ -10,6 +10,7 @@ import {
 } from '@truenow/contracts/wire/partial-result-v1.ts'
 import type { Accumulator } from '../aggregates/accumulator.ts'
 import { StateBudget } from '../aggregates/state-budget.ts'
+import { stateColumn } from '../aggregates/state-column.ts'
 import { createAccumulator, type StateBudgets } from './create-accumulator.ts'
 import { GroupNumbers, KeyCodes } from './group-keys.ts'
 import type { RowSource } from './row-source.ts'
@@ -63,7 +64,7 @@ export class GroupTable {
       return column
     }
     const codes = this.keys.map((key, index) =>
-      key.ofColumn(need(keyColumnName(index)), undefined, batch.rowCount),
+      key.ofColumn(stateColumn(need, keyColumnName(index), key.type), undefined, batch.rowCount),
     )
     const groups = this.numbers.number(codes, batch.rowCount)
     this.grow()

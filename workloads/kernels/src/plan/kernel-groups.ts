@@ -132,7 +132,7 @@ export class KernelGroups {
 
   /** The partial result. Errors: TN_QUERY_LIMIT. */
   batch(): ColumnBatch {
-    const cells = this.presentCells()
+    const cells = this.inMergeOrder(this.presentCells())
     this.limit(cells.length)
     const columns: NamedColumn[] = this.keys.map((key, index) => ({
       name: keyColumnName(index),
@@ -324,6 +324,13 @@ export class KernelGroups {
     if (this.keys.length === 0) return Uint32Array.of(0)
     if (this.cellOfNumber.length > 0) return Uint32Array.from(this.cellOfNumber)
     return this.rowCounts.present(this.cells)
+  }
+
+  /** Cells of one key are its codes, in whatever order; accumulators have theirs. */
+  private inMergeOrder(cells: Uint32Array): Uint32Array {
+    const [key, ...others] = this.keys
+    const isFree = this.capacities !== undefined && this.cellOfNumber.length === 0
+    return (isFree && others.length === 0 ? key?.inMergeOrder?.(cells) : undefined) ?? cells
   }
 
   /** Code of one key in each of the cells. */

@@ -1,5 +1,6 @@
 import type { Column } from '@truenow/contracts/wire/column.ts'
 import { CHUNK_ROWS_MAX } from '../columns/chunk.ts'
+import { PoolTexts } from '../columns/pool-texts.ts'
 import type { TextPool } from '../columns/text-pool.ts'
 import { ALL_ROWS, type Selection } from '../filters/select-rows.ts'
 import { type Kernels, SUM_KEY_OF_TIME } from '../simd/kernels.ts'
@@ -7,6 +8,9 @@ import { KeyCodes } from './group-keys.ts'
 import type { ResidentSource } from './row-source.ts'
 import type { Scratch } from './scratch.ts'
 import type { PlainKey } from './sum-keys.ts'
+
+/** Fewer texts stay in the caches in any order. */
+const ORDER_MIN = 65_536
 
 /** Event times that selected rows can have, µs. */
 export type TimeBounds = Readonly<{ minUs: number; maxUs: number }>
@@ -26,6 +30,8 @@ export interface CellKey {
   write(source: ResidentSource, factor: number, out: number): void
   /** The same, where a kernel can number the rows of the source by itself; else undefined. */
   plainOf?(source: ResidentSource): PlainKey | undefined
+  /** The same codes, each once, in an order that suits who merges groups by this key alone. */
+  inMergeOrder?(codes: Uint32Array): Uint32Array
   columnOf(codes: Uint32Array): Column
 }
 
@@ -103,25 +109,38 @@ export class TextKey implements CellKey {
     }
   }
 
+  /** Where texts are many, what is told of them in the order of their hashes is merged without jumps (text-codes.ts). */
+  inMergeOrder(codes: Uint32Array): Uint32Array {
+    if (codes.length < ORDER_MIN) return codes
+    const texts = codes.filter((code) => code !== this.nullCode)
+    const ordered = new Uint32Array(codes.length).fill(this.nullCode)
+    ordered.set(this.pool.inTableOrder(texts))
+    return ordered
+  }
+
   columnOf(codes: Uint32Array): Column {
     const { nullCode } = this
     const own = new Int32Array(this.size).fill(-1)
-    const dictionary: string[] = []
-    const column = { type: 'string' as const, codes: new Uint32Array(codes.length), dictionary }
+    const used = new Uint32Array(Math.min(codes.length, this.size))
+    const column = new Uint32Array(codes.length)
     const validity = new Uint8Array(Math.ceil(codes.length / 8)).fill(255)
-    let nulls = 0
+    let [texts, nulls] = [0, 0]
     for (let row = 0; row < codes.length; row++) {
       const code = codes[row]!
-      if (own[code]! < 0) {
-        own[code] = dictionary.length
-        dictionary.push(code === nullCode ? '' : this.pool.at(code)!)
+      if (code === nullCode) {
+        validity[row >>> 3]! &= ~(1 << (row & 7))
+        nulls += 1
+        continue
       }
-      column.codes[row] = own[code]!
-      if (code !== nullCode) continue
-      validity[row >>> 3]! &= ~(1 << (row & 7))
-      nulls += 1
+      if (own[code]! < 0) {
+        own[code] = texts
+        used[texts++] = code
+      }
+      column[row] = own[code]!
     }
-    return nulls === 0 ? column : { ...column, validity }
+    // A code is of some text, even where it stands for null.
+    const dictionary = texts === 0 && nulls > 0 ? [''] : new PoolTexts(this.pool, used.subarray(0, texts))
+    return { type: 'string', codes: column, dictionary, ...(nulls === 0 ? {} : { validity }) }
   }
 
   private codesAt({ resident: { chunk } }: ResidentSource, index: number): number {

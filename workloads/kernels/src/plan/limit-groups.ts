@@ -1,12 +1,14 @@
 import type { Plan } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import type { Column } from '@truenow/contracts/wire/column.ts'
+import { type Column, isValid } from '@truenow/contracts/wire/column.ts'
 import type { ColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
+import type { Dictionary } from '@truenow/contracts/wire/dictionary.ts'
 import { aggregateColumnName, keyColumnName } from '@truenow/contracts/wire/partial-result-v1.ts'
 import { pickRows } from '../columns/pick-rows.ts'
 import { compareValues } from '../query/compare-values.ts'
 import { aggregateReader, type ReadFinal, readerOf } from './finalize-aggregate.ts'
 
-type Order = Readonly<{ read: ReadFinal; descending: boolean }>
+type Order = Readonly<{ read: ReadFinal; descending: boolean; text: TextColumn | undefined }>
+type TextColumn = Extract<Column, { type: 'string' }>
 type Precedes = (left: number, right: number) => boolean
 
 /**
@@ -23,8 +25,13 @@ export function limitGroups({ shape }: Plan, batch: ColumnBatch): ColumnBatch {
   const order = [...shape.value.order, ...keys].map(({ output, descending }) => ({
     read: readers[output]!(),
     descending,
+    text: textOf(shape.value, batch, output),
   }))
-  const rows = firstRows(batch.rowCount, limit, (left, right) => compareRows(order, left, right) < 0)
+  const ranks = ranksOf(order[0]!, batch.rowCount)
+  const rows = firstRows(batch.rowCount, limit, (left, right) => {
+    const [a, b] = [ranks[left]!, ranks[right]!]
+    return a < b || (a === b && compareRows(order, left, right) < 0)
+  })
   return {
     rowCount: limit,
     columns: batch.columns.map(({ name, column }) => ({ name, column: pickRows(column, rows) })),
@@ -53,6 +60,53 @@ function readersOf(
         ),
     ),
   ]
+}
+
+/** The column of an output that is a text as it stands. */
+function textOf(
+  { keys }: Extract<Plan['shape'], { case: 'aggregate' }>['value'],
+  { columns }: ColumnBatch,
+  output: number,
+): TextColumn | undefined {
+  const wanted = output < keys.length ? keyColumnName(output) : aggregateColumnName(output - keys.length, 'value') // biome-ignore format: one line
+  const column = columns.find(({ name }) => name === wanted)?.column
+  return column?.type === 'string' ? column : undefined
+}
+
+/**
+ * A number for each row that is less only where the row is first by what the order begins with; where two are equal, only the
+ * values can tell. So most groups are passed over without a value being made.
+ */
+function ranksOf({ read, descending, text }: Order, rowCount: number): Float64Array {
+  const prefixes = text === undefined ? undefined : prefixesOf(text.dictionary)
+  const ranks = new Float64Array(rowCount)
+  if (text !== undefined && prefixes === undefined) return ranks
+  for (let row = 0; row < rowCount; row++) {
+    const isNull = text !== undefined && !isValid(text, row)
+    const value = isNull ? null : text !== undefined ? prefixes![text.codes[row]!]! : read(row)
+    if (value === null) ranks[row] = Number.POSITIVE_INFINITY
+    // Rounding keeps the order of integers beyond 2^53; a list has none.
+    else if (typeof value !== 'object') ranks[row] = descending ? -Number(value) : Number(value)
+  }
+  return ranks
+}
+
+const PREFIX_BYTES = 6
+
+/** The first bytes of each text as an integer: where two differ, their texts are in that order by code points. */
+function prefixesOf(dictionary: Dictionary): Float64Array | undefined {
+  const texts = dictionary.utf8?.()
+  if (texts === undefined) return undefined
+  const { bytes, ends } = texts
+  const prefixes = new Float64Array(ends.length)
+  for (let code = 0, from = 0; code < ends.length; code++) {
+    const end = ends[code]!
+    let prefix = 0
+    for (let at = from; at < from + PREFIX_BYTES; at++) prefix = prefix * 256 + (at < end ? bytes[at]! : 0)
+    prefixes[code] = prefix
+    from = end
+  }
+  return prefixes
 }
 
 /** As order-rows.ts orders the rows of an answer: null last in either direction. */

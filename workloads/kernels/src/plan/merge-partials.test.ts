@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { create } from '@bufbuild/protobuf'
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import { EVENT_ID_BYTES, encodeEventId } from '@truenow/contracts/event-id.ts'
 import {
   AggregateFunction,
   type Plan,
   PlanSchema,
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { ColumnType, TableDefinition } from '@truenow/contracts/table-definition.ts'
-import { isValid, valueAt } from '@truenow/contracts/wire/column.ts'
+import { type Column, isValid, valueAt } from '@truenow/contracts/wire/column.ts'
 import {
   type ColumnBatch,
   decodeColumnBatch,
@@ -22,6 +23,7 @@ import { executePlan } from './execute-plan.ts'
 import { finalizePartial } from './finalize-partial.ts'
 import { mergePartials } from './merge-partials.ts'
 import type { RowSource } from './row-source.ts'
+import { mergePlainly, plainRows } from './testing/merge-plainly.ts'
 
 /*
  * Merging is associative and commutative: partial results of the same rows, merged two by two in any tree, have the same
@@ -52,6 +54,16 @@ type Row = Readonly<{ timeUs: number; cells: readonly Cell[] }>
 /** The next two that are merged, as places among what is left. */
 type Tree = ReadonlyArray<readonly [number, number]>
 
+type Key = NonNullable<Extract<NonNullable<MessageInitShape<typeof PlanSchema>['shape']>, { case?: 'aggregate' }>['value']['keys']>[number] // biome-ignore format: one line
+const columnKey = (value: string): Key => ({ kind: { case: 'column', value } })
+const anyKeys: fc.Arbitrary<Key[]> = fc.array(
+  fc.oneof(
+    fc.constantFrom(...Object.keys(TYPES), definition.idColumn, definition.timeColumn).map(columnKey),
+    fc.constantFrom(2n, 3n).map((value): Key => ({ kind: { case: 'timeBucketUs', value } })),
+  ),
+  { maxLength: 3 },
+)
+
 const PARTS = 5
 const anyTree: fc.Arbitrary<Tree> = fc.array(fc.tuple(fc.nat(PARTS), fc.nat(PARTS)), {
   minLength: PARTS - 1,
@@ -79,11 +91,9 @@ function planOf(
     quantile?: number
     k?: number
   }>[],
+  keys: readonly Key[] = [columnKey('key')],
 ): Plan {
-  const value = {
-    keys: [{ kind: { case: 'column' as const, value: 'key' } }],
-    aggregates: [...aggregates],
-  }
+  const value = { keys: [...keys], aggregates: [...aggregates] }
   return create(PlanSchema, { startUs: 0n, endUs: 10n, shape: { case: 'aggregate', value } })
 }
 
@@ -91,7 +101,7 @@ function planOf(
 async function partials(plan: Plan, parts: readonly (readonly Row[])[]): Promise<ColumnBatch[]> {
   const batches = parts.map(async (rows, slot) => {
     const times = Float64Array.from(rows, ({ timeUs }) => timeUs)
-    const columns = new Map(
+    const columns = new Map<string, Column>(
       Object.entries(TYPES).map(([name, type], at) => [
         name,
         columnOf(
@@ -100,6 +110,10 @@ async function partials(plan: Plan, parts: readonly (readonly Row[])[]): Promise
         ),
       ]),
     )
+    const ids = new Uint8Array(rows.length * EVENT_ID_BYTES)
+    for (const row of rows.keys()) encodeEventId(`id-${row % 7}`, ids, row * EVENT_ID_BYTES)
+    columns.set(definition.idColumn, { type: 'id128', values: ids })
+    columns.set(definition.timeColumn, { type: 'timestamp', values: times })
     const source: RowSource = {
       slot,
       rowCount: rows.length,
@@ -140,6 +154,27 @@ function states({ columns, rowCount }: ColumnBatch): Map<unknown, unknown> {
   )
   return new Map(rows.map((row) => [row[0]![1], row.slice(1)]).toSorted((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1)) as [unknown, unknown][]) // biome-ignore format: one line
 }
+
+test('mergePartials: by columns as group by group, for every aggregate, keys of all types and nulls, groups in the order of their appearance', async () => {
+  const { VAR_SAMP, STDDEV_POP, STDDEV_SAMP } = AggregateFunction
+  const calls = [
+    ...EXACT,
+    ...[SUM, AVG, VAR_POP, VAR_SAMP, STDDEV_POP, STDDEV_SAMP].map((one) => ({ function: one, column: 'float' })), // biome-ignore format: one line
+    { function: AVG, column: 'whole' },
+    ...['whole', 'float'].map((column) => ({ function: QUANTILE, column, quantile: 0.5 })),
+    ...VALUES.map((column) => ({ function: TOP_K, column, k: 3 })),
+  ]
+  const typeOf = (column: string) => TYPES[column]!
+  await fc.assert(
+    fc.asyncProperty(anyParts, anyKeys, async (parts, keys) => {
+      const plan = planOf(calls, keys)
+      const batches = await partials(plan, parts)
+      assert.ok(plan.shape.case === 'aggregate')
+      const wanted = mergePlainly(plan.shape.value, batches, typeOf)
+      assert.deepEqual(plainRows(mergePartials(plan, definition, batches)), wanted)
+    }),
+  )
+})
 
 /** Final values of the one aggregate of a plan by group. */
 function finals(plan: Plan, batch: ColumnBatch): Map<unknown, unknown> {

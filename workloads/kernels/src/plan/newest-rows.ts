@@ -118,7 +118,7 @@ function scalarAt(column: Column, row: number): unknown {
   if (!isValid(column, row)) return undefined
   if (column.type === 'string') return column.dictionary.at(column.codes[row]!)
   if (column.type === 'id128') return column.values.slice(row * 16, row * 16 + 16)
-  return column.values[row]
+  return column.values.at(row)
 }
 
 function idColumn(ids: readonly Uint8Array[]): Column {

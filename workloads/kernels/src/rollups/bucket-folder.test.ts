@@ -91,7 +91,7 @@ function finalRows(plan: Plan, definition: TableDefinition, batch: ColumnBatch) 
 }
 async function asked({ sources }: Cut) {
   const { batch, rowsScanned, rowsFromRollups } = await executePlan(total, rolled, sources, () => undefined)
-  const values = batch.columns.map(({ column }) => ('values' in column ? Number(column.values[0]) : 0))
+  const values = batch.columns.map(({ column }) => ('values' in column ? Number(column.values.at(0)) : 0))
   return { count: values[0], sum: values[1], rowsScanned, rowsFromRollups }
 }
 

@@ -160,5 +160,6 @@ function doublesOf(column: Column): Float64Array {
 
 function integersOf(column: Column): readonly bigint[] {
   if (column.type !== 'int128') throw new TypeError(`a sum of integers as ${column.type}`)
-  return column.values
+  const { values } = column
+  return Array.from({ length: values.length }, (_, group) => values.at(group)!)
 }
