@@ -23,17 +23,21 @@ export function operandsWhileLeading(operands: Operands, isLeader: () => boolean
     Promise.reject(
       new KubernetesError('This process does not lead any more.', { status: 0, reason: 'NotLeader' }),
     )
-  const guarded = (one: ControlPlane): ControlPlane => ({
-    ...one,
-    putCluster: (...args) => (isLeader() ? one.putCluster(...args) : refused()),
-    putTable: (...args) => (isLeader() ? one.putTable(...args) : refused()),
-    deleteTable: (...args) => (isLeader() ? one.deleteTable(...args) : refused()),
-    deleteCluster: (...args) => (isLeader() ? one.deleteCluster(...args) : refused()),
-    grantLeader: (...args) => (isLeader() ? one.grantLeader(...args) : refused()),
-    planMoves: (...args) => (isLeader() ? one.planMoves(...args) : refused()),
-    approveMoves: (...args) => (isLeader() ? one.approveMoves(...args) : refused()),
-    advanceMoves: (...args) => (isLeader() ? one.advanceMoves(...args) : refused()),
-    cancelMoves: (...args) => (isLeader() ? one.cancelMoves(...args) : refused()),
-  })
+  const guarded = (one: ControlPlane): ControlPlane => {
+    // Of this type, so that a command that is new cannot be forgotten here.
+    const commands: Omit<ControlPlane, 'getPlacement' | 'close'> = {
+      putCluster: (...args) => (isLeader() ? one.putCluster(...args) : refused()),
+      putTable: (...args) => (isLeader() ? one.putTable(...args) : refused()),
+      deleteTable: (...args) => (isLeader() ? one.deleteTable(...args) : refused()),
+      deleteCluster: (...args) => (isLeader() ? one.deleteCluster(...args) : refused()),
+      grantLeader: (...args) => (isLeader() ? one.grantLeader(...args) : refused()),
+      planMoves: (...args) => (isLeader() ? one.planMoves(...args) : refused()),
+      approveMoves: (...args) => (isLeader() ? one.approveMoves(...args) : refused()),
+      advanceMoves: (...args) => (isLeader() ? one.advanceMoves(...args) : refused()),
+      cancelMoves: (...args) => (isLeader() ? one.cancelMoves(...args) : refused()),
+      retireShards: (...args) => (isLeader() ? one.retireShards(...args) : refused()),
+    }
+    return { ...one, ...commands }
+  }
   return { ...operands, controlPlane: (cluster) => guarded(operands.controlPlane(cluster)) }
 }
