@@ -82,7 +82,7 @@ prove-oracle: $(INSTALLED) ## Hot tier: mistakes in the kernels, and how fast ra
 prove-moves: $(INSTALLED) ## Moves: every order of events in small clusters, and what breaks without each guard; writes docs/results/moves.md
 	@node --max-old-space-size=8192 workloads/kernels/src/sharding/testing/prove-moves.ts
 
-prove-crash-points: $(INSTALLED) ## Operator: killed after every write of every protocol, on a real API server and PostgreSQL; writes docs/results/crash-points.md (STORIES=… WORLDS=8)
+prove-crash-points: $(INSTALLED) ## Operator: killed after every write of every protocol, on a real API server and PostgreSQL; writes docs/results/crash-points.md (STORIES=… WORLDS=12)
 	@node operator/test/crash-points/prove-crash-points.ts
 
 # ClickHouse in process is half a gigabyte that only this bench needs, so it is no dependency of the workspace.

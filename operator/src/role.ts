@@ -12,7 +12,7 @@ import { createHeatWatch } from './heat-watch.ts'
 import { createEventRecorder } from './kubernetes/event-recorder.ts'
 import type { KubernetesMetrics } from './kubernetes/kubernetes-metrics.ts'
 import type { KubernetesPort } from './kubernetes/kubernetes-port.ts'
-import { createLeaderLease, type LeaderLease } from './kubernetes/leader-lease.ts'
+import { createLeaderLease, type LeaderLease, type LeaseTimings } from './kubernetes/leader-lease.ts'
 import { createReflector } from './kubernetes/reflector.ts'
 import { createWorkQueue } from './kubernetes/work-queue.ts'
 import { createLeaderEpochs } from './leader-epochs.ts'
@@ -32,6 +32,8 @@ export type OperatorPorts = Readonly<{
   askPodTls: AskPodTls
   /** Ends the process: a leader that lost its Lease must not write once more, and a deaf watch is best begun anew. */
   giveUp: () => void
+  /** @default as the Lease has them; a test that kills operators by the hundred has no time for them */
+  leaseTimings?: Partial<LeaseTimings>
 }>
 
 /** A watch that heard nothing, not even a bookmark, for three times its longest time-out is dead. */
@@ -142,6 +144,7 @@ function joinElection({ config, context, ports, kubernetes, metrics }: Parts): L
     random: ports.random,
     log,
     metrics: metrics.kubernetes,
+    ...(ports.leaseTimings && { timings: ports.leaseTimings }),
     onLost: () => {
       log.warn({}, 'the Lease is lost; this process ends, so that it writes nothing more')
       ports.giveUp()

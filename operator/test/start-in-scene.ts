@@ -35,10 +35,11 @@ export function startInScene(
     giveUp?: () => void
     registry?: Registry
     askPodTls?: OperatorPorts['askPodTls']
+    leaseTimings?: OperatorPorts['leaseTimings']
   }> = {},
 ): Promise<RunningRole> {
   const { onLine = () => {}, giveUp = () => {}, registry = new Registry() } = told
-  const { askPodTls = async () => 'plain' as const } = told
+  const { askPodTls = async () => 'plain' as const, leaseTimings } = told
   return startOperator(
     { ...config, ...more },
     {
@@ -54,6 +55,7 @@ export function startInScene(
       random: () => 0.5,
       askPodTls,
       giveUp,
+      ...(leaseTimings && { leaseTimings }),
     },
   )
 }

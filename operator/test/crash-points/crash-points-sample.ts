@@ -10,11 +10,11 @@ const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
 
 test('operators killed after drawn writes of drawn protocols, on a real API server and PostgreSQL: the same end', async (t) => {
   t.diagnostic(`seed ${SEED}`)
-  const print = (line: string) => t.diagnostic(line)
-  const [struck = []] = await runInLayer<readonly string[]>(
+  const struck: string[] = []
+  await runInLayer<readonly string[]>(
     'run-crash-points.ts',
     { SAMPLE: String(SEED) },
-    print,
+    { print: (line) => t.diagnostic(line), onLine: (line) => struck.push(...line) },
   )
   for (const one of struck) t.diagnostic(one)
   assert.ok(struck.length > 1, 'nobody died, so nothing is proved')

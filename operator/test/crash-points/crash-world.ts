@@ -31,12 +31,14 @@ import { type CrashGate, createCrashGate, createWriteLog } from './crash-gate.ts
 import { type EndState, readEndState } from './end-state.ts'
 import type { Json, RealApiServer } from './real-api-server.ts'
 import type { ScriptedKubelet } from './scripted-kubelet.ts'
+import type { Load, ScriptedMetrics } from './scripted-metrics.ts'
 import { runScriptedShards } from './scripted-shards.ts'
 
 export type CrashWorld = Awaited<ReturnType<typeof createCrashWorld>>
 export type CrashLayer = Readonly<{
   api: RealApiServer
   kubelet: ScriptedKubelet
+  metrics: ScriptedMetrics
   postgresUrl: string
   kafka: KafkaPort
 }>
@@ -44,9 +46,15 @@ type Catalog = Awaited<ReturnType<typeof openCatalog>>
 
 /** How long certificates count as held: roles that hold connections of before need a minute, and here there are none. */
 const HELD_SECONDS = 3_600
-const CATALOG_POLL_MS = 200
+/** For what others change in it, and there is nobody else here. */
+const CATALOG_POLL_MS = 1_000
 /** As start-in-scene.ts has it. */
 const LEASE = 'operator'
+/**
+ * How long the next operator waits for the Lease of the one before, which here is cut off before that one begins; outside it takes 15 s
+ * to be sure. How often a Lease is renewed, and when its holder gives up, is as outside.
+ */
+const LEASE_MS = 3_000
 type Lease = Stored & Readonly<{ spec: Readonly<{ holderIdentity?: string }> }>
 
 /**
@@ -105,6 +113,7 @@ export async function createCrashWorld(
       config,
       {
         askPodTls,
+        leaseTimings: { leaseMs: LEASE_MS },
         giveUp: () => {
           if (gate.isDead()) return
           gate.kill()
@@ -151,9 +160,8 @@ export async function createCrashWorld(
         spec: spec as Json,
       }),
     patch: (resource: Resource, name: string, patch: Json) => api.ask('PATCH', pathOf(resource, name), patch),
-    /** As an autoscaler and `kubectl scale` do. */
-    scale: (resource: Resource, name: string, replicas: number) =>
-      api.ask('PATCH', `${pathOf(resource, name)}/scale`, { spec: { replicas } }),
+    /** What the pods of a role use from now on, by what autoscalers are told. */
+    load: (role: string, load: Load) => layer.metrics.load(namespace, role, load),
     watchZones: () => kubelet.watchZones(namespace),
     delete: (resource: Resource, name: string) => api.ask('DELETE', pathOf(resource, name)),
     get: async (resource: Resource, name: string): Promise<Json | undefined> =>

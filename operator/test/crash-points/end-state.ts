@@ -22,7 +22,7 @@ const TOLD_CHARACTERS = 240
 type Some = Stored & { status?: { updateRevision?: string }; data?: Json }
 const KINDS = [CLUSTERS, TABLES, REBALANCES, PODS, VOLUME_CLAIMS, SECRETS, ...CHILD_RESOURCES]
 /** What differs from life to life, or from world to world, and means nothing. */
-const MEANINGLESS = new Set(['uid', 'resourceVersion', 'generation', 'observedGeneration', 'creationTimestamp', 'managedFields', 'lastTransitionTime', 'lastUpdateTime', 'lastProbeTime', 'startedAt', 'startTime', 'selfLink', 'podIP', 'podIPs', 'clusterIP', 'clusterIPs', 'currentRevision', 'updateRevision', 'collisionCount', 'controller-revision-hash', 'pod-template-hash', 'deployment.kubernetes.io/revision', 'template-generation', 'etaSeconds', 'proposedAt', 'startedAtUs', 'endedAt', 'bytesPerSecond', 'message', 'generateName', 'freshness']) // biome-ignore format: one line
+const MEANINGLESS = new Set(['uid', 'resourceVersion', 'generation', 'observedGeneration', 'creationTimestamp', 'managedFields', 'lastTransitionTime', 'lastUpdateTime', 'lastProbeTime', 'lastScaleTime', 'startedAt', 'startTime', 'selfLink', 'podIP', 'podIPs', 'clusterIP', 'clusterIPs', 'currentRevision', 'updateRevision', 'collisionCount', 'controller-revision-hash', 'pod-template-hash', 'deployment.kubernetes.io/revision', 'template-generation', 'etaSeconds', 'proposedAt', 'startedAtUs', 'endedAt', 'bytesPerSecond', 'message', 'generateName', 'freshness']) // biome-ignore format: one line
 
 /**
  * All that stands in a namespace and in the catalog of its cluster, without uids, versions and times. Of pods with a name of chance,

@@ -6,16 +6,17 @@ import { CRASH_STORIES } from './crash-stories.ts'
 import { createPool } from './create-pool.ts'
 import { connectRealApiServer } from './real-api-server.ts'
 import { applyScriptedNodes, createScriptedKubelet } from './scripted-kubelet.ts'
+import { startScriptedMetrics } from './scripted-metrics.ts'
 import { walkCrashPoints } from './walk-crash-points.ts'
 import { walkFaults } from './walk-faults.ts'
 import { walkSample } from './walk-sample.ts'
 
 /*
- * Runs inside the network of an API server (run-in-layer.ts). STORIES: a pattern of names; WORLDS: how many at once. On stdout one
- * line of JSON a protocol, and one for each fault that some of them are walked under, drawn by SEED. With SAMPLE, a seed: only what
- * walk-sample.ts draws by it, and one line that tells what struck.
+ * Runs inside the network of an API server (run-in-layer.ts). STORIES, POINTS: patterns of names; WORLDS: how many at once. On stdout
+ * one line of JSON a protocol once all its points are walked, and another once it was walked under every fault, drawn by SEED, where
+ * it is. With SAMPLE, a seed: only what walk-sample.ts draws by it, and one line that tells what struck.
  */
-const { KUBECONFIG = '', STORIES = '', SAMPLE, SEED = '1', WORLDS = '8' } = process.env
+const { KUBECONFIG = '', STORIES = '', POINTS = '', SAMPLE, SEED = '1', WORLDS = '8' } = process.env
 /** Namespaces of an earlier run against the same API server may still be on their way out. */
 const prefix = `w${Date.now().toString(36)}-`
 const log = createLog({ role: 'operator', level: 'ERROR' })
@@ -24,7 +25,9 @@ const server = await startPostgres()
 await applyScriptedNodes(api)
 const kubelet = createScriptedKubelet(api, log)
 await kubelet.hasSynced()
-const layer = { api, kubelet, postgresUrl: server.url, kafka: createKafkaInMemory({ clock: systemClock }) }
+const metrics = await startScriptedMetrics(api, kubelet)
+const kafka = createKafkaInMemory({ clock: systemClock })
+const layer = { api, kubelet, metrics, postgresUrl: server.url, kafka }
 const pool = createPool(Number(WORLDS))
 const stories = CRASH_STORIES.filter(({ name }) => new RegExp(STORIES).test(name))
 const print = (line: string) => void process.stderr.write(`${line}\n`)
@@ -33,25 +36,23 @@ try {
   if (SAMPLE !== undefined) tell(await walkSample(layer, stories, { seed: Number(SAMPLE), prefix }))
   else await walkAll()
 } finally {
+  await metrics.close()
   await kubelet.close()
   await server.stop()
   await api.close()
 }
 if (kubelet.failures.length > 0) throw new Error(`the scripted kubelet failed: ${kubelet.failures[0]}`)
 
-/** Death after every write first, then the faults: both beside each other would make either slow. */
+/** One protocol after the other, as far as there is room, and the faults last: what is walked to its end counts if the rest is not. */
 async function walkAll(): Promise<void> {
-  await Promise.all(
-    stories.map(async (story, number) =>
-      tell(await walkCrashPoints(layer, story, { pool, prefix: `${prefix}${number}`, print })),
-    ),
+  const points = new RegExp(POINTS)
+  const killed = stories.map(async (story, rank) =>
+    tell(await walkCrashPoints(layer, story, { pool, rank, prefix: `${prefix}${rank}`, points, print })),
   )
-  await Promise.all(
-    stories
-      .filter(({ underFaults }) => underFaults === true)
-      .map(async (story, number) => {
-        const at = { pool, prefix: `${prefix}f${number}`, seed: Number(SEED) + 100 * number, print }
-        for (const result of await walkFaults(layer, story, at)) tell(result)
-      }),
-  )
+  const underFaults = stories.filter((story) => story.underFaults === true && POINTS === '')
+  const disturbed = underFaults.map(async (story, number) => {
+    const at = { pool, rank: stories.length + number, prefix: `${prefix}f${number}`, print }
+    tell(await walkFaults(layer, story, { ...at, seed: Number(SEED) + 100 * number }))
+  })
+  await Promise.all([...killed, ...disturbed])
 }

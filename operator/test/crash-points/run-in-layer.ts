@@ -10,18 +10,18 @@ const INSTANCE = 'crash-points'
 
 /**
  * Brings up etcd, the API server and the controllers that need no node, in a network of their own; gives them our CRDs; runs a
- * program of this directory in that network with `environment`, and takes everything down again. Answers its lines of JSON.
- * Errors: when it fails.
+ * program of this directory in that network with `environment`, and takes everything down again. Each of its lines of JSON goes to
+ * `onLine` as it comes. Errors: when it fails.
  */
 export async function runInLayer<Line>(
   program: string,
   environment: Readonly<Record<string, string>>,
-  print: (line: string) => void,
-): Promise<readonly Line[]> {
+  { print, onLine }: Readonly<{ print: (line: string) => void; onLine: (line: Line) => void }>,
+): Promise<void> {
   try {
     const cluster = await startCluster({ instance: INSTANCE, root, log: print, withNode: false })
     await applyDefinitions(cluster)
-    return await run<Line>(cluster, program, environment)
+    await run(cluster, program, environment, (line) => onLine(JSON.parse(line) as Line))
   } finally {
     await stopCluster(INSTANCE, root) // Also what came up only in part.
   }
@@ -33,11 +33,12 @@ async function applyDefinitions(cluster: Cluster): Promise<void> {
   await kubectl(cluster, ['wait', '--for=condition=Established', ...files, '--timeout=30s'])
 }
 
-async function run<Line>(
+async function run(
   { execWrapper }: Cluster,
   program: string,
   environment: Readonly<Record<string, string>>,
-): Promise<Line[]> {
+  onLine: (line: string) => void,
+): Promise<void> {
   const [wrapper = '', ...args] = [
     ...execWrapper.prefix,
     process.execPath,
@@ -49,11 +50,9 @@ async function run<Line>(
     env: { ...env, ...execWrapper.environment, ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const lines: Line[] = []
-  createInterface(child.stdout).on('line', (line) => lines.push(JSON.parse(line) as Line))
+  createInterface(child.stdout).on('line', onLine)
   const how = await new Promise<unknown>((ended) =>
     child.once('close', (code, signal) => ended(signal ?? code)),
   )
   if (how !== 0) throw new Error(`${program} ended with ${how}`)
-  return lines
 }

@@ -131,7 +131,14 @@ export function createScriptedKubelet(api: RealApiServer, log: Log) {
       restartCount: 0,
       state: { running: { startedAt: new Date().toISOString() } },
     }))
-    const status = { phase: 'Running', podIP, podIPs: [{ ip: podIP }], conditions, containerStatuses }
+    const status = {
+      phase: 'Running',
+      startTime: new Date().toISOString(),
+      podIP,
+      podIPs: [{ ip: podIP }],
+      conditions,
+      containerStatuses,
+    }
     await api.ask('PATCH', `${path}/status`, { metadata: { uid }, status })
   }
 

@@ -13,7 +13,9 @@ import type { ScriptedKubelet } from './scripted-kubelet.ts'
 type Catalog = Awaited<ReturnType<typeof openCatalog>>
 type Volume = Readonly<{ incarnation: bigint; catalogId: string }>
 
-const REPORT_MS = 300
+const LOOK_MS = 300
+/** At once after a change of the catalog, else so often: hundreds of shards that repeat themselves would be most of the work here. */
+const REPORT_MS = 1_000
 const REPLICA_BYTES = 10n
 const SHARD_BYTES_MAX = 1_000_000n
 
@@ -26,6 +28,8 @@ export function runScriptedShards({ parts, service }: Catalog, kubelet: Scripted
   const volumes = new Map<string, Volume>()
   /** By uid of the pod: what it registered as. */
   const registered = new Map<string, Volume>()
+  /** By uid of the pod: of which catalog it reported last, and when. */
+  const reported = new Map<string, Readonly<{ revision: bigint; atMs: number }>>()
   const ending = new AbortController()
 
   const register = async (shard: number, processId: string, address: string, volumeUid: string) => {
@@ -43,6 +47,9 @@ export function runScriptedShards({ parts, service }: Catalog, kubelet: Scripted
     registered.set(processId, { incarnation, catalogId })
   }
   const report = async (shard: number, processId: string, snapshot: CatalogSnapshot) => {
+    const last = reported.get(processId)
+    const nowMs = performance.now()
+    if (last?.revision === snapshot.revision && nowMs - last.atMs < REPORT_MS) return
     const { incarnation } = registered.get(processId) ?? { incarnation: 0n }
     const slots = snapshot.tables.flatMap(({ versionsJson, slots: all }) => {
       const { namespace, name } = JSON.parse(versionsJson[0] ?? '{}') as { namespace: string; name: string }
@@ -66,6 +73,7 @@ export function runScriptedShards({ parts, service }: Catalog, kubelet: Scripted
         slots,
       }),
     )
+    reported.set(processId, { revision: snapshot.revision, atMs: nowMs })
   }
   const round = async () => {
     for (const { metadata, status } of kubelet.readyPods(namespace, 'hot-tier')) {
@@ -87,7 +95,7 @@ export function runScriptedShards({ parts, service }: Catalog, kubelet: Scripted
   const running = (async () => {
     while (!ending.signal.aborted) {
       await round()
-      await delay(REPORT_MS, undefined, { signal: ending.signal }).catch(() => {})
+      await delay(LOOK_MS, undefined, { signal: ending.signal }).catch(() => {})
     }
   })()
   return {

@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import { KubernetesError } from '../../src/kubernetes/kubernetes-port.ts'
 
-const LOOK_MS = 500
+const LOOK_MS = 250
 /** Three minutes of a machine that runs: looks are counted and not seconds, because all of it may be paused. */
-const LOOKS_MAX = 360
+const LOOKS_MAX = 720
 
 /** A machine that others use is slow at times; what is wrong for good is still so at the last look. */
 const unanswered = (error: unknown): string => {

@@ -2,10 +2,12 @@ import type { CrashStory } from './crash-stories.ts'
 import type { CrashLayer } from './crash-world.ts'
 import type { Pool } from './create-pool.ts'
 import { type EndState, hashOf } from './end-state.ts'
-import { NotPrepared, walkStory } from './walk-story.ts'
+import { NotPrepared, type Walk, walkStory } from './walk-story.ts'
 
 export type StoryResult = Readonly<{
   story: string
+  /** Writes that any walk showed. */
+  writes: number
   /** Writes after which the operator was killed. */
   points: number
   /** Writes that did not come again when they were waited for: how often status is written depends on the moment. */
@@ -14,60 +16,79 @@ export type StoryResult = Readonly<{
   endHash: string
   seconds: number
 }>
+export type WalkAll = Readonly<{
+  pool: Pool
+  /** Lower ones come to their end before higher ones begin, where there is no room for all. */
+  rank: number
+  /** Of the namespaces of its worlds. */
+  prefix: string
+  print: (line: string) => void
+}>
 
 /** Times that a point is waited for before it counts as not reached. */
 const TRIES = 3
+/** What fails where the protocol does not come to an end even when nobody is killed. */
+const UNDISTURBED = 'nothing'
 
 /**
- * Walks a protocol once undisturbed, then once for each of its writes with the operator killed after it, also for writes that only
- * such a walk showed, until there is none left.
+ * Walks a protocol once undisturbed, then once for each of its writes that `points` names with the operator killed after it, also
+ * for writes that only such a walk showed, until there is none left.
  */
 export async function walkCrashPoints(
   layer: CrashLayer,
   story: CrashStory,
-  options: Readonly<{ pool: Pool; prefix: string; print: (line: string) => void }>,
+  options: WalkAll & Readonly<{ points: RegExp }>,
 ): Promise<StoryResult> {
-  const { pool, prefix, print } = options
+  const { pool, rank, prefix, points, print } = options
   const startedMs = performance.now()
   let worlds = 0
   const walk = (at: { dies?: (write: string) => boolean; expected?: EndState }) =>
-    pool(() => walkStory(layer, story, { ...at, namespace: `${prefix}-${worlds++}` }))
-  const { writes, end } = await walk({})
-  print(`${story.name}: ${writes.length} writes undisturbed, end ${hashOf(end)}`)
-
+    pool(() => walkStory(layer, story, { ...at, namespace: `${prefix}-${worlds++}` }), rank)
   const known = new Set<string>()
   const notReached: string[] = []
   const failed: Array<{ point: string; why: string }> = []
-  const kill = async (point: string): Promise<void> => {
-    for (let tries = 0; tries < TRIES; tries++) {
+  const fail = (point: string, error: unknown) => {
+    const why = (error as Error).message
+    failed.push({ point, why })
+    print(`${story.name}: killed after ${point}: ${why}`)
+  }
+  const kill = async (point: string, end: EndState): Promise<void> => {
+    for (let tries = 1; tries <= TRIES; tries++) {
       try {
         const walked = await walk({ dies: (write) => write === point, expected: end })
-        add(walked.writes)
+        add(walked)
         if (walked.died) return print(`${story.name}: killed after ${point}`)
       } catch (error) {
-        if (error instanceof NotPrepared && tries + 1 < TRIES) continue
-        failed.push({ point, why: (error as Error).message })
-        return print(`${story.name}: killed after ${point}: ${(error as Error).message}`)
+        if (error instanceof NotPrepared && tries < TRIES) continue
+        return fail(point, error)
       }
     }
     notReached.push(point)
   }
   const work: Array<Promise<void>> = []
-  const add = (points: readonly string[]): void => {
-    for (const point of points) {
+  let whole: Walk | undefined
+  const add = ({ writes }: Walk): void => {
+    for (const point of writes) {
       if (known.has(point)) continue
       known.add(point)
-      work.push(kill(point))
+      if (whole !== undefined && points.test(point)) work.push(kill(point, whole.end))
     }
   }
-  add(writes)
+  try {
+    whole = await walk({})
+    print(`${story.name}: ${whole.writes.length} writes undisturbed, end ${hashOf(whole.end)}`)
+    add(whole)
+  } catch (error) {
+    fail(UNDISTURBED, error)
+  }
   for (let at = 0; at < work.length; at++) await work[at]
   return {
     story: story.name,
-    points: known.size - notReached.length,
+    writes: known.size,
+    points: work.length - notReached.length,
     notReached,
     failed,
-    endHash: hashOf(end),
+    endHash: hashOf(whole?.end ?? []),
     seconds: Math.round((performance.now() - startedMs) / 1_000),
   }
 }
