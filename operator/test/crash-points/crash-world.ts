@@ -102,6 +102,8 @@ export async function createCrashWorld(
       TRUENOW_OPERATOR_NAMESPACE: namespace,
       TRUENOW_KUBERNETES_NAMESPACE: namespace,
       TRUENOW_OPERATOR_RESYNC_SECONDS: 1,
+      // Beyond it an operator ends its process, which here is that of all worlds.
+      TRUENOW_GRACE_SECONDS: 3_600,
       // One pass after the other, so that writes come in much the same order each time.
       TRUENOW_OPERATOR_WORKERS: 1,
     }
