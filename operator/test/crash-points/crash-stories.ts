@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { APPROVE_ANNOTATION, RENEW_AUTHORITY_ANNOTATION, RESTART_ANNOTATION } from '../../src/api/names.ts'
 import type { TrueNowClusterSpec } from '../../src/api/v1alpha1/truenow-cluster.ts'
 import { decodeAuthorities } from '../../src/certificates/authorities.ts'
-import { CLUSTERS, PODS, REBALANCES, SECRETS, TABLES, VOLUME_CLAIMS } from '../../src/kubernetes/resources.ts'
+import {
+  CLUSTERS,
+  childResource,
+  PODS,
+  REBALANCES,
+  SECRETS,
+  TABLES,
+  VOLUME_CLAIMS,
+} from '../../src/kubernetes/resources.ts'
 import { clusterSpec, tableSpec } from '../scene.ts'
 import type { CrashWorld } from './crash-world.ts'
 import type { Json } from './real-api-server.ts'
@@ -68,7 +76,6 @@ const setIs = async (world: CrashWorld, replicas: number): Promise<string | unde
     ? undefined
     : `the set has ${set?.spec.replicas} shards`
 }
-const AUTOSCALERS = { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', plural: 'horizontalpodautoscalers' } // biome-ignore format: one line
 /** By whoever runs the cluster: the operator makes autoscalers only for roles that hold nothing. */
 const SHARDS_BY_MEMORY = {
   scaleTargetRef: { apiVersion: CLUSTERS.apiVersion, kind: CLUSTERS.kind, name: CLUSTER },
@@ -215,7 +222,7 @@ export const CRASH_STORIES: readonly CrashStory[] = [
     given: async (world) => {
       const gateway = { replicas: 1, autoscaling: { maxReplicas: 4, cpuPercent: 70 } }
       await standing({ gateway, hotTier: hotTier() })(world)
-      await world.create(AUTOSCALERS, 'shards', SHARDS_BY_MEMORY)
+      await world.create(childResource('HorizontalPodAutoscaler'), 'shards', SHARDS_BY_MEMORY)
     },
     // For three of each: at 70 % they would use 42m of CPU and 537 Mi of memory.
     begin: async (world) => {
@@ -295,6 +302,7 @@ export const CRASH_STORIES: readonly CrashStory[] = [
       await world.delete(TABLES, 'kept')
     },
     isOver: async (world) => {
+      if ((await world.get(CLUSTERS, CLUSTER)) !== undefined) return 'the cluster is still there'
       const left = (await world.endState()).filter((line) => /^(TrueNow|Table|Pod |Persistent|StatefulSet|Deployment|Secret)/.test(line)) // biome-ignore format: one line
       return left.length === 0 ? undefined : `${left.length} objects are left`
     },

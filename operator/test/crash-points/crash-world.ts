@@ -21,10 +21,10 @@ import {
 import { GetFreshnessResponseSchema } from '@truenow/contracts/gen/truenow/v1/watermark_pb.ts'
 import { openCatalog } from '../../../workloads/control-plane/test/open-catalog.ts'
 import { decodeLeaf } from '../../src/certificates/leaf-secret.ts'
-import { KubernetesError, type Resource, type Stored } from '../../src/kubernetes/kubernetes-port.ts'
+import type { Resource, Stored } from '../../src/kubernetes/kubernetes-port.ts'
 import { createKubernetesRequests } from '../../src/kubernetes/kubernetes-requests.ts'
 import { LEASES } from '../../src/kubernetes/lease-record.ts'
-import { CLUSTERS, SECRETS, TABLES } from '../../src/kubernetes/resources.ts'
+import { childResource, SECRETS } from '../../src/kubernetes/resources.ts'
 import type { ControlPlane, Operands } from '../../src/operands.ts'
 import { startInScene } from '../start-in-scene.ts'
 import { type CrashGate, createCrashGate, createWriteLog } from './crash-gate.ts'
@@ -172,7 +172,7 @@ export async function createCrashWorld(
     holder: async (): Promise<string | undefined> =>
       (await api.port.get<Lease>(LEASES, { namespace, name: LEASE }))?.spec.holderIdentity,
     endState: (): Promise<EndState> => readEndState(api, catalog, namespace),
-    /** Ends what is left of it; the namespace goes in the background. */
+    /** What stands in its namespace stays until the API server goes: taking it away would be a good part of all work there is. */
     close: async () => {
       for (const { gate } of lives) gate.kill()
       await Promise.all(
@@ -181,25 +181,9 @@ export async function createCrashWorld(
       await shards.close()
       await catalog.parts.follower.close()
       await postgres.close()
-      await releaseAll(api, namespace)
-      await api.ask('DELETE', `/api/v1/namespaces/${namespace}`)
+      await api.ask('DELETE', pathOf(childResource('HorizontalPodAutoscaler'))) // They alone would go on.
     },
   }
-}
-
-/** Our finalizers would wait for an operator that never comes. */
-async function releaseAll({ port, ask }: RealApiServer, namespace: string): Promise<void> {
-  for (const resource of [TABLES, CLUSTERS])
-    for (const { metadata } of (await port.list<Stored>(resource, { namespace })).items)
-      await ask(
-        'PATCH',
-        `/apis/${resource.apiVersion}/namespaces/${namespace}/${resource.plural}/${metadata.name}`,
-        {
-          metadata: { finalizers: null },
-        },
-      ).catch((error: unknown) => {
-        if (!(error instanceof KubernetesError)) throw error // It went meanwhile.
-      })
 }
 
 /** The real handlers of the Catalog service, which answer while the pod of the control plane is ready. */

@@ -17,7 +17,7 @@ import { walkSample } from './walk-sample.ts'
  * it is. With SAMPLE, a seed: only what walk-sample.ts draws by it, and one line that tells what struck.
  */
 const { KUBECONFIG = '', STORIES = '', POINTS = '', SAMPLE, SEED = '1', WORLDS = '8' } = process.env
-/** Namespaces of an earlier run against the same API server may still be on their way out. */
+/** Namespaces of an earlier run against the same API server stay. */
 const prefix = `w${Date.now().toString(36)}-`
 const log = createLog({ role: 'operator', level: 'ERROR' })
 const api = connectRealApiServer(KUBECONFIG)

@@ -26,7 +26,7 @@ export type WalkAll = Readonly<{
 }>
 
 /** Times that a point is waited for before it counts as not reached. */
-const TRIES = 3
+const TRIES = 2
 /** What fails where the protocol does not come to an end even when nobody is killed. */
 const UNDISTURBED = 'nothing'
 
