@@ -30,26 +30,33 @@ export type RepairMode = 'RemoveShards' | 'Repair'
 export const modeOf = ({ from }: RepairMove, goal: RepairGoal): RepairMode =>
   from !== NOBODY && !mayHold(goal, from) ? 'RemoveShards' : 'Repair'
 
-function proposalOf(
-  { catalog, loads }: Pick<GetPlacementResponse, 'catalog' | 'loads'>,
-  all: readonly RepairMove[],
-): Proposal {
-  const slots = slotsOf(catalog)
-  const before = (shard: number) =>
-    slots.filter(({ slot }) => slot.replicas.some((replica) => replica.shard === shard)).length
-  const count = (by: 'from' | 'to', shard: number) => all.filter((move) => move[by] === shard).length
+type Placed = Pick<GetPlacementResponse, 'catalog' | 'loads'>
+
+function proposalOf(placement: Placed, all: readonly RepairMove[]): Proposal {
   return {
     moveCount: all.length,
     bytesToMove: all.reduce((sum, { bytes, to }) => sum + (to === NOBODY ? 0 : bytes), 0),
     moves: all.slice(0, SHOWN_MOVES_MAX).map(shownMove),
     all,
-    shards: (catalog?.shards ?? []).map(({ shard }) => ({
-      shard,
-      replicasBefore: before(shard),
-      replicasAfter: before(shard) + count('to', shard) - count('from', shard),
-      memoryBytes: Number(loads.find((load) => load.shard === shard)?.memoryBytes ?? 0n),
-    })),
+    shards: shardsOf(placement, all),
   }
+}
+
+/** What each shard holds before these moves begin, and after them. Pure. */
+export function shardsOf(
+  { catalog, loads }: Placed,
+  moves: ReadonlyArray<Readonly<{ from: number; to: number }>>,
+): Proposal['shards'] {
+  const slots = slotsOf(catalog)
+  const before = (shard: number) =>
+    slots.filter(({ slot }) => slot.replicas.some((replica) => replica.shard === shard)).length
+  const count = (by: 'from' | 'to', shard: number) => moves.filter((move) => move[by] === shard).length
+  return (catalog?.shards ?? []).map(({ shard }) => ({
+    shard,
+    replicasBefore: before(shard),
+    replicasAfter: before(shard) + count('to', shard) - count('from', shard),
+    memoryBytes: Number(loads.find((load) => load.shard === shard)?.memoryBytes ?? 0n),
+  }))
 }
 
 /** As status shows a move: nobody is left out. Pure. */

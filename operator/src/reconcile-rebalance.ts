@@ -10,7 +10,7 @@ import { REBALANCES } from './kubernetes/resources.ts'
 import type { OperatorContext } from './operator-context.ts'
 import type { Heat } from './plan-balance.ts'
 import { planRepair } from './plan-repair.ts'
-import { type Proposal, proposeBalance, proposeRepair } from './propose-rebalance.ts'
+import { type Proposal, proposeBalance, proposeRepair, shardsOf } from './propose-rebalance.ts'
 import { rebalanceProgress } from './rebalance-progress.ts'
 import { askedVerb, type RebalanceVerb, whyNotNow, withoutVerb } from './rebalance-verb.ts'
 import { repairGoal } from './repair-goal.ts'
@@ -115,7 +115,7 @@ async function advance(
   const round = rebalance.status?.round ?? 0
   const placement = await pass.context.operands.controlPlane(cluster.metadata).getPlacement({})
   // Whoever wrote and approved it did not live to tell: its slots would be missing in every proposal.
-  if (placement.openPlans.includes(planIdOf(rebalance, round + 1))) return resume(pass, round + 1)
+  if (placement.openPlans.includes(planIdOf(rebalance, round + 1))) return resume(pass, placement, round + 1)
   if (auto && !own && comesLater(pass, placement))
     return { ...rebalance.status, state, message: 'Other replicas have to move first; it goes on by itself.' }
   const proposal = propose(pass, placement)
@@ -188,18 +188,19 @@ async function begin(pass: Pass, proposal: Proposal, round: number): Promise<Reb
   return { ...rebalanceProgress(moves, context.clock.nowUs()), shards, round }
 }
 
-/** Goes on with a plan that was begun. It was written only because it was approved. */
-async function resume({ context, rebalance, cluster }: Pass, round: number): Promise<RebalanceStatus> {
+/** Goes on with a plan that was begun. It was written only because it was approved, and nobody has told of it yet. */
+async function resume(
+  { context, rebalance, cluster }: Pass,
+  placement: GetPlacementResponse,
+  round: number,
+): Promise<RebalanceStatus> {
   const controlPlane = context.operands.controlPlane(cluster.metadata)
   const planId = planIdOf(rebalance, round)
   const { moves } = await context.leaderEpochs.under(cluster.metadata, (leaderEpoch) =>
     controlPlane.approveMoves({ leaderEpoch, planId }),
   )
-  return {
-    ...rebalanceProgress(moves, context.clock.nowUs()),
-    shards: rebalance.status?.shards ?? [],
-    round,
-  }
+  const shards = shardsOf(placement, moves)
+  return { ...rebalanceProgress(moves, context.clock.nowUs()), shards, round }
 }
 
 /** One step for the moves of the present round. */

@@ -5,7 +5,7 @@ import { type FaultsResult, REQUESTS_PER_SECOND_MAX } from './walk-faults.ts'
 export type Found<Result> = Result & Readonly<{ commit: string; date: string; seed: string }>
 export type AllFound = Readonly<{
   /** Every protocol that there is, in order, whether it was walked or not. */
-  stories: ReadonlyArray<Readonly<{ name: string; underFaults?: true }>>
+  stories: ReadonlyArray<Readonly<{ name: string }>>
   killed: ReadonlyArray<Found<StoryResult>>
   disturbed: ReadonlyArray<Found<FaultsResult>>
 }>
@@ -24,7 +24,7 @@ export function crashPointsPage({ stories, killed, disturbed }: AllFound, machin
     '',
     '## An API server that is slow, fails, or tells late, twice or never',
     '',
-    `Protocols with a server of the test between operator and API server, for as long as they last. They come to the same end, and then ask at most ${REQUESTS_PER_SECOND_MAX} times a second beside the Lease,`,
+    `The same protocols with a server of the test between operator and API server, for as long as they last. They come to the same end, and then ask at most ${REQUESTS_PER_SECOND_MAX} times a second beside the Lease,`,
     'although the fault goes on and the operator looks at everything once a second here.',
     '',
     ...disturbedLines(stories, disturbed),
@@ -56,17 +56,15 @@ function killedLines(stories: AllFound['stories'], killed: AllFound['killed']): 
 }
 
 function disturbedLines(stories: AllFound['stories'], disturbed: AllFound['disturbed']): string[] {
-  const rows = stories
-    .filter(({ underFaults }) => underFaults === true)
-    .flatMap(({ name }) => {
-      const found = disturbed.find(({ story }) => story === name)
-      if (found === undefined) return [`| ${name} | not walked | | | | |`]
-      const { faults, seed, commit, date } = found
-      return faults.map(({ fault, struck, requestsPerSecond, why }) => {
-        const end = why === undefined ? 'the same' : oneLine(why)
-        return `| ${name} | ${fault} | ${struck} | ${requestsPerSecond} | ${end} | ${commit}, ${date}, \`SEED=${seed}\` |`
-      })
+  const rows = stories.flatMap(({ name }) => {
+    const found = disturbed.find(({ story }) => story === name)
+    if (found === undefined) return [`| ${name} | not walked | | | | |`]
+    const { faults, seed, commit, date } = found
+    return faults.map(({ fault, struck, requestsPerSecond, why }) => {
+      const end = why === undefined ? 'the same' : oneLine(why)
+      return `| ${name} | ${fault} | ${struck} | ${requestsPerSecond} | ${end} | ${commit}, ${date}, \`SEED=${seed}\` |`
     })
+  })
   return [
     '| protocol | fault | times it struck | requests a second at rest | end | commit |',
     '|---|---|---|---|---|---|',

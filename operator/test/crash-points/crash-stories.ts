@@ -24,8 +24,6 @@ export type CrashStory = Readonly<{
   begin: (world: CrashWorld) => Promise<void>
   /** What a person does meanwhile, looked at again and again. */
   meanwhile?: (world: CrashWorld) => Promise<void>
-  /** It is walked under every fault as well. */
-  underFaults?: true
   /** Drawn by `make test`; the others take longer, or are walked by `make prove-crash-points` alone. */
   drawn?: true
   /** Undefined once it is done, else why not. */
@@ -142,7 +140,6 @@ export const CRASH_STORIES: readonly CrashStory[] = [
   {
     name: 'create a cluster and a table',
     drawn: true,
-    underFaults: true,
     given: async () => {},
     begin: create,
     isOver: (world) => whyNotReady(world, 'kept'),
@@ -163,7 +160,6 @@ export const CRASH_STORIES: readonly CrashStory[] = [
   },
   {
     name: 'scale in',
-    underFaults: true,
     given: shards(3),
     begin: async (world) => void (await patchCluster(world, { hotTier: { shards: 2 } })),
     isOver: async (world) => {
@@ -197,7 +193,6 @@ export const CRASH_STORIES: readonly CrashStory[] = [
   },
   {
     name: 'restart shards',
-    underFaults: true,
     given: shards(2),
     begin: async (world) => void (await annotateCluster(world, { [RESTART_ANNOTATION]: RESTART })),
     isOver: async (world) => (await shardsRun(world, RESTART)) ?? whyNotReady(world, 'kept'),
@@ -295,7 +290,6 @@ export const CRASH_STORIES: readonly CrashStory[] = [
   },
   {
     name: 'delete a cluster',
-    underFaults: true,
     given: standing({ deletionPolicy: 'Delete' }, { deletionPolicy: 'Delete' }),
     begin: async (world) => {
       await world.delete(CLUSTERS, CLUSTER)

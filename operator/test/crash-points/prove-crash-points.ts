@@ -11,11 +11,11 @@ import type { FaultsResult } from './walk-faults.ts'
 /*
  * `make prove-crash-points`: every write of every protocol, on a real API server and PostgreSQL, and what came of it as
  * docs/results/crash-points.md, which is written anew with each protocol that is done. STORIES: a pattern of names; of the others, what
- * was found before stays on the page. POINTS: a pattern of writes, to look at one; then nothing is kept, and nothing walked under
- * faults. WORLDS: how many walks at once. SEED: of the faults.
+ * was found before stays on the page. KINDS: `killed` or `disturbed`, where only one is to be done. POINTS: a pattern of writes, to look
+ * at one; then nothing is kept. WORLDS: how many walks at once. SEED: of the faults.
  */
 type Line = StoryResult | FaultsResult
-const { STORIES = '', POINTS = '', WORLDS = '12', SEED = '1' } = process.env
+const { STORIES = '', POINTS = '', KINDS = POINTS && 'killed', WORLDS = '12', SEED = '1' } = process.env
 const root = resolve(import.meta.dirname, '../../..')
 const TARGET = join(root, 'docs/results/crash-points.md')
 const KEPT = join(root, '.cache/crash-points')
@@ -23,11 +23,11 @@ const KEPT = join(root, '.cache/crash-points')
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim()
 const of = { commit, date: new Date().toISOString().slice(0, 10), seed: SEED }
 const failures: string[] = []
-if (STORIES === '' && POINTS === '') rmSync(KEPT, { recursive: true, force: true })
+if (STORIES === '' && KINDS === '') rmSync(KEPT, { recursive: true, force: true })
 mkdirSync(KEPT, { recursive: true })
 await runInLayer<Line>(
   'run-crash-points.ts',
-  { STORIES, POINTS, WORLDS, SEED },
+  { STORIES, POINTS, KINDS, WORLDS, SEED },
   { print: console.log, onLine: note },
 )
 for (const failure of failures) console.error(failure)

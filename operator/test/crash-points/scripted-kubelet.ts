@@ -99,14 +99,16 @@ export function createScriptedKubelet(api: RealApiServer, log: Log) {
       )
 
   async function runPod(pod: ScriptedPod): Promise<void> {
-    const { namespace, name, uid, deletionTimestamp } = pod.metadata
+    const { namespace, name, uid, deletionTimestamp, labels } = pod.metadata
     const path = `/api/v1/namespaces/${namespace}/pods/${name}`
     if (deletionTimestamp !== undefined) {
       await api.ask('DELETE', path, { gracePeriodSeconds: 0, preconditions: { uid } })
       return
     }
     if (pod.spec.nodeName === undefined) {
-      const node = NODES[Number(name.split('-').at(-1)) % NODES.length || 0]
+      // Shards by their number, all others together: their names are of chance, and may end with a number as well.
+      const shard = labels?.['app.kubernetes.io/component'] === 'hot-tier' ? Number(name.split('-').at(-1)) : 0
+      const node = NODES[shard % NODES.length]
       const target = { apiVersion: 'v1', kind: 'Node', name: node?.name }
       // As an admission plugin of later versions does by itself.
       await api.ask('PATCH', path, { metadata: { uid, labels: { [ZONE_LABEL]: node?.zone } } })

@@ -12,13 +12,16 @@ const unanswered = (error: unknown): string => {
   throw error
 }
 
-/** Looks again and again until nothing is in the way any more. Errors: what was in the way last, after LOOKS_MAX. */
-export async function untilOver(whyNot: () => Promise<string | undefined>): Promise<void> {
+/** Looks again and again until nothing is in the way any more. Errors: what was in the way last, after `looksMax`. */
+export async function untilOver(
+  whyNot: () => Promise<string | undefined>,
+  looksMax = LOOKS_MAX,
+): Promise<void> {
   let why: string | undefined
-  for (let looks = 0; looks < LOOKS_MAX; looks++) {
+  for (let looks = 0; looks < looksMax; looks++) {
     why = await whyNot().catch(unanswered)
     if (why === undefined) return
     await delay(LOOK_MS)
   }
-  throw new Error(`not after ${LOOKS_MAX} looks: ${why}`)
+  throw new Error(`not after ${looksMax} looks: ${why}`)
 }

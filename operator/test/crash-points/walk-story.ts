@@ -8,6 +8,8 @@ import { untilOver } from './until-over.ts'
 
 /** Longer than an operator that rests takes to look again twice: what goes on by itself shows. */
 const REST_MS = 2_500
+/** A minute and more of a machine that runs. */
+const REST_LOOKS_MAX = 30
 
 export type Walk = Readonly<{
   /** Writes of the first life, by name, in order. */
@@ -81,6 +83,6 @@ async function endOf(world: CrashWorld, expected: EndState | undefined): Promise
     const before = expected ?? end
     end = await world.endState()
     return hashOf(end) === hashOf(before) ? undefined : `it is another end:\n${differences(end, before)}`
-  })
+  }, REST_LOOKS_MAX)
   return end
 }
