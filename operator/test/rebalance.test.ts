@@ -237,6 +237,7 @@ test('Rebalance: the operator dies after every write, before and after its answe
     plans: scene.plane.moves.plans.size,
     state: statusOf(scene)?.state,
     round: statusOf(scene)?.round,
+    shards: statusOf(scene)?.shards,
     annotations: rebalance(scene).metadata.annotations ?? {},
   })
   const whole = await begin()
@@ -254,4 +255,34 @@ test('Rebalance: the operator dies after every write, before and after its answe
       assert.deepEqual(end(scene), expected, `after write ${last}, ${answered ? 'answered' : 'unanswered'}`)
     }
   }
+})
+
+test('Rebalance: whoever goes on with a plan that nobody told of yet tells what its shards hold before and after', async () => {
+  const scene = uneven({ rebalance: { mode: 'Auto' } })
+  const first = scene.operator({ term: 0 })
+  await first.settle()
+  createRebalance(scene)
+  let dead = false
+  const unlessDead = <Answer>(work: () => Answer): Answer => {
+    if (dead) throw new Error('killed')
+    return work()
+  }
+  scene.kubernetes.hooks.around = (_call, work) => unlessDead(work)
+  scene.plane.hooks.around = (call, work) => {
+    const answer = unlessDead(work)
+    dead = call.method === 'approveMoves'
+    return unlessDead(() => answer)
+  }
+  await first.settle().catch((error: unknown) => assert.match(String(error), /no rest|killed/))
+  assert.equal(scene.plane.moves.plans.size, 1)
+  assert.equal(statusOf(scene)?.shards, undefined)
+  scene.kubernetes.hooks.around = (_call, work) => work()
+  scene.plane.hooks.around = (_call, work) => work()
+  await until(scene, scene.operator({ term: 1 }), 'Rebalancing', 'Ready')
+  const shards = statusOf(scene)?.shards ?? []
+  assert.deepEqual(
+    shards.map(({ shard, replicasBefore }) => [shard, replicasBefore]),
+    [[0, 4], [1, 4], [2, 0]], // biome-ignore format: one line
+  )
+  assert.ok(shards.every(({ replicasAfter }) => replicasAfter >= 2 && replicasAfter <= 3))
 })

@@ -107,7 +107,8 @@ export function createScriptedKubelet(api: RealApiServer, log: Log) {
     }
     if (pod.spec.nodeName === undefined) {
       // Shards by their number, all others together: their names are of chance, and may end with a number as well.
-      const shard = labels?.['app.kubernetes.io/component'] === 'hot-tier' ? Number(name.split('-').at(-1)) : 0
+      const shard =
+        labels?.['app.kubernetes.io/component'] === 'hot-tier' ? Number(name.split('-').at(-1)) : 0
       const node = NODES[shard % NODES.length]
       const target = { apiVersion: 'v1', kind: 'Node', name: node?.name }
       // As an admission plugin of later versions does by itself.
