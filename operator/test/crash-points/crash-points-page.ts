@@ -51,6 +51,7 @@ function killedLines(stories: AllFound['stories'], killed: AllFound['killed']): 
     `| all | ${sum(({ writes }) => writes)} | ${sum(({ points }) => points)} | ${sum(passed)} | ${sum(({ failed }) => failed.length)} | ${sum((one) => one.notReached.length)} | | |`,
     '',
     'How often status is written, and which Events tell of what lies between, depends on the moment: a write that is waited for in two walks and does not come is counted as such, and passes for nothing.',
+    'Protocols are walked beside each other, so their seconds overlap.',
     ...(told.length === 0 ? [] : ['', ...told]),
   ]
 }
