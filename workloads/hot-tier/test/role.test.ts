@@ -443,6 +443,7 @@ test('hot-tier: a block of a table version that the catalog lacks waits for it, 
 
 test('hot-tier: over its memory budget the oldest buckets leave, and the answer says from when on it holds everything', async () => {
   const gigabytes = 0.0005 * Math.max(1, WORKERS) // So much for each worker, and one holds the rows.
+  const emptyBytes = WORKERS > 1 ? 2_048 : 0 // The other one's slot has room for its first ids.
   await within(
     { environment: { HOT_TIER_MEMORY_GB: String(gigabytes), TRUENOW_HOT_TIER_RESERVE_MB: '0' } },
     async (scene) => {
@@ -452,7 +453,7 @@ test('hot-tier: over its memory budget the oldest buckets leave, and the answer 
       zero.append(Array.from({ length: ROWS }, (_, at) => row(`${bucket}-${at}`, bucket * 2_000_000 + at, 'eu', 1, 1))) // biome-ignore format: one line
       await count(scene) // Once all are in, what leaves is settled.
       await until(async () => (await scene.metric(/evicted_buckets_total (\d+)/)) > 0, 'evictions')
-      await until(async () => (await scene.metric(/resident_bytes (\d+)/)) <= 0.0005 * 2 ** 30, 'within the budget') // biome-ignore format: one line
+      await until(async () => (await scene.metric(/resident_bytes (\d+)/)) <= 0.0005 * 2 ** 30 + emptyBytes, 'within the budget') // biome-ignore format: one line
       // One answer, because the next bucket may leave between two.
       const { slots, rows } = await ask(scene, { shape: counting }, upTo(scene))
       const retainedFromUs = Number(slots[0]?.retainedFromUs)
