@@ -14,12 +14,12 @@ import { testCluster } from '../test-cluster.ts'
 import { changeShards, evenShards, inQuickstart } from './change-shards.ts'
 
 /*
- * The leading operator is killed again and again, each time at a drawn moment of its lead, while shards come, get their share and go
- * (`make prove-operator-kills`: twenty times). Every write of every protocol has its death in operator/test/crash-points, without pods;
- * here are some of them with.
+ * The leading operator is killed again and again, each time at a drawn moment of its lead, while shards come, get their share and go.
+ * Each kill costs a Lease that has to run out, so this is no part of `make e2e` but `make prove-operator-kills`. Every write of every
+ * protocol has its death in operator/test/crash-points, without pods; here are some of them with.
  */
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
-const KILLS = Number(process.env.KILLS ?? 5)
+const KILLS = Number(process.env.KILLS ?? 20)
 const LED_MS_MIN = 2_000
 const LED_MS_MAX = 9_000
 /** The Lease runs out after 15 s, and a pod of two waits for it already. */
