@@ -5,7 +5,6 @@ import {
   type PartialQueryRequest,
   PartialQueryRequestSchema,
   PlanSchema,
-  ReplicaState,
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import type { QueryStatement } from '@truenow/contracts/query-statement.ts'
 import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
@@ -21,8 +20,8 @@ import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import { Registry } from 'prom-client'
 import { type Arenas, createArenas } from '../src/create-arenas.ts'
 import { createHotTierMetrics } from '../src/metrics.ts'
-import { ShardSlot } from '../src/shard-slot.ts'
-import { SnapshotStore } from '../src/snapshot-store.ts'
+import type { ShardSlot } from '../src/shard-slot.ts'
+import { slotInHand } from '../src/testing/slot-in-hand.ts'
 import { createVolumeRunFiles } from '../src/volume-run-files.ts'
 
 /** Groups that a plan of the benchmark may have: the row of 1 M keys stands at the product's own limit. */
@@ -36,16 +35,12 @@ export function createBenchShard(definition: TableDefinition, directory?: string
   const definitions = new Map([[definition.version, definition]])
   const table: TableView = { definition, definitions, topic: 't', uid: 'u', slots: [] }
   const metrics = createHotTierMetrics(new Registry())
-  const { namespace, name } = definition
   const [{ arena, idArena }] = createArenas(MEMORY_BYTES) as [Arenas]
   const memory = { arena, texts: new TextPools(arena) }
   return Array.from({ length: definition.slots }, (_, slot) => {
-    const identity = { catalogId: 'c', incarnation: 1, table: 't', uid: 'u', slot }
-    return new ShardSlot({
-      key: { namespace, name, uid: 'u', slot },
+    return slotInHand({
       table,
-      assignment: { epoch: 1, incarnation: 1, state: ReplicaState.SERVING, shards: [0] },
-      snapshots: new SnapshotStore('/nowhere', identity),
+      slot,
       metrics,
       clock: { nowUs: () => 0, monotonicMs: () => performance.now() },
       replica: new SlotReplica(definition, {

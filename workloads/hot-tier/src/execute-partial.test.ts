@@ -4,15 +4,11 @@ import { create } from '@bufbuild/protobuf'
 import {
   AggregateFunction,
   PartialQueryRequestSchema,
-  ReplicaState,
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import { fold, logOf, VERSIONS } from '@truenow/kernels/replica/testing/random-log.ts'
-import { Registry } from 'prom-client'
 import { executePartial, type ReadTurns } from './execute-partial.ts'
-import { createHotTierMetrics } from './metrics.ts'
-import { ShardSlot } from './shard-slot.ts'
-import { SnapshotStore } from './snapshot-store.ts'
+import { slotInHand } from './testing/slot-in-hand.ts'
 
 const [first] = VERSIONS as [(typeof VERSIONS)[0]]
 const definition = VERSIONS.at(-1) ?? first
@@ -23,18 +19,8 @@ function scene() {
   const definitions = new Map(VERSIONS.map((one) => [one.version, one]))
   const replica = new SlotReplica(first)
   for (const record of logOf(7, 40)) fold(replica, record)
-  const slot = new ShardSlot({
-    key: { namespace: 'production', name: 'events', uid: 'u', slot: 0 },
+  const slot = slotInHand({
     table: { definition, definitions, topic: 't', uid: 'u', slots: [] },
-    assignment: { epoch: 1, incarnation: 1, state: ReplicaState.SERVING, shards: [0] },
-    snapshots: new SnapshotStore('/nowhere', {
-      catalogId: 'c',
-      incarnation: 1,
-      table: 't',
-      uid: 'u',
-      slot: 0,
-    }),
-    metrics: createHotTierMetrics(new Registry()),
     clock: { nowUs: () => 0, monotonicMs: () => 0 },
     replica,
   })

@@ -2,15 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import type { TableView } from '@truenow/chassis/catalog-view.ts'
-import { ReplicaState } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { SubscribeEventSchema } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
 import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import { fold, type LogRecord, logOf, VERSIONS } from '@truenow/kernels/replica/testing/random-log.ts'
 import fc from 'fast-check'
-import { Registry } from 'prom-client'
-import { createHotTierMetrics } from './metrics.ts'
-import { ShardSlot } from './shard-slot.ts'
-import { SnapshotStore } from './snapshot-store.ts'
+import { slotInHand } from './testing/slot-in-hand.ts'
 
 const [first] = VERSIONS as [(typeof VERSIONS)[0]]
 type EventInit = NonNullable<MessageInitShape<typeof SubscribeEventSchema>['event']>
@@ -25,21 +21,8 @@ function scene(versions: readonly (typeof VERSIONS)[0][] = VERSIONS) {
     uid: 'u',
     slots: [],
   }
-  const slot = new ShardSlot({
-    key: { namespace: 'production', name: 'events', uid: 'u', slot: 0 },
-    table,
-    assignment: { epoch: 1, incarnation: 1, state: ReplicaState.SERVING, shards: [0] },
-    snapshots: new SnapshotStore('/nowhere', {
-      catalogId: 'c',
-      incarnation: 1,
-      table: 't',
-      uid: 'u',
-      slot: 0,
-    }),
-    metrics: createHotTierMetrics(new Registry()),
-    clock: { nowUs: () => time.nowUs, monotonicMs: () => 0 },
-    replica: new SlotReplica(first),
-  })
+  const clock = { nowUs: () => time.nowUs, monotonicMs: () => 0 }
+  const slot = slotInHand({ table, clock, replica: new SlotReplica(first) })
   return { slot, time, table }
 }
 /** A record as the stream tells it; `previousOffset` is the record's before it. */

@@ -3,7 +3,6 @@ import type { TableView } from '@truenow/chassis/catalog-view.ts'
 import {
   PartialQueryRequestSchema,
   type Plan,
-  ReplicaState,
   SlotStatus,
 } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
 import { SubscribeEventSchema } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
@@ -15,8 +14,8 @@ import { SlotReplica } from '@truenow/kernels/replica/slot-replica.ts'
 import { Registry } from 'prom-client'
 import { executePartial } from '../../src/execute-partial.ts'
 import { createHotTierMetrics } from '../../src/metrics.ts'
-import { ShardSlot } from '../../src/shard-slot.ts'
-import { SnapshotStore } from '../../src/snapshot-store.ts'
+import type { ShardSlot } from '../../src/shard-slot.ts'
+import { slotInHand } from '../../src/testing/slot-in-hand.ts'
 
 /** What one shard answered, and how far each of its slots had come. */
 export type ShardAnswer = Readonly<{
@@ -58,18 +57,10 @@ export class ShardsInHand {
       return { arena, texts: new TextPools(arena) }
     })
     this.slots = Array.from({ length: definition.slots }, (_, slot) => {
-      const { namespace, name } = definition
-      return new ShardSlot({
-        key: { namespace, name, uid: 'u', slot },
+      return slotInHand({
         table,
-        assignment: { epoch: 1, incarnation: 1, state: ReplicaState.SERVING, shards: [slot % this.shards] },
-        snapshots: new SnapshotStore('/nowhere', {
-          catalogId: 'c',
-          incarnation: 1,
-          table: 't',
-          uid: 'u',
-          slot,
-        }),
+        slot,
+        shard: slot % this.shards,
         metrics,
         clock: { nowUs: () => 1_800_000_000_000_000, monotonicMs: () => 0 },
         replica: new SlotReplica(versions[0] as TableDefinition, {
