@@ -124,6 +124,14 @@ test('fewer shards: emptied first, the last ones first, then pods, volumes and n
   )
 })
 
+/** The scale-in is refused for want of room, by these words, and none of four shards is marked. */
+function lacksRoom(scene: Parameters<typeof conditionOf>[0], words: RegExp): void {
+  const refused = conditionOf(scene, 'ScalingDown')
+  assert.deepEqual([refused?.status, refused?.reason], ['False', 'InsufficientCapacity'])
+  assert.match(refused?.message ?? '', words)
+  assert.equal(scene.plane.state.shards, 4)
+}
+
 test('fewer shards than the rest has room for: nothing is marked, and the condition says which shard lacks how much', async () => {
   const scene = createScene()
   scene.plane.scene.replicaBytes = 100n
@@ -131,13 +139,7 @@ test('fewer shards than the rest has room for: nothing is marked, and the condit
   const operator = await spread(scene)
   setShards(scene, 2)
   await operator.settle()
-  const refused = conditionOf(scene, 'ScalingDown')
-  assert.deepEqual([refused?.status, refused?.reason], ['False', 'InsufficientCapacity'])
-  assert.match(
-    refused?.message ?? '',
-    /Shard 0 would get 2 replicas and need 220 bytes, of which 205 are free/,
-  )
-  assert.equal(scene.plane.state.shards, 4)
+  lacksRoom(scene, /Shard 0 would get 2 replicas and need 220 bytes, of which 205 are free/)
   assert.equal(setReplicas(scene), 4)
   assert.equal(statusOf(scene)?.inProgressOperations?.downscale?.[0]?.predicate, 'capacity_for_the_rest')
   scene.plane.scene.shardBytesMax = 1_000n
@@ -151,13 +153,10 @@ test('fewer shards than the volumes of the rest have room for: refused likewise,
   const operator = await spread(scene)
   setShards(scene, 2)
   await operator.settle()
-  const refused = conditionOf(scene, 'ScalingDown')
-  assert.deepEqual([refused?.status, refused?.reason], ['False', 'InsufficientCapacity'])
-  assert.match(
-    refused?.message ?? '',
+  lacksRoom(
+    scene,
     /Shard 0 would get 2 replicas and need 440 bytes of its volume, of which 439 are free; .*storage\.size/,
   )
-  assert.equal(scene.plane.state.shards, 4)
   scene.plane.scene.volume = { volumeBytesFree: 440n, volumeBytesMax: 1_001n }
   await until(scene, operator, 'two shards', () => scene.plane.state.registered.size === 2)
 })

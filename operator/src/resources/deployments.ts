@@ -2,7 +2,13 @@ import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
 import { childMetadata, selectorLabels } from './child-metadata.ts'
 import { kafkaParts } from './kafka-parts.ts'
 import type { KubernetesObject } from './kubernetes-object.ts'
-import { authorityFile, catalogEnvironment, ingesterEnvironment, secretFile } from './role-environment.ts'
+import {
+  authorityFile,
+  catalogEnvironment,
+  ingesterEnvironment,
+  mounted,
+  secretFile,
+} from './role-environment.ts'
 import { type RolePod, rolePodTemplate } from './role-pod.ts'
 
 const GRACE_SECONDS = 20
@@ -28,18 +34,6 @@ function deployment(
 
 const resourcesOf = (section: Readonly<{ resources?: unknown }> | undefined) =>
   section?.resources === undefined ? {} : { resources: section.resources }
-
-type Mounts = Required<Pick<RolePod, 'volumes' | 'volumeMounts'>>
-const mounted = (
-  files: ReadonlyArray<ReturnType<typeof secretFile> | undefined>,
-  more: Mounts = { volumes: [], volumeMounts: [] },
-): Mounts => {
-  const there = files.filter((one) => one !== undefined)
-  return {
-    volumes: [...there.map(({ volume }) => volume), ...more.volumes],
-    volumeMounts: [...there.map(({ volumeMount }) => volumeMount), ...more.volumeMounts],
-  }
-}
 
 export function controlPlaneDeployment(cluster: TrueNowCluster, image: string): KubernetesObject {
   const { spec } = cluster

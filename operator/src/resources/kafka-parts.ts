@@ -1,11 +1,9 @@
 import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
-import { authorityFile, secretFiles } from './role-environment.ts'
+import { authorityFile, type Mounts, mounted, secretFiles } from './role-environment.ts'
 import type { EnvironmentEntry, RolePod } from './role-pod.ts'
 
 /** What a pod that uses Kafka has for it: settings, and the Secrets of TLS and SASL as files. Nothing more where the spec asks for neither. */
-export function kafkaParts({
-  spec,
-}: TrueNowCluster): Required<Pick<RolePod, 'environment' | 'volumes' | 'volumeMounts'>> {
+export function kafkaParts({ spec }: TrueNowCluster): Mounts & Required<Pick<RolePod, 'environment'>> {
   const { brokers, sasl } = spec.kafka
   const tls = spec.kafka.tls?.enabled === true ? spec.kafka.tls : undefined
   const authority = authorityFile('kafka', tls?.caSecretRef)
@@ -29,12 +27,10 @@ export function kafkaParts({
     TRUENOW_KAFKA_SASL_MECHANISM: sasl && (sasl.mechanism ?? 'SCRAM-SHA-512'),
     TRUENOW_KAFKA_SASL_DIRECTORY: credentials?.directory,
   }
-  const mounted = [authority, certificate, credentials].filter((one) => one !== undefined)
   return {
     environment: Object.entries(settings).flatMap(([name, value]): EnvironmentEntry[] =>
       value === undefined ? [] : [{ name, value }],
     ),
-    volumes: mounted.map(({ volume }) => volume),
-    volumeMounts: mounted.map(({ volumeMount }) => volumeMount),
+    ...mounted([authority, certificate, credentials]),
   }
 }

@@ -1,5 +1,5 @@
 import type { TrueNowCluster } from '../api/v1alpha1/truenow-cluster.ts'
-import { catalogFile, type EnvironmentEntry } from './role-pod.ts'
+import { catalogFile, type EnvironmentEntry, type RolePod } from './role-pod.ts'
 
 /** host:port of a role's Service inside Kubernetes. */
 const service = ({ metadata }: TrueNowCluster, role: string, port: number): string =>
@@ -43,4 +43,18 @@ export function secretFiles(
 export function authorityFile(system: string, ref: Partial<Key> | undefined) {
   if (ref?.name === undefined) return undefined
   return secretFile(`${system}-ca`, { name: ref.name, key: ref.key ?? 'ca.crt' }, 'ca.crt')
+}
+
+export type Mounts = Required<Pick<RolePod, 'volumes' | 'volumeMounts'>>
+
+/** What a pod has of the files that the spec asks for, before those of `more`. */
+export function mounted(
+  files: ReadonlyArray<ReturnType<typeof secretFile> | undefined>,
+  more: Mounts = { volumes: [], volumeMounts: [] },
+): Mounts {
+  const there = files.filter((one) => one !== undefined)
+  return {
+    volumes: [...there.map(({ volume }) => volume), ...more.volumes],
+    volumeMounts: [...there.map(({ volumeMount }) => volumeMount), ...more.volumeMounts],
+  }
 }
