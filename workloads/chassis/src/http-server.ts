@@ -44,6 +44,13 @@ const CONNECTIONS_MAX = 10_000
 const CLOSE_GRACE_MS = 10_000
 /** Above the 60 s that a query may ask for itself. */
 const HANDLER_MS_MAX = 65_000
+/**
+ * How long clients are told to keep a connection on which nothing happens: shorter than TRUENOW_DRAIN_SECONDS, so that a client
+ * that listens has let go of it before a process that ends closes it, and no request crosses that close.
+ */
+const KEEP_ALIVE_TOLD_MS = 4_000
+/** How long it is kept in truth: above the 60 s of the usual load balancers, which do not listen. */
+const KEEP_ALIVE_MS = 72_000
 
 /**
  * Fastify with every limit set (its own defaults let slow clients stay for ever), the routes every role serves, and
@@ -57,11 +64,12 @@ export function createHttpServer(
   const app = Fastify({
     bodyLimit: options.bodyBytesMax ?? BODY_BYTES_MAX,
     requestTimeout: 15_000,
-    keepAliveTimeout: 72_000,
+    keepAliveTimeout: KEEP_ALIVE_TOLD_MS,
     maxRequestsPerSocket: 10_000,
     http: {
       headersTimeout: 10_000,
       requestTimeout: 15_000,
+      keepAliveTimeoutBuffer: KEEP_ALIVE_MS - KEEP_ALIVE_TOLD_MS,
       connectionsCheckingInterval: 1_000,
       maxHeaderSize: 16_384,
     },

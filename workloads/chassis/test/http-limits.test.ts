@@ -5,7 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import Fastify from 'fastify'
 import { Registry } from 'prom-client'
+import { Type } from 'typebox'
 import { systemClock } from '../src/clock.ts'
+import { commonConfig, loadConfig } from '../src/config.ts'
 import { createHealth } from '../src/health.ts'
 import { createHttpServer } from '../src/http-server.ts'
 import { JSON_DEPTH_MAX } from '../src/json-depth.ts'
@@ -223,6 +225,25 @@ test('http: close cuts what does not end within 10 s', async () => {
   const startedMs = performance.now()
   await Promise.all([assert.rejects(stuck), closing.close()])
   assert.ok(performance.now() - startedMs < 15_000)
+})
+
+test('http: a client is told to keep a connection for less than a process drains, and is served well beyond that', async () => {
+  const socket = connect(port, '127.0.0.1').setEncoding('utf8')
+  let heard = ''
+  socket.on('data', (text) => {
+    heard += text
+  })
+  const ask = () => socket.write('GET /livez HTTP/1.1\r\nhost: x\r\n\r\n')
+  ask()
+  await until(() => heard.includes('alive'), 'an answer')
+  const toldSeconds = Number(/^keep-alive: timeout=(\d+)/im.exec(heard)?.[1])
+  const drainSeconds = loadConfig(Type.Object(commonConfig('query')), {}).TRUENOW_DRAIN_SECONDS
+  assert.ok(toldSeconds >= 2 && toldSeconds < drainSeconds, `told ${toldSeconds} s`)
+  heard = ''
+  await sleep(toldSeconds * 1_000 + 1_500) // Beyond the second that Node itself adds, and the look at connections each second.
+  ask()
+  await until(() => heard.includes('alive'), 'an answer over the connection that was idle')
+  socket.destroy()
 })
 
 test('http: none of this was an ERROR', () => {
