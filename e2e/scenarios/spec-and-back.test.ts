@@ -14,7 +14,7 @@ import { testCluster } from '../test-cluster.ts'
  * time they come by. A quota keeps every pod away: this is about what is asked for, not about what runs. The operator asks the API
  * server no faster here than elsewhere, so 500 comparisons take seven minutes (`make prove-specs`).
  */
-const COMPARISONS = Number(process.env.RUNS ?? 100)
+const COMPARISONS = Number(process.env.RUNS ?? 50)
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
 const LANES = 25
 const SETTLE_MS_MAX = 60_000
