@@ -16,20 +16,6 @@ export const createHotTierMetrics = (registry: Registry) => ({
     help: 'Records that nobody can read, passed over.',
     registers: [registry],
   }),
-  applySeconds: new Histogram({
-    name: 'truenow_hot_tier_apply_seconds',
-    help: 'Time to fold one block into a replica.',
-    labelNames: ['worker'] as const,
-    buckets: [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
-    registers: [registry],
-  }),
-  querySeconds: new Histogram({
-    name: 'truenow_hot_tier_query_seconds',
-    help: 'Time of a worker to answer its part of one partial query, waits included.',
-    labelNames: ['worker'] as const,
-    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
-    registers: [registry],
-  }),
   slotHeat: new Gauge({
     name: 'truenow_hot_tier_slot_heat',
     help: 'How near the hottest slot of a worker is to what one slot may take: a core, or half of the worker’s memory; 1 is there.',
@@ -80,10 +66,36 @@ export const createHotTierMetrics = (registry: Registry) => ({
     help: 'Records that Kafka’s retention took before a replica read them, and no peer’s copy held.',
     registers: [registry],
   }),
+  ...createTimeMetrics(registry),
   ...createMemoryMetrics(registry),
   ...createCopyMetrics(registry),
   ...createIdMetrics(registry),
   ...createRollupMetrics(registry),
+})
+
+/** Of what blocks and queries take of a worker’s thread, and how long they wait for it. */
+const createTimeMetrics = (registry: Registry) => ({
+  applySeconds: new Histogram({
+    name: 'truenow_hot_tier_apply_seconds',
+    help: 'Time to fold one block into a replica.',
+    labelNames: ['worker'] as const,
+    buckets: [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
+    registers: [registry],
+  }),
+  querySeconds: new Histogram({
+    name: 'truenow_hot_tier_query_seconds',
+    help: 'Time of a worker to answer its part of one partial query, waits included.',
+    labelNames: ['worker'] as const,
+    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
+    registers: [registry],
+  }),
+  turnWaitSeconds: new Histogram({
+    name: 'truenow_hot_tier_turn_wait_seconds',
+    help: 'Time that blocks and reads of a worker waited for each of their turns; a read has one a slice, and is short up to 2^20 rows.',
+    labelNames: ['class', 'worker'] as const, // class: one of TURN_CLASSES
+    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1],
+    registers: [registry],
+  }),
 })
 
 /** Of memory, and of what leaves for want of it. */

@@ -28,7 +28,7 @@ import { SnapshotPace } from './snapshot-pace.ts'
 import { type ReplicaStorage, SnapshotStore } from './snapshot-store.ts'
 import { STALL_REASONS, stallReason } from './stall-reason.ts'
 import { removeTornCopies } from './take-copy.ts'
-import { Turns } from './turns.ts'
+import { Turns, type TurnsPorts } from './turns.ts'
 import type { WriteFile } from './write-durably.ts'
 
 export type ShardParts = Readonly<{
@@ -103,7 +103,9 @@ export class Shard {
     this.taking = createPermits(parts.copies.copiesMax)
     this.silences = new SilenceWatch(parts.context.clock, SILENCE_MS)
     this.pace = new SnapshotPace(parts.snapshotMs)
-    this.turns = new Turns(parts.context.clock.monotonicMs, parts.hear)
+    const waited: TurnsPorts['waited'] = (by, ms) =>
+      parts.metrics.turnWaitSeconds.observe({ class: by }, ms / 1_000)
+    this.turns = new Turns({ nowMs: parts.context.clock.monotonicMs, hear: parts.hear, waited })
     this.memories = createArenas(parts.residentBytesMax).map((arenas) => ({ ...arenas, texts: new Map() }))
     parts.metrics.residentBytesMax.set(parts.residentBytesMax)
     parts.metrics.reserveBytes.set(parts.reserveBytes)

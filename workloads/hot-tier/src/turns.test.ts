@@ -7,7 +7,7 @@ import { TURN_MS, Turns } from './turns.ts'
 /** Turns over a clock that only work moves. */
 function scene() {
   const time = { ms: 0 }
-  const turns = new Turns(() => time.ms)
+  const turns = new Turns({ nowMs: () => time.ms })
   const spent = { blocks: 0, reads: 0 }
   const slice = async (rows: number, ms: number, isFirst = false) => {
     await (isFirst ? turns.begin(rows) : turns.goOn(rows))
@@ -117,10 +117,27 @@ test('Turns: a read that is heard of before a turn is among those that wait for 
     await turns.goOn(1_000)
     order.push('read')
   }
-  const turns = new Turns(() => 0, () => void (heard.length === 0 && heard.push(ask()))) // biome-ignore format: one line
+  const hear = () => void (heard.length === 0 && heard.push(ask()))
+  const turns = new Turns({ nowMs: () => 0, hear })
   await turns.apply(() => order.push('block'))
   await Promise.all(heard)
   assert.deepEqual(order, ['read', 'block'])
+})
+
+test('Turns: how long each turn was waited for is told by who waited', async () => {
+  const time = { ms: 0 }
+  const told: string[] = []
+  const turns = new Turns({ nowMs: () => time.ms, waited: (by, ms) => void told.push(`${by} ${ms}`) })
+  const long = SHORT_ROWS_MAX + 1
+  const slice = async (turn: Promise<void>) => {
+    await turn
+    time.ms += TURN_MS
+  }
+  const block = turns.apply(() => {
+    time.ms += 5
+  })
+  await Promise.all([block, slice(turns.begin(1_000)), slice(turns.goOn(1_000)), slice(turns.begin(long))])
+  assert.deepEqual(told, ['short 0', 'short 2', 'block 4', 'long 9'])
 })
 
 test('Turns: the error of a block is its own, and the others go on', async () => {

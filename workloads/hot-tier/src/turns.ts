@@ -3,6 +3,17 @@ import { SHORT_ROWS_MAX, TurnOrder } from './turn-order.ts'
 /** Blocks, or a read, hold the thread for about so long before others get their turn. */
 export const TURN_MS = 2
 
+/** Who waits for a turn: a block, or a read of at most SHORT_ROWS_MAX rows or of more. */
+export const TURN_CLASSES = ['block', 'short', 'long'] as const
+export type TurnClass = (typeof TURN_CLASSES)[number]
+
+export type TurnsPorts = Readonly<{
+  nowMs: () => number
+  /** Asked before each turn for what was said to the thread; absent: nothing is said to it but by its event loop. */
+  hear?: (() => void) | undefined
+  /** Told of each turn how long it was waited for. */
+  waited?: (by: TurnClass, ms: number) => void
+}>
 type Read = Readonly<{ rows: number; resume: () => void }>
 
 /**
@@ -14,6 +25,7 @@ type Read = Readonly<{ rows: number; resume: () => void }>
 export class Turns {
   private readonly nowMs: () => number
   private readonly hear: () => void
+  private readonly waited: (by: TurnClass, ms: number) => void
   private readonly order = new TurnOrder()
   private readonly blocks: Array<() => void> = []
   private readonly reads: Read[] = []
@@ -22,15 +34,18 @@ export class Turns {
   /** What blocks have had of their turn. */
   private blockMs = 0
 
-  constructor(nowMs: () => number, hear: () => void = () => {}) {
+  constructor({ nowMs, hear = () => {}, waited = () => {} }: TurnsPorts) {
     this.nowMs = nowMs
     this.hear = hear
+    this.waited = waited
   }
 
   /** Applies one block when its turn comes. Errors: those of `work`. */
   apply<Result>(work: () => Result): Promise<Result> {
     return new Promise((resolve, reject) => {
+      const sinceMs = this.nowMs()
       this.blocks.push(() => {
+        this.waited('block', this.nowMs() - sinceMs)
         try {
           resolve(work())
         } catch (error) {
@@ -51,13 +66,20 @@ export class Turns {
     if (this.hasBegunOne || !isNext || rows > SHORT_ROWS_MAX) return this.goOn(rows)
     this.hasBegunOne = true
     this.order.readHasTurn(rows)
+    this.waited('short', 0)
     this.goRound()
     return Promise.resolve()
   }
 
   /** Resolves when it may go on for a further slice, never before the event loop has gone round. */
   goOn(rows: number): Promise<void> {
-    return new Promise((resume) => {
+    const by = rows > SHORT_ROWS_MAX ? 'long' : 'short'
+    const sinceMs = this.nowMs()
+    return new Promise((resolve) => {
+      const resume = () => {
+        this.waited(by, this.nowMs() - sinceMs)
+        resolve()
+      }
       this.reads.push({ rows, resume })
       this.goRound()
     })

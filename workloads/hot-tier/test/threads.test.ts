@@ -177,6 +177,8 @@ test('workers: metrics of all workers stand on the one page', async () => {
       'truenow_hot_tier_rows_total{outcome="applied",worker="1"} 3',
       'truenow_hot_tier_apply_seconds_count{worker="1"} 1',
       'truenow_hot_tier_query_seconds_count{worker="0"} 1',
+      'truenow_hot_tier_turn_wait_seconds_count{class="block",worker="0"} 1',
+      'truenow_hot_tier_turn_wait_seconds_count{class="block",worker="1"} 1',
       'truenow_hot_tier_slots{state="serving"} 2',
       `truenow_hot_tier_resident_bytes_max ${BUDGET_BYTES - RESERVE_BYTES}`,
       `truenow_hot_tier_reserve_bytes ${RESERVE_BYTES}`,

@@ -123,6 +123,18 @@ const time = (selection: Selection): Panel[] => [
     ],
   },
   {
+    title: 'Wait for a turn, p99',
+    description:
+      'How long blocks, short reads and long ones of a worker waited for each turn on its thread. Short reads wait for the turn under way only: more says that the cores are busy with other work, or blocks are owed time.',
+    unit: 's',
+    queries: [
+      {
+        expression: quantile(selection, 0.99, 'truenow_hot_tier_turn_wait_seconds', ['class']),
+        legend: '{{class}}',
+      },
+    ],
+  },
+  {
     title: 'Records behind the log',
     description:
       'Records between cursor and end of the log, all replicas of a shard together; near 0 is good.',
