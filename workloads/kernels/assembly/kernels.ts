@@ -42,5 +42,6 @@ export {
 export { admitIds, enterIds, forgetIds } from './id-ring'
 export { mixDoubles, mixBytes, mixCodes, mixIds, foldRows } from './digest-rows'
 export { raiseRegisters, raiseRegisters8, raiseRegisters16, raiseRegisters32, entriesOfF64 } from './distinct-registers'
+export { fillF64, numberPairs, cellAddF64, cellSumF64, cellSumI64, cellMinMaxF64 } from './fold-cells'
 export { groupEndRows } from './end-rows'
 export { groupValues, condenseValues } from './condense-values'

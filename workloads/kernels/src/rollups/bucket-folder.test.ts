@@ -247,10 +247,12 @@ test('BucketFolder: more values of a dimension than cells may be leaves the shor
 
 test('BucketFolder: without room for cells rows are scanned, and what was half made is given back', async () => {
   const arena = new Arena(createPlainMemory(), 3 * 65_536)
-  const replica = new SlotReplica(rolled, { arena, rollupLimits: { ...limits, cellsMax: 65_536 } })
+  // The first one fits; a cell for each row, twice the memory of the row, does not.
+  const twice = { ...rolled, rollups: [byRegion, { ...byRegion, dimensions: ['items'] }] }
+  const replica = new SlotReplica(twice, { arena, rollupLimits: { ...limits, cellsMax: 65_536 } })
   const log = logInto(replica)
-  log(2_000, 0)
-  log(1, 75, rolled, 0)
+  log(2_000, 0, twice)
+  log(1, 75, twice, 0)
   assert.equal(replica.rollups.outOfMemory, 1)
   assert.deepEqual(rollupsOf(replica), [[2_000, undefined], [1, undefined]]) // biome-ignore format: one line
   // Each bucket has one chunk, which takes whole units.

@@ -1,12 +1,8 @@
-import { isValid } from '@truenow/contracts/wire/column.ts'
 import type { Width } from '../columns/chunk-layout.ts'
 import type { ResidentSource } from '../plan/row-source.ts'
 import type { Scratch } from '../plan/scratch.ts'
-import type { Kernels, Pointer } from '../simd/kernels.ts'
+import type { Kernels, OptionalPointer, Pointer } from '../simd/kernels.ts'
 import { KeyNumbers } from './key-numbers.ts'
-
-/** Code of null, of every type; texts and values of one bucket are fewer. */
-export const NULL_CODE = 2 ** 32 - 1
 
 export type DimensionType = 'string' | 'bool' | 'int64'
 
@@ -14,17 +10,27 @@ export type DimensionType = 'string' | 'bool' | 'int64'
 export class DimensionCodes {
   readonly name: string
   readonly type: DimensionType
+  /** Code of null; all others are less. */
+  readonly nullCode: number
+  private readonly kernels: Kernels
   private readonly scratch: Scratch
   private readonly numbers: KeyNumbers | undefined
   private widest: Width = 1
   private integers: Float64Array | undefined
 
-  /** More integers than `limit` are too many. Errors: TN_MEMORY_FULL. */
-  constructor(name: string, type: DimensionType, kernels: Kernels, scratch: Scratch, limit: number) {
+  /** `texts`: how many codes its pool has. More integers than `limit` are too many. Errors: TN_MEMORY_FULL. */
+  constructor(
+    { name, type, texts }: Readonly<{ name: string; type: DimensionType; texts: number }>,
+    kernels: Kernels,
+    scratch: Scratch,
+    limit: number,
+  ) {
     this.name = name
     this.type = type
+    this.kernels = kernels
     this.scratch = scratch
     this.numbers = type === 'int64' ? new KeyNumbers(kernels, scratch, limit) : undefined
+    this.nullCode = type === 'string' ? texts : type === 'bool' ? 2 : limit
   }
 
   /** Bytes of a value in a cell. */
@@ -36,24 +42,18 @@ export class DimensionCodes {
   write(source: ResidentSource, out: Pointer): boolean {
     const { chunk } = source.resident
     const n = source.rowCount
-    const target = this.scratch.wordsAt(out, n)
     const index = chunk.layout.indexOf(this.name)
     if (index === undefined) {
-      target.fill(NULL_CODE)
+      this.scratch.wordsAt(out, n).fill(this.nullCode)
       return true
     }
-    const { width, hasValidity } = chunk.layout.columns[index]!
+    const [values, validity] = [chunk.valuesAt(index), chunk.validityAt(index)]
     if (this.numbers === undefined) {
-      if (width > this.widest) this.widest = width
-      target.set(chunk.values(index).subarray(0, n))
-    } else {
-      const values = chunk.valuesAt(index)
-      const validity = chunk.validityAt(index)
-      if (!this.numbers.number(values, n, validity, out)) return false
+      this.widen(values, validity, n, chunk.layout.columns[index]!.width, out)
+      return true
     }
-    const column = hasValidity ? source.column(this.name) : undefined
-    if (column === undefined) return true
-    for (let row = 0; row < n; row++) if (!isValid(column, row)) target[row] = NULL_CODE
+    if (!this.numbers.number(values, n, validity, out)) return false
+    if (validity !== 0) this.kernels.groupInit32(out, validity, n, this.nullCode, out)
     return true
   }
 
@@ -63,6 +63,14 @@ export class DimensionCodes {
     this.integers ??= asDoubles(this.numbers.halves())
     const { integers } = this
     return (code) => integers[code]!
+  }
+
+  private widen(values: Pointer, validity: OptionalPointer, n: number, width: Width, out: Pointer): void {
+    const { kernels, nullCode } = this
+    if (width > this.widest) this.widest = width
+    if (width === 1) kernels.groupInit8(values, validity, n, nullCode, out)
+    else if (width === 2) kernels.groupInit16(values, validity, n, nullCode, out)
+    else kernels.groupInit32(values, validity, n, nullCode, out)
   }
 }
 

@@ -3,22 +3,34 @@ import {
   type RollupDefinition,
   type TableDefinition,
 } from '@truenow/contracts/table-definition.ts'
+import type { Chunk } from '../columns/chunk.ts'
+import type { ChunkLayout } from '../columns/chunk-layout.ts'
 import { type ResidentSource, type RollupLevel, WHOLE_BUCKET } from '../plan/row-source.ts'
 import { Scratch } from '../plan/scratch.ts'
+import { ChunkSource } from '../replica/chunk-source.ts'
 import type { Kernels, Pointer } from '../simd/kernels.ts'
 import { kernelsOf } from '../simd/kernels-of.ts'
 import { BucketRollup } from './bucket-rollup.ts'
-import { CellSums, type Metric } from './cell-sums.ts'
+import { CellSums } from './cell-sums.ts'
 import { DimensionCodes, type DimensionType } from './dimension-codes.ts'
-import { KeyNumbers } from './key-numbers.ts'
+import { type CellKeys, createLevelChunk, parentsOf, type Tuples } from './level-chunk.ts'
+import { levelLayout, type Metric } from './level-layout.ts'
+import { PairNumbers } from './pair-numbers.ts'
 import type { RollupLimits } from './rollup-limits.ts'
-import { type BucketRows, type CellKeys, type Tuples, writeLevel } from './write-level.ts'
 
+const TWO_TO_32 = 2 ** 32
 const CODE_BYTES = 4
-const KEY_BYTES = 8
+/** Numbers of each source's rows begin at a whole vector. */
+const ROWS_A_VECTOR = 4
 
-/** Combinations of the first dimensions' values, and the number of that of each row, u32, by source. */
-type NumberedTuples = Tuples & Readonly<{ ids: readonly Pointer[] }>
+/** The rows of a bucket, chunk by chunk in log order, that stay as they are while they are folded. */
+export type BucketRows = Readonly<{ startUs: number; endUs: number; sources: readonly ResidentSource[] }>
+
+/**
+ * Combinations of the first dimensions' values, the number of that of each row, u32, source after source, and where the
+ * columns of levels of these dimensions stand.
+ */
+type NumberedTuples = Tuples & Readonly<{ ids: Pointer; layout: ChunkLayout }>
 type Made = CellKeys & Readonly<{ prefix: number; level: RollupLevel }>
 
 /**
@@ -74,6 +86,9 @@ class RollupFold {
   /** By how many dimensions they are of. */
   private readonly tuples: NumberedTuples[]
   private readonly made: Made[] = []
+  /** Where the rows of each source begin among those of all; and where the last ones end. */
+  private readonly firstRows: readonly number[]
+  private readonly rowsEnd: number
 
   constructor(
     rows: BucketRows,
@@ -89,17 +104,29 @@ class RollupFold {
     this.steps = stepsOf(rollup, rows.endUs - rows.startUs)
     this.kernels = kernelsOf(rows.sources[0]!.resident.chunk.arena)
     this.scratch = scratch
+    let rowsEnd = 0
+    this.firstRows = rows.sources.map((source) => {
+      const first = rowsEnd
+      rowsEnd += Math.ceil(source.rowCount / ROWS_A_VECTOR) * ROWS_A_VECTOR
+      return first
+    })
+    this.rowsEnd = rowsEnd
+    const { kernels, limit } = this
+    const { pools } = rows.sources[0]!.resident
     const typeOf = (name: string) => definition.columns.find((column) => column.name === name)?.type
-    this.dimensions = rollup.dimensions.map(
-      (name) =>
-        new DimensionCodes(name, typeOf(name) as DimensionType, this.kernels, this.scratch, this.limit),
-    )
-    this.metrics = rollup.metrics.map((name) => ({ name, type: typeOf(name) as Metric['type'] }))
-    const zeros = this.room('zeros', CODE_BYTES)
-    this.scratch.wordsAt(zeros, this.rowsMost).fill(0)
-    this.tuples = [
-      { parents: new Uint32Array(1), codes: new Uint32Array(1), ids: rows.sources.map(() => zeros) },
-    ]
+    this.dimensions = rollup.dimensions.map((name) => {
+      const type = typeOf(name) as DimensionType
+      const texts = type === 'string' ? pools.of(name).size : 0
+      return new DimensionCodes({ name, type, texts }, kernels, scratch, limit)
+    })
+    this.metrics = rollup.metrics.map((name) => {
+      const hasNulls = rows.sources.some(({ resident }) => mayBeNull(resident.chunk.layout, name))
+      return { name, type: typeOf(name) as Metric['type'], hasNulls }
+    })
+    const ids = scratch.allocate(rowsEnd * CODE_BYTES)
+    kernels.fillF64(ids, rowsEnd / 2, 0)
+    const layout = levelLayout(rows.endUs - rows.startUs <= TWO_TO_32, this.metrics)
+    this.tuples = [{ parents: new Uint32Array(1), codes: new Uint32Array(1), ids, layout }]
   }
 
   /** Adds its levels to `levels` as they are made: they are whoever's that list is. */
@@ -107,7 +134,9 @@ class RollupFold {
     yield* this.numberTuples()
     this.levelsLeftOut += (this.dimensions.length + 1 - this.tuples.length) * this.steps.length
     for (let prefix = this.tuples.length - 1; prefix >= 0; prefix--) {
-      for (const stepUs of this.steps) {
+      const skipped = yield* this.stepsTooFine(prefix)
+      this.levelsLeftOut += skipped
+      for (const stepUs of this.steps.slice(skipped)) {
         const finer = this.finerThan(prefix, stepUs)
         const made =
           finer === undefined
@@ -122,22 +151,24 @@ class RollupFold {
 
   /** Numbers the combinations of the first one, two, ... dimensions; ends where there are too many. */
   private *numberTuples(): Generator<number, void> {
-    const [codes, keys] = [this.room('codes', CODE_BYTES), this.room('keys', KEY_BYTES)]
+    const codes = this.room('codes', CODE_BYTES)
     for (const dimension of this.dimensions) {
       const before = this.tuples.at(-1)!
-      const numbers = new KeyNumbers(this.kernels, this.scratch, this.limit)
-      const ids: Pointer[] = []
+      const ids = this.scratch.allocate(this.rowsEnd * CODE_BYTES)
+      const numbers = this.numbersOfRows(before.codes.length, dimension.nullCode + 1)
       for (const [at, source] of this.rows.sources.entries()) {
-        const out = this.scratch.allocate(source.rowCount * CODE_BYTES)
-        ids.push(out)
-        if (!dimension.write(source, codes)) return
-        this.kernels.pairKeys(before.ids[at]!, codes, source.rowCount, keys)
-        if (!numbers.number(keys, source.rowCount, 0, out)) return
+        const first = this.firstRows[at]! * CODE_BYTES
+        const fits =
+          dimension.write(source, codes) &&
+          numbers.number(before.ids + first, codes, source.rowCount, ids + first)
+        if (!fits) return
         yield source.rowCount
       }
-      const { low, high } = numbers.halves()
-      this.tuples.push({ parents: low, codes: high, ids })
+      const { firsts: parents, seconds } = numbers.halves()
       numbers.free()
+      const { name, type, width, nullCode } = dimension
+      const layout = before.layout.with({ name, type, width, hasValidity: seconds.includes(nullCode) })
+      this.tuples.push({ parents, codes: seconds, ids, layout })
     }
   }
 
@@ -149,91 +180,127 @@ class RollupFold {
     return usable.toSorted((a, b) => a.tuples.length - b.tuples.length)[0]
   }
 
+  /**
+   * How many of the finest steps are known to have too many cells. Where that is likely the coarser ones are looked at first:
+   * a step with too many cells spares a look at those within it.
+   */
+  private *stepsTooFine(prefix: number): Generator<number, number> {
+    const [finest = WHOLE_BUCKET] = this.steps
+    const kinds = this.tuples[prefix]!.codes.length * this.stepCount(finest)
+    if (likelyDistinct(kinds, this.rowsEnd) <= this.limit || this.finerThan(prefix, finest) !== undefined)
+      return 0
+    // The last one, the whole bucket, has a cell a combination, and these are not too many.
+    for (let at = this.steps.length - 2; at >= 0; at--)
+      if ((yield* this.numberCells(prefix, this.steps[at]!)) === undefined) return at + 1
+    return 0
+  }
+
   private *fromRows(prefix: number, stepUs: number): Generator<number, Made | undefined> {
     const { ids, codes } = this.tuples[prefix]!
     if (stepUs === WHOLE_BUCKET) {
       // Each combination is a cell, and numbered already.
-      const tuples = Uint32Array.from(codes, (_, tuple) => tuple)
+      const tuples = new Uint32Array(codes.length)
+      for (let tuple = 0; tuple < tuples.length; tuple++) tuples[tuple] = tuple
       return yield* this.sumRows(prefix, { tuples, steps: new Uint32Array(tuples.length), stepUs }, ids)
     }
-    const { kernels, scratch } = this
-    const [steps, keys] = [this.room('codes', CODE_BYTES), this.room('keys', KEY_BYTES)]
-    const numbers = new KeyNumbers(kernels, scratch, this.limit)
-    const groups: Pointer[] = []
+    const keys = yield* this.numberCells(prefix, stepUs)
+    if (keys !== undefined) return yield* this.sumRows(prefix, keys, this.groups())
+    this.levelsLeftOut += 1
+    return undefined
+  }
+
+  /** Writes the cell of each row to `groups`; undefined when there are too many cells. */
+  private *numberCells(prefix: number, stepUs: number): Generator<number, CellKeys | undefined> {
+    const { ids, codes } = this.tuples[prefix]!
+    const [steps, groups] = [this.room('codes', CODE_BYTES), this.groups()]
+    const numbers = this.numbersOfRows(codes.length, this.stepCount(stepUs))
     let fits = true
     for (const [at, source] of this.rows.sources.entries()) {
-      const out = scratch.allocate(source.rowCount * CODE_BYTES)
-      groups.push(out)
+      const first = this.firstRows[at]! * CODE_BYTES
       this.writeSteps(source, stepUs, steps)
-      kernels.pairKeys(ids[at]!, steps, source.rowCount, keys)
-      fits = numbers.number(keys, source.rowCount, 0, out)
+      fits = numbers.number(ids + first, steps, source.rowCount, groups + first)
       yield source.rowCount
       if (!fits) break
     }
-    let made: Made | undefined
-    if (fits) made = yield* this.sumRows(prefix, keysOf(numbers, stepUs), groups)
-    else this.levelsLeftOut += 1
-    for (const pointer of groups) scratch.free(pointer)
+    const keys = fits ? keysOf(numbers, stepUs) : undefined
     numbers.free()
-    return made
+    return keys
   }
 
-  private *sumRows(
-    prefix: number,
-    keys: CellKeys,
-    groups: readonly Pointer[],
-  ): Generator<number, Made | undefined> {
-    const sums = new CellSums(this.metrics, keys.tuples.length, this.kernels, this.scratch)
-    for (const [at, source] of this.rows.sources.entries()) {
-      sums.addRows(source, groups[at]!)
-      yield source.rowCount
+  private *sumRows(prefix: number, keys: CellKeys, groups: Pointer): Generator<number, Made | undefined> {
+    const chunk = this.createChunk(prefix, keys)
+    const sums = new CellSums(chunk, this.metrics, this.kernels)
+    let added = 0
+    try {
+      for (const [at, source] of this.rows.sources.entries()) {
+        sums.addRows(source, groups + this.firstRows[at]! * CODE_BYTES)
+        yield source.rowCount
+        added += 1
+      }
+    } finally {
+      if (added < this.rows.sources.length) chunk.retire() // Nobody goes on: nobody else knows of it.
     }
-    return this.finish(prefix, keys, sums)
+    return this.finish(prefix, keys, chunk, sums)
   }
 
   private *fromCells(finer: Made, prefix: number, stepUs: number): Generator<number, Made | undefined> {
     const { cells } = finer.level
     const n = cells.rowCount
     yield n // Before the level is made: whoever stops here must not have one that nobody knows.
-    const [ids, groups] = [this.scratch.allocate(n * CODE_BYTES), this.scratch.allocate(n * CODE_BYTES)]
-    const [steps, keys] = [this.scratch.allocate(n * CODE_BYTES), this.scratch.allocate(n * KEY_BYTES)]
+    const [ids, steps] = [
+      this.scratch.keep('ids', n * CODE_BYTES),
+      this.scratch.keep('codes', n * CODE_BYTES),
+    ]
+    const groups = this.groups()
     let { tuples } = finer
-    for (let of = finer.prefix; of > prefix; of--) {
-      const { parents } = this.tuples[of]!
-      tuples = tuples.map((tuple) => parents[tuple]!)
-    }
+    for (let of = finer.prefix; of > prefix; of--) tuples = parentsOf(tuples, this.tuples[of]!.parents)
     this.scratch.wordsAt(ids, n).set(tuples)
     this.writeSteps(cells, stepUs, steps)
-    this.kernels.pairKeys(ids, steps, n, keys)
-    const numbers = new KeyNumbers(this.kernels, this.scratch, n)
-    numbers.number(keys, n, 0, groups)
+    const numbers = new PairNumbers(this.kernels, this.scratch, {
+      firsts: this.tuples[prefix]!.codes.length,
+      seconds: this.stepCount(stepUs),
+      n,
+      rowsMost: n,
+      limit: n,
+    })
+    numbers.number(ids, steps, n, groups)
     let made: Made | undefined
     // What has hardly fewer cells is not worth its memory: the finer ones answer as well.
     if (numbers.count * 2 <= n) {
-      const sums = new CellSums(this.metrics, numbers.count, this.kernels, this.scratch)
-      sums.addCells(finer.level, groups)
-      made = this.finish(prefix, keysOf(numbers, stepUs), sums)
+      const keys = keysOf(numbers, stepUs)
+      const chunk = this.createChunk(prefix, keys)
+      const sums = new CellSums(chunk, this.metrics, this.kernels)
+      sums.addCells(cells, groups)
+      made = this.finish(prefix, keys, chunk, sums)
     }
-    for (const pointer of [ids, groups, steps, keys]) this.scratch.free(pointer)
     numbers.free()
     return made
   }
 
-  /** Frees the sums; undefined when one of them left its type. */
-  private finish(prefix: number, keys: CellKeys, sums: CellSums): Made | undefined {
-    let made: Made | undefined
-    if (sums.isFinite) {
-      const { rows, definition, dimensions, metrics } = this
-      const level = writeLevel(keys, this.tuples.slice(0, prefix + 1), sums, {
-        rows,
-        definition,
-        dimensions,
-        metrics,
-      })
-      made = { ...keys, prefix, level }
-    } else this.levelsLeftOut += 1
-    sums.free()
-    return made
+  private createChunk(prefix: number, keys: CellKeys): Chunk {
+    const { rows, dimensions } = this
+    const { arena } = rows.sources[0]!.resident.chunk
+    const tuples = this.tuples.slice(0, prefix + 1)
+    const { layout } = tuples[prefix]!
+    return createLevelChunk(keys, { arena, layout, startUs: rows.startUs, dimensions, tuples })
+  }
+
+  /** The level of a chunk whose cells are summed; undefined, and the chunk given back, when a sum left its type. */
+  private finish(prefix: number, keys: CellKeys, chunk: Chunk, sums: CellSums): Made | undefined {
+    if (!sums.end()) {
+      this.levelsLeftOut += 1
+      chunk.retire()
+      return undefined
+    }
+    const { rows, definition } = this
+    const { pools } = rows.sources[0]!.resident
+    const level: RollupLevel = {
+      dimensions: this.dimensions.slice(0, prefix).map(({ name }) => name),
+      metrics: this.metrics.map(({ name }) => name),
+      stepUs: keys.stepUs,
+      cells: new ChunkSource(0, chunk, rows.startUs, pools, definition),
+    }
+    return { ...keys, prefix, level }
   }
 
   /** Which step each row of a source is in, u32, counted from the first of the bucket. */
@@ -256,6 +323,21 @@ class RollupFold {
     }
   }
 
+  /** Steps that the bucket lies in. */
+  private stepCount(stepUs: number): number {
+    const { startUs, endUs } = this.rows
+    return stepUs === WHOLE_BUCKET ? 1 : Math.floor((endUs - 1) / stepUs) - Math.floor(startUs / stepUs) + 1
+  }
+
+  private numbersOfRows(firsts: number, seconds: number): PairNumbers {
+    const { rowsEnd: n, rowsMost, limit } = this
+    return new PairNumbers(this.kernels, this.scratch, { firsts, seconds, n, rowsMost, limit })
+  }
+
+  /** Room for the cell of each row, u32, or of each cell of a finer level. */
+  private groups(): Pointer {
+    return this.scratch.keep('groups', this.rowsEnd * CODE_BYTES)
+  }
   private get rowsMost(): number {
     return this.rows.sources.reduce((most, { rowCount }) => Math.max(most, rowCount), 0)
   }
@@ -264,7 +346,15 @@ class RollupFold {
   }
 }
 
-function keysOf(numbers: KeyNumbers, stepUs: number): CellKeys {
-  const { low: tuples, high: steps } = numbers.halves()
+/** How many different ones `n` draws from `kinds` give on average. */
+const likelyDistinct = (kinds: number, n: number): number => -kinds * Math.expm1(-n / kinds)
+
+function mayBeNull(layout: ChunkLayout, name: string): boolean {
+  const index = layout.indexOf(name)
+  return index === undefined || layout.columns[index]!.hasValidity
+}
+
+function keysOf(numbers: PairNumbers, stepUs: number): CellKeys {
+  const { firsts: tuples, seconds: steps } = numbers.halves()
   return { tuples, steps, stepUs }
 }

@@ -503,3 +503,62 @@ property('numbers for keys, growing the table', (arena, n, part) => {
     assert.equal(new Uint32Array(arena.bytes.buffer)[out / 4 + row], numbers.get(key))
   }
 })
+
+property('numbers for pairs, up to a limit', (arena, n) => {
+  const [firstCount, width] = [1 + arena.below(30), 1 + arena.below(30)]
+  const firsts = arena.codes(32, n, () => arena.below(firstCount))
+  const seconds = arena.codes(32, n, () => arena.below(width))
+  const limit = arena.below(2) === 0 ? firstCount * width : arena.below(40)
+  const table = arena.place(firstCount * width * 4)
+  bothAgree(arena, (k) => k.fillF64(table, Math.ceil((firstCount * width) / 2), 0) as undefined)
+  const [used, pairs, out] = [arena.codes(32, 1, () => 0), arena.place(limit * 4), arena.place(n * 4)]
+  const done = bothAgree(arena, (k) =>
+    k.numberPairs(firsts, seconds, n, width, table, limit, used, pairs, out),
+  )
+  const words = new Uint32Array(arena.bytes.buffer)
+  const numbers = new Map<number, number>()
+  for (let row = 0; row < n; row++) {
+    const pair = words[firsts / 4 + row]! * width + words[seconds / 4 + row]!
+    if (!numbers.has(pair) && numbers.size === limit) {
+      assert.equal(done, row)
+      break
+    }
+    if (!numbers.has(pair)) numbers.set(pair, numbers.size)
+    assert.equal(words[out / 4 + row], numbers.get(pair))
+    if (row === n - 1) assert.equal(done, n)
+  }
+  assert.deepEqual([...words.subarray(pairs / 4, pairs / 4 + words[used / 4]!)], [...numbers.keys()])
+})
+
+property('columns of cells', (arena, n, part, how) => {
+  const values = arena.f64(n, (row) => someValue(arena, how, row))
+  const integers = arena.f64(n, () => anyInteger(arena))
+  const groups = arena.codes(32, n, () => arena.below(arena.below(2) === 0 ? 3 : 500))
+  const selection = arena.selection(n, part)
+  const [sums, rests, counts, highs, lows, mins, maxs] = Array.from({ length: 7 }, () => arena.place(500 * 8))
+  bothAgree(arena, (k) => {
+    for (const at of [sums, rests, counts, highs, lows]) k.fillF64(at!, 500, 0)
+    k.fillF64(mins!, 500, Number.POSITIVE_INFINITY)
+    k.fillF64(maxs!, 500, Number.NEGATIVE_INFINITY)
+    k.cellAddF64(integers, groups, n, counts!)
+    k.cellSumF64(values, groups, n, selection, sums!, rests!)
+    k.cellSumI64(integers, groups, n, selection, highs!, lows!)
+    k.cellMinMaxF64(integers, values, groups, n, selection, mins!, maxs!)
+    return undefined
+  })
+  // Beside the kernels that keep a state a group, and integers without a limit.
+  const doubles = new Float64Array(arena.bytes.buffer)
+  const states = arena.f64(1_500, () => 0)
+  ours.groupSumF64(values, groups, n, selection, states)
+  let [wanted, total] = [0n, 0n]
+  for (let row = 0; row < n; row++)
+    if (isSelected(arena, selection, row)) wanted += BigInt(doubles[integers / 8 + row]!)
+  for (let cell = 0; cell < 500; cell++) {
+    assert.ok(Object.is(doubles[sums! / 8 + cell], doubles[states / 8 + 3 * cell]))
+    assert.ok(Object.is(doubles[rests! / 8 + cell], doubles[states / 8 + 3 * cell + 1]))
+    const low = doubles[lows! / 8 + cell]!
+    assert.ok(low >= 0 && low < 2 ** 32)
+    total += (BigInt(doubles[highs! / 8 + cell]!) << 32n) + BigInt(low)
+  }
+  assert.equal(total, wanted)
+})

@@ -1,3 +1,4 @@
+import type { FoldKernels } from './fold-kernels.ts'
 import type { DigestKernels, IdKernels, TakeKernels, TextKernels } from './ingest-kernels.ts'
 
 /** A byte address in the memory that the kernels were made over, a multiple of 16. */
@@ -30,6 +31,7 @@ export type Kernels = SelectValueKernels &
   EndRowKernels &
   CondenseKernels &
   KeyKernels &
+  FoldKernels &
   TextKernels &
   TakeKernels &
   IdKernels &

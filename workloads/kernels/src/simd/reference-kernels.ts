@@ -6,6 +6,7 @@ import { distinctRegisters } from './distinct-registers.ts'
 import { endRows } from './end-rows.ts'
 import { fewGroups } from './few-groups.ts'
 import { fixedSums } from './fixed-sums.ts'
+import { foldCells } from './fold-cells.ts'
 import { groupAggregates } from './group-aggregates.ts'
 import { groupNumbers } from './group-numbers.ts'
 import { idRing } from './id-ring.ts'
@@ -36,6 +37,7 @@ export function referenceKernels(memory: Pick<LinearMemory, 'buffer'>): Kernels 
     ...groupAggregates(views),
     ...fewGroups(views),
     ...fixedSums(views),
+    ...foldCells(views),
     ...distinctRegisters(views),
     ...endRows(views),
     ...condenseValues(views),

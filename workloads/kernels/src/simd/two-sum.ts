@@ -1,5 +1,5 @@
 /** Twin of assembly/two-sum.ts. The rounding error of `sum = a + b`, exact (Knuth, TAOCP 2, 4.2.2, theorem B). */
-function roundingError(a: number, b: number, sum: number): number {
+export function roundingError(a: number, b: number, sum: number): number {
   const part = sum - a
   return a - (sum - part) + (b - part)
 }
