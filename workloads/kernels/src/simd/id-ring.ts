@@ -62,44 +62,55 @@ const tagOf = (hash: number): number => Math.max(hash & 0xff, 1)
 /** Whole numbers below 2^53: a hash of 32 bits times at most 2^16 lines. */
 const homeOf = ({ at, count }: Lines, hash: number): number =>
   at + Math.floor((hash * count) / 2 ** 32) * ID_LINE_BYTES
+const secondOf = (lines: Lines, hash: number): number => homeOf(lines, Math.imul(hash, 0x2c1b3c6d) >>> 0)
 const after = (line: number, { at, count }: Lines): number =>
   line + ID_LINE_BYTES === at + count * ID_LINE_BYTES ? at : line + ID_LINE_BYTES
 
 function isHeld(memory: MemoryViews, id: number, hash: number, ids: number, lines: Lines): boolean {
   const { u8, u16, u32 } = memory
-  let line = homeOf(lines, hash)
-  for (let step = 0; step < lines.count; step++) {
+  const isIn = (line: number): boolean => {
     for (let place = 0; place < ID_LINE_PLACES; place++) {
       if (u8[line + place] !== tagOf(hash)) continue
       const held = ids / 4 + u16[line / 2 + SLOTS_AT + place]! * 4
       if ([0, 1, 2, 3].every((word) => u32[held + word] === u32[id / 4 + word])) return true
     }
-    if (u8[line + SENT_AT] === 0) return false
+    return false
+  }
+  let line = homeOf(lines, hash)
+  if (isIn(line) || isIn(secondOf(lines, hash))) return true
+  for (let step = 0; step < lines.count && u8[line + SENT_AT] !== 0; step++) {
     line = after(line, lines)
+    if (isIn(line)) return true
   }
   return false
 }
 
 function enter({ u8, u16 }: MemoryViews, slot: number, hash: number, lines: Lines): void {
-  let line = homeOf(lines, hash)
-  while (!u8.subarray(line, line + ID_LINE_PLACES).includes(0)) {
+  const freeIn = (line: number): number =>
+    u8.subarray(line, line + ID_LINE_PLACES).reduce((sum, tag) => sum + (tag === 0 ? 1 : 0), 0)
+  const [home, second] = [homeOf(lines, hash), secondOf(lines, hash)]
+  let line = freeIn(second) > freeIn(home) ? second : home
+  for (; freeIn(line) === 0; line = after(line, lines))
     if (u8[line + SENT_AT]! < SENT_MOST) u8[line + SENT_AT]! += 1
-    line = after(line, lines)
-  }
   const place = u8.subarray(line, line + ID_LINE_PLACES).indexOf(0)
   u8[line + place] = tagOf(hash)
   u16[line / 2 + SLOTS_AT + place] = slot
 }
 
 function leave({ u8, u16 }: MemoryViews, slot: number, hash: number, lines: Lines): void {
-  let line = homeOf(lines, hash)
-  for (let step = 0; step < lines.count; step++) {
+  const leaves = (line: number): boolean => {
     for (let place = 0; place < ID_LINE_PLACES; place++) {
       if (u8[line + place] !== tagOf(hash) || u16[line / 2 + SLOTS_AT + place] !== slot) continue
       u8[line + place] = 0
-      return
+      return true
     }
+    return false
+  }
+  let line = homeOf(lines, hash)
+  if (leaves(line) || leaves(secondOf(lines, hash))) return
+  for (let step = 0; step < lines.count; step++) {
     if (u8[line + SENT_AT]! < SENT_MOST) u8[line + SENT_AT]! -= 1
     line = after(line, lines)
+    if (leaves(line)) return
   }
 }

@@ -173,6 +173,25 @@ property('ids judged, forgotten and entered again', (room, count, rowCount) => {
   }
 })
 
+test('ingest kernels: an index of ids that come and go stays as good as a new one', () => {
+  const room = new Room(7)
+  const [capacity, lineCount, count, windows] = [2_000, 107, 200, 8] // 18.7 of 21 places taken.
+  const [ids, words, verdicts] = [room.take(capacity * 16), room.take(count * 16), room.take(count)]
+  const lines = Math.ceil(room.take((lineCount + 1) * ID_LINE_BYTES) / ID_LINE_BYTES) * ID_LINE_BYTES
+  bytes.fill(0, lines, lines + lineCount * ID_LINE_BYTES)
+  const ring = room.put(Uint32Array.of(ids, capacity, lines, lineCount, 0, 0, 0, 0))
+  for (let block = 0; block < (windows * capacity) / count; block++) {
+    const state = new Uint32Array(memories[0].buffer, ring, ID_RING_BYTES / 4)
+    if (state[5] === capacity) agree((k) => k.forgetIds(count, ring))
+    for (let row = 0; row < count * 4; row++) new Uint32Array(memories[0].buffer, words)[row] = room.random()
+    bytes.fill(0, verdicts, verdicts + count)
+    assert.equal(agree((k) => k.admitIds(words, verdicts, 0, count, 0, ring)), count) // biome-ignore format: one line
+  }
+  // A search goes on behind a line that has sent ids on.
+  const sent = Array.from({ length: lineCount }, (_, line) => bytes[lines + line * ID_LINE_BYTES + ID_LINE_PLACES] ?? 0) // biome-ignore format: one line
+  assert.ok(sent.filter((ids) => ids > 0).length <= lineCount * 0.05, `lines have sent on ${sent}`)
+})
+
 const PLACES = 1_900
 /** Texts with many of one length, many that begin alike, the empty one, and some around the longest that a place takes. */
 const textOf = (room: Room): string => {
