@@ -19,6 +19,7 @@ const KIND_SHIFT: u32 = 28
 const CODE_MASK: u32 = 0x0fff_ffff
 const LONG: u32 = 13
 const PLACE_BYTES: usize = 16
+const LINE_BYTES: usize = 64
 const RECORD_HEADER: usize = 8
 const MISSING: u32 = 0xffff_ffff
 /**
@@ -214,13 +215,28 @@ function hashOf(place: usize): u32 {
   return kind == LONG ? load<u32>(place) : utf8Hash(place, kind - 1)
 }
 
-/** Puts what a place holds into the first free one from its home on. */
+/** Bit by place of a line: it is free. */
+@inline
+function freePlaces(line: usize): u32 {
+  const first = i32x4.shuffle(v128.load(line), v128.load(line, 16), 2, 6, 3, 7)
+  const second = i32x4.shuffle(v128.load(line, 32), v128.load(line, 48), 2, 6, 3, 7)
+  const kinds = i32x4.shr_u(i64x2.shuffle(first, second, 1, 3), KIND_SHIFT)
+  return <u32>i32x4.bitmask(i32x4.eq(kinds, i32x4.splat(0)))
+}
+
+/** Puts what a place holds into the first free one from its home on: a whole line is asked at once, or each place is a branch to guess. */
 @inline
 function settle(held: v128, hash: u32, table: usize, places: u32, placesByCode: usize): void {
-  let target = homeOf(table, places, hash)
-  while (kindOf(target) != 0) target = after(target, table, places)
+  let line = homeOf(table, places, hash)
+  let free = freePlaces(line)
+  while (free == 0) {
+    line += LINE_BYTES
+    if (line == table + (<usize>places << 4)) line = table
+    free = freePlaces(line)
+  }
+  const target = line + (<usize>ctz(free) << 4)
   v128.store(target, held)
-  setWord(placesByCode, codeOf(target), <u32>target)
+  setWord(placesByCode, <u32>i32x4.extract_lane(held, 3) & CODE_MASK, <u32>target)
 }
 
 export function moveTexts(from: usize, fromPlaces: u32, to: usize, toPlaces: u32, pool: usize): void {

@@ -34,6 +34,7 @@ export {
   takeIds,
   takeOffsets,
   copyBytes,
+  clearBytes,
   takeExtremes,
   takeBits,
   countBits,

@@ -31,6 +31,10 @@ export function copyBytes(from: usize, to: usize, n: usize): void {
   memory.copy(to, from, n)
 }
 
+export function clearBytes(at: usize, n: usize): void {
+  memory.fill(at, 0, n)
+}
+
 export function takeExtremes(source: usize, rows: usize, n: i32, state: usize): void {
   let low = load<f64>(state)
   let high = load<f64>(state, 8)

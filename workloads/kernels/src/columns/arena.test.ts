@@ -92,3 +92,24 @@ test('Arena: what was given back is handed out again where it is preferred, if i
   assert.equal(arena.free(runs[0]!, 1_000), runs[0])
   assert.equal(arena.allocate(2_000, runs[0]), runs[0])
 })
+
+test('Arena: the first bytes of a view are written where they should be, and nothing beside', () => {
+  const bytes = fc.uint8Array({ minLength: 1, maxLength: 300 })
+  for (const memory of [
+    createPlainMemory(),
+    new WebAssembly.Memory({ initial: 1, maximum: 64, shared: true }),
+  ]) {
+    const arena = new Arena(memory)
+    const pointer = arena.allocate(1_000)
+    fc.assert(
+      fc.property(bytes, fc.nat(40), fc.nat(300), (source, at, count) => {
+        const [from, expected] = [Math.min(at, source.length), new Uint8Array(1_000)]
+        const written = source.subarray(from, from + count)
+        new Uint8Array(arena.buffer, pointer, 1_000).fill(0)
+        arena.write(source.subarray(from), written.length, pointer + at)
+        expected.set(written, at)
+        assert.deepEqual(new Uint8Array(arena.buffer, pointer, 1_000), expected)
+      }),
+    )
+  }
+})

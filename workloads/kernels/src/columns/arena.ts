@@ -86,6 +86,14 @@ export class Arena {
     return start * UNIT_BYTES
   }
 
+  /**
+   * Copies the first `bytes` bytes of a view to an address. By Buffer, which moves all at once: a typed array's `set` goes through
+   * shared memory word by word, and byte by byte where one end does not lie at a whole word.
+   */
+  write({ buffer, byteOffset }: ArrayBufferView, bytes: number, pointer: number): void {
+    Buffer.from(buffer, byteOffset, bytes).copy(Buffer.from(this.bytes, pointer, bytes))
+  }
+
   /** Keeps the first `kept` bytes of what `allocate(bytes)` gave, and gives back the units behind them. */
   shrink(pointer: number, bytes: number, kept: number): void {
     const [from, end] = [unitsOf(kept) * UNIT_BYTES, unitsOf(bytes) * UNIT_BYTES]

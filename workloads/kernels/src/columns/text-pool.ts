@@ -298,7 +298,7 @@ export class TextPool implements Dictionary {
 
   private resizeTable(places: number): void {
     const table = this.take(places * PLACE_BYTES)
-    this.views().u32.fill(0, table / 4, table / 4 + places * (PLACE_BYTES / 4))
+    this.kernels.clearBytes(table, places * PLACE_BYTES)
     if (this.places > 0) {
       this.kernels.moveTexts(this.table, this.places, table, places, this.pool)
       this.give(this.table, this.places * PLACE_BYTES)

@@ -72,11 +72,10 @@ export class RecentRing {
     const at = arena.allocate(bytes, arena.stagedAt)
     const ring = this.describe(at)
     const [ids, marks] = [at + ID_RING_BYTES, at + ID_RING_BYTES + rows * ID_BYTES]
-    const staged = new Uint8Array(arena.buffer, marks, rows)
-    new Uint32Array(arena.buffer, ids, rows * 4).set(words.subarray(from * 4, end * 4))
-    staged.set(verdicts.subarray(from, end))
+    arena.write(words.subarray(from * 4), rows * ID_BYTES, ids)
+    arena.write(verdicts.subarray(from), rows, marks)
     const next = from + kernels.admitIds(ids, marks, 0, rows, mix, at)
-    verdicts.set(staged, from)
+    Buffer.from(arena.buffer, marks, rows).copy(verdicts, from)
     this.count = ring[HELD]!
     const [sumA, sumB] = [ring[SUM_A]! | 0, ring[SUM_B]! | 0]
     arena.stagedAt = arena.free(at, bytes)
@@ -161,8 +160,7 @@ export class RecentRing {
   /** Room for so many ids, and an empty index. */
   private take(capacity: number): number {
     const pointer = this.arena.allocate(bytesOf(capacity))
-    const lines = linesFor(capacity)
-    new Uint32Array(this.arena.buffer, pointer + idBytesOf(capacity), lines * (ID_LINE_BYTES / 4)).fill(0)
+    this.kernels.clearBytes(pointer + idBytesOf(capacity), linesFor(capacity) * ID_LINE_BYTES)
     return pointer
   }
 

@@ -9,7 +9,7 @@ export const EMPTY_DIGEST: RowDigest = { a: 0x811c9dc5 | 0, b: 0x9747b28c | 0 }
 export function digestStagedRows(staged: StagedRows, rowCount: number, before: RowDigest): RowDigest {
   const { rows, mixed, answer, columns } = staged
   const kernels = kernelsOf(staged.arena)
-  staged.words(mixed, rowCount).fill(0)
+  kernels.clearBytes(mixed, rowCount * 4)
   for (const { type, values, validity, texts } of columns) {
     if (texts !== undefined) kernels.mixCodes(values, texts.hashes, validity, rows, rowCount, mixed)
     else if (type === 'id128') kernels.mixIds(values, rows, rowCount, mixed)

@@ -68,7 +68,7 @@ export class StagedRows {
 
   /** Names the rows that the next kernels are about. */
   name(rows: Uint32Array): void {
-    this.words(this.rows, rows.length).set(rows)
+    this.arena.write(rows, rows.byteLength, this.rows)
   }
 
   words(pointer: number, length: number): Uint32Array {
@@ -89,11 +89,11 @@ export class StagedRows {
 
 /** Puts one thing behind another, each at a whole vector. */
 class Writer {
-  private readonly bytes: Uint8Array
+  private readonly arena: Arena
   private at: number
 
   constructor(arena: Arena, pointer: number) {
-    this.bytes = new Uint8Array(arena.buffer)
+    this.arena = arena
     this.at = pointer
   }
 
@@ -105,16 +105,17 @@ class Writer {
 
   /** The first `count`, as u32 each. */
   addWords(values: Uint8Array | Uint16Array | Uint32Array, count: number): number {
+    if (values.BYTES_PER_ELEMENT === 4) return this.add(values, count * 4)
     const at = this.skip(count * 4)
-    new Uint32Array(this.bytes.buffer, at, count).set(
+    new Uint32Array(this.arena.buffer, at, count).set(
       values.length > count ? values.subarray(0, count) : values,
     )
     return at
   }
 
-  add(values: Float64Array | Uint32Array | Uint8Array, bytes: number): number {
+  add(values: ArrayBufferView, bytes: number): number {
     const at = this.skip(bytes)
-    this.bytes.set(new Uint8Array(values.buffer, values.byteOffset, bytes), at)
+    this.arena.write(values, bytes, at)
     return at
   }
 }

@@ -84,6 +84,7 @@ property('rows side by side', (room, count, rowCount) => {
   agree((k) => k.takeDoubles(source, rows, count, out))
   agree((k) => k.takeIds(source, rows, count, out))
   agree((k) => k.copyBytes(source, out, Math.min(count, rowCount) * 16))
+  agree((k) => k.clearBytes(out + (count % 16), count))
   for (const width of [1, 2, 4]) agree((k) => k.narrowCodes(source, Math.min(count, rowCount), width, out))
   const base = (room.random() % 2 ** 20) * 2 ** 32
   const near = room.put(Float64Array.from({ length: rowCount }, () => base + room.random()))

@@ -72,6 +72,8 @@ export type TakeKernels = Readonly<{
   takeOffsets: (source: Pointer, rows: Pointer, n: number, base: number, out: Pointer) => void
   /** Copies n bytes. JavaScript copies shared memory word by word. */
   copyBytes: (from: Pointer, to: Pointer, n: number) => void
+  /** Makes n bytes zero: JavaScript fills shared memory word by word as well. */
+  clearBytes: (at: Pointer, n: number) => void
   /** Lowers state[0] and raises state[1], f64 each, to the values. */
   takeExtremes: (source: Pointer, rows: Pointer, n: number, state: Pointer) => void
   /** Sets bit `at + index` of `out`, which was 0, to bit rows[index] of `source`; 0: to one. */

@@ -29,6 +29,9 @@ export const takeRows = (views: () => MemoryViews): TakeKernels => {
     copyBytes: (from, to, n) => {
       views().u8.copyWithin(to, from, from + n)
     },
+    clearBytes: (at, n) => {
+      views().u8.fill(0, at, at + n)
+    },
     takeExtremes: (source, rows, n, state) => {
       const { u32, f64 } = views()
       for (let index = 0; index < n; index++) {
