@@ -40,8 +40,12 @@ for (const [kind, arena] of Object.entries(ARENAS))
           const hashes = Uint32Array.from(ids, (_, row) => hashId(words, row * 4))
           const verdicts = new Uint8Array(rows)
           const [ours, theirs] = [new LogTimes(), new LogTimes()]
+          let grew = false
           for (let row = 0; row < rows; ) {
-            if (ring.count === ring.capacity) assert.ok(ring.grow(1_000))
+            if (ring.count === ring.capacity) {
+              grew = ring.grow(1_000, rows - row)
+              assert.ok(grew)
+            }
             const { next, count, sumA, sumB } = ring.admit(words, verdicts, row, timeMix(rows))
             if (count > 0) ours.addSums(count, sumA, sumB, rows)
             row = next
@@ -52,6 +56,11 @@ for (const [kind, arena] of Object.entries(ARENAS))
           assert.deepEqual([...verdicts], isNew.map((one) => (one ? 0 : 1))) // biome-ignore format: one line
           held.push(...ids.filter((_, row) => isNew[row]))
           assert.deepEqual([ring.count, ring.next - ring.first], [held.length, held.length])
+          if (grew) {
+            ring.trim(CAPACITY_MIN)
+            const most = Math.max(CAPACITY_MIN, Math.ceil(held.length * 1.03125), held.length + 16)
+            assert.ok(ring.capacity >= held.length && ring.capacity <= most)
+          }
           const first = ring.first
           ring.forget(first + forgotten, CAPACITY_MIN)
           held.splice(0, forgotten)
@@ -77,7 +86,7 @@ test('RecentRing: at a steady pace it takes less than 20 bytes an id', () => {
     for (let row = 0; row < 500; row++) words[row * 4] = Math.imul(block * 500 + row, 0x9e3779b1)
     ring.forget(block * 500 - 10_000, 64)
     for (let row = 0; row < 500; ) {
-      if (ring.count === ring.capacity) ring.grow(60_000)
+      if (ring.count === ring.capacity) ring.grow(60_000, 500 - row)
       row = ring.admit(words, new Uint8Array(500), row, 0).next
     }
   }

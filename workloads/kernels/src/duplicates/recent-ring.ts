@@ -101,16 +101,19 @@ export class RecentRing {
     this.count = left
   }
 
-  /** Room for some more ids, `capacityMax` at most; false when it has that already. */
-  grow(capacityMax: number): boolean {
-    const capacity = Math.min(
-      capacityMax,
-      RING_IDS_MOST,
-      Math.max(grown(this.capacity), this.capacity + GROWTH_MIN),
-    )
+  /** Room for `rows` more ids, and for some at least; `capacityMax` in all at most. False when it has that already. */
+  grow(capacityMax: number, rows: number): boolean {
+    const some = Math.max(grown(this.capacity), this.capacity + GROWTH_MIN)
+    const capacity = Math.min(capacityMax, RING_IDS_MOST, Math.max(some, this.count + rows))
     if (capacity <= this.capacity) return false
     this.resize(capacity, 0)
     return true
+  }
+
+  /** Gives back room that it was given in vain, where that is more than it grows by; but for that of `capacityMin`. */
+  trim(capacityMin: number): void {
+    const capacity = Math.max(capacityMin, grown(this.count), this.count + GROWTH_MIN)
+    if (capacity < this.capacity) this.resize(capacity, 0)
   }
 
   /** Writes the words of the ids with sequence numbers [from, to) to `target`, from word `at` on. */
@@ -180,8 +183,9 @@ const idBytesOf = (capacity: number): number =>
 const bytesOf = (capacity: number): number => idBytesOf(capacity) + linesFor(capacity) * ID_LINE_BYTES
 
 /**
- * Bytes that the arena may be asked for, at most, until `count` ids are held and `rows` judged. A ring grows by steps, and what it
- * leaves is used again: of four sizes in a row, two that were left stand beside one another and hold the next.
+ * Bytes that the arena may be asked for, at most, until `count` ids are held and `rows` judged: a ring grows once, and may then be
+ * trimmed, or it grows by steps; what it leaves is used again: of four sizes in a row, two that were left stand beside one another and
+ * hold the next.
  */
 export const ringBytesFor = (count: number, rows: number): number =>
   3 * bytesOf(Math.max(grown(count), count + GROWTH_MIN)) + ID_RING_BYTES + rows * (ID_BYTES + 1)

@@ -198,11 +198,15 @@ export class IdWindow {
    */
   admitAll(verdicts: Uint8Array, logTimeUs: number): number {
     const { rows, tail } = this
+    const { capacity } = this.recent
     let open = this.judgeElsewhere(verdicts, 0)
     for (let row = 0; row < verdicts.length; ) {
-      if (this.recent.count === this.recent.capacity && this.makeRoom()) this.judgeElsewhere(verdicts, row)
+      const isFull = this.recent.count === this.recent.capacity
+      if (isFull && this.makeRoom(verdicts.length - row)) this.judgeElsewhere(verdicts, row)
       row = this.admit(rows, verdicts, row, logTimeUs)
     }
+    if (this.recent instanceof RecentRing && this.recent.capacity > capacity)
+      this.recent.trim(this.capacityMin)
     open -= this.tail - tail
     this.counters.recentDuplicates += open
     this.rows = new LookedRows(NO_WORDS)
@@ -338,7 +342,7 @@ export class IdWindow {
       const count = counts[span]!
       const [rows, verdicts] = [new LookedRows(ids.subarray(at * 4, (at + count) * 4)), new Uint8Array(count)]
       for (let row = 0; row < count; ) {
-        if (this.recent.count === this.recent.capacity) this.makeRoom()
+        if (this.recent.count === this.recent.capacity) this.makeRoom(count - row)
         row = this.admit(rows, verdicts, row, times[span]!)
       }
       at += count
@@ -380,12 +384,15 @@ export class IdWindow {
     this.recent = set.copy(Math.max(this.head, set.first), capacity)
   }
 
-  /** A full ring grows, a full set loses its forgotten ids or grows, or they are frozen and a set is begun: then the answer is true. */
-  private makeRoom(): boolean {
+  /**
+   * For `rows` that are still to be judged: a full ring grows, a full set loses its forgotten ids or grows, or they are frozen and a set
+   * is begun: then the answer is true.
+   */
+  private makeRoom(rows: number): boolean {
     const { recent } = this
     const recentMax = this.recentMax()
     if (recent instanceof RecentRing) {
-      if (recent.grow(this.ringMax())) return false
+      if (recent.grow(this.ringMax(), rows)) return false
     } else if (this.liveInRecent() * 2 <= recent.capacity) {
       this.resizeSet(recent, recent.capacity)
       return false
