@@ -2,6 +2,9 @@ import { roundingError } from './two-sum'
 
 /* Numbers for the cells of a rollup, and their columns, a value of 8 bytes a cell. Twin: src/simd/fold-cells.ts. */
 const TWO_TO_32: f64 = 4294967296
+/** Rows after which it is decided anew how pairs are numbered (PAIRS_A_STEP); fewer new ones among them than this are few. */
+const STEP: i32 = 256
+const FEW_NEW: u32 = 16
 
 export function fillF64(out: usize, n: i32, value: f64): void {
   const pair = f64x2.splat(value)
@@ -10,29 +13,47 @@ export function fillF64(out: usize, n: i32, value: f64): void {
   if (at < n) store<f64>(out + (<usize>at << 3), value)
 }
 
-/** A branch, though new pairs come at random: a store for every row costs more than the ones that are foreseen wrongly. */
+/**
+ * Whether a pair is new is asked by a branch as long as few are, which costs half as much, else without one: nobody foresees
+ * which are. What is written behind the last pair is not one yet.
+ */
 export function numberPairs(
   firsts: usize, seconds: usize, n: i32, width: u32, table: usize, limit: u32, used: usize, pairs: usize, out: usize,
-): i32 {
+): void {
   let count = load<u32>(used)
-  for (let row = 0; row < n; row++) {
-    const at = <usize>row << 2
-    const pair = load<u32>(firsts + at) * width + load<u32>(seconds + at)
-    const cell = table + (<usize>pair << 2)
-    let place = load<u32>(cell)
-    if (place == 0) {
-      if (count == limit) {
-        store<u32>(used, count)
-        return row
-      }
-      store<u32>(pairs + (<usize>count << 2), pair)
-      place = ++count
-      store<u32>(cell, place)
+  let areFewNew = false
+  for (let row = 0; row < n && count <= limit; row += STEP) {
+    const end = min(n, row + STEP)
+    const before = count
+    if (areFewNew) {
+      for (let at = row; at < end; at++) count = numberPair(true, firsts, seconds, at, width, table, count, pairs, out)
+    } else {
+      for (let at = row; at < end; at++) count = numberPair(false, firsts, seconds, at, width, table, count, pairs, out)
     }
-    store<u32>(out + at, place - 1)
+    areFewNew = count - before < FEW_NEW
   }
   store<u32>(used, count)
-  return n
+}
+
+/** Returns how many pairs there are then. */
+@inline
+function numberPair(
+  byBranch: bool, firsts: usize, seconds: usize, row: i32, width: u32, table: usize, count: u32, pairs: usize, out: usize,
+): u32 {
+  const at = <usize>row << 2
+  const first = load<u32>(firsts + at)
+  const second = load<u32>(seconds + at)
+  const cell = table + (<usize>(first * width + second) << 2)
+  let place = load<u32>(cell)
+  if (!byBranch || place == 0) {
+    const isNew = <u32>(place == 0)
+    store<u64>(pairs + (<usize>count << 3), <u64>first | (<u64>second << 32))
+    count += isNew
+    place |= count & (0 - isNew)
+    store<u32>(cell, place)
+  }
+  store<u32>(out + at, place - 1)
+  return count
 }
 
 export function cellAddF64(values: usize, groups: usize, n: i32, sums: usize): void {

@@ -11,6 +11,8 @@ import { ROLLUP_LIMITS, type RollupLimits } from './rollup-limits.ts'
 const PASSES_A_ROW = 32
 /** A bucket is folded anew once so many of its rows in one of the rest came late. */
 const LATE_SHARE = 4
+/** Rows after which buckets are looked through though none has become quiet: some of the rows may have come late. */
+const ROWS_A_LOOK = 4_096
 
 type Folding = Readonly<{
   bucket: RowBucket
@@ -19,6 +21,8 @@ type Folding = Readonly<{
 }>
 /** What a bucket was last folded for, whether or not that came to an end. */
 type Tried = Readonly<{ declared: string; rowCount: number }>
+/** None was due, of these buckets up to the newest one; none will be before the time, unless rows come late. */
+type Look = Readonly<{ definition: TableDefinition; newest: RowBucket | undefined; untilUs: number }>
 
 /**
  * Folds the buckets of one replica into rollups once they are quiet: event time has passed them by the allowed lateness,
@@ -34,6 +38,8 @@ export class BucketFolder {
   private readonly tried = new WeakMap<RowBucket, Tried>()
   private hasTried = false
   private credit = 0
+  private inVain: Look | undefined
+  private rowsSinceLook = 0
 
   constructor(limits: RollupLimits = ROLLUP_LIMITS) {
     this.limits = limits
@@ -45,12 +51,12 @@ export class BucketFolder {
    */
   work(buckets: BucketRing, definition: TableDefinition, progressUs: number, rows: number): boolean {
     if ((definition.rollups ?? []).length === 0) return this.unfold(buckets)
-    const declared = JSON.stringify(definition.rollups)
+    this.rowsSinceLook += rows
     if (this.folding !== undefined && !buckets.values().includes(this.folding.bucket)) this.stop()
     this.credit = Math.min(this.credit, 0) + rows * PASSES_A_ROW
     let worked = false
     while (this.credit > 0) {
-      this.folding ??= this.begin(buckets, definition, declared, progressUs)
+      this.folding ??= this.begin(buckets, definition, progressUs)
       if (this.folding === undefined) return worked
       this.step(this.folding)
       worked = true
@@ -67,23 +73,36 @@ export class BucketFolder {
     for (const { resident } of folding.sources) resident.chunk.release()
   }
 
-  private begin(
-    buckets: BucketRing,
-    definition: TableDefinition,
-    declared: string,
-    progressUs: number,
-  ): Folding | undefined {
-    for (const bucket of buckets.values()) {
-      if (this.isDue(bucket, definition, declared, progressUs)) {
-        this.hasTried = true
-        this.tried.set(bucket, { declared, rowCount: bucket.rowCount })
-        const sources = bucket.close(definition)
-        for (const { resident } of sources) resident.chunk.retain()
-        const { startUs, endUs } = bucket
-        return { bucket, sources, work: foldBucket({ startUs, endUs, sources }, definition, this.limits) }
-      }
+  private begin(buckets: BucketRing, definition: TableDefinition, progressUs: number): Folding | undefined {
+    const held = buckets.values()
+    const newest = held.at(-1)
+    if (!this.mayBeDue(definition, newest, progressUs)) return undefined
+    const declared = JSON.stringify(definition.rollups)
+    let untilUs = Number.POSITIVE_INFINITY
+    for (const bucket of held) {
+      const quietUs = quietFromUs(bucket, definition)
+      if (quietUs > progressUs) untilUs = Math.min(untilUs, quietUs)
+      else if (this.isDue(bucket, declared)) return this.beginBucket(bucket, definition, declared)
     }
+    this.inVain = { definition, newest, untilUs }
+    this.rowsSinceLook = 0
     return undefined
+  }
+
+  /** Whether looking through the buckets may find one: a table has some sixty, and blocks may be of ten rows. */
+  private mayBeDue(definition: TableDefinition, newest: RowBucket | undefined, progressUs: number): boolean {
+    const { inVain } = this
+    if (inVain === undefined || this.rowsSinceLook >= ROWS_A_LOOK) return true
+    return inVain.definition !== definition || inVain.newest !== newest || progressUs >= inVain.untilUs
+  }
+
+  private beginBucket(bucket: RowBucket, definition: TableDefinition, declared: string): Folding {
+    this.hasTried = true
+    this.tried.set(bucket, { declared, rowCount: bucket.rowCount })
+    const sources = bucket.close(definition)
+    for (const { resident } of sources) resident.chunk.retain()
+    const { startUs, endUs } = bucket
+    return { bucket, sources, work: foldBucket({ startUs, endUs, sources }, definition, this.limits) }
   }
 
   /** No version in force declares a rollup any more, or ever did. */
@@ -98,15 +117,9 @@ export class BucketFolder {
     return true
   }
 
-  private isDue(
-    bucket: RowBucket,
-    { allowedLatenessUs }: TableDefinition,
-    declared: string,
-    progressUs: number,
-  ): boolean {
-    const { startUs, endUs, rowCount } = bucket
+  private isDue(bucket: RowBucket, declared: string): boolean {
+    const { rowCount } = bucket
     if (rowCount < this.limits.rowsMin) return false
-    if (progressUs < endUs + Math.min(allowedLatenessUs, endUs - startUs)) return false
     const tried = this.tried.get(bucket)
     if (tried === undefined || tried.declared !== declared) return true
     return (rowCount - tried.rowCount) * LATE_SHARE >= tried.rowCount
@@ -127,3 +140,7 @@ export class BucketFolder {
     this.stop()
   }
 }
+
+/** Event time from which on the bucket is quiet. */
+const quietFromUs = ({ startUs, endUs }: RowBucket, { allowedLatenessUs }: TableDefinition): number =>
+  endUs + Math.min(allowedLatenessUs, endUs - startUs)

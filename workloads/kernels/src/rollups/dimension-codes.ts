@@ -57,12 +57,10 @@ export class DimensionCodes {
     return true
   }
 
-  /** What stands in a column for each code but null: the code itself, or the integer behind it. Once all rows are written. */
-  values(): (code: number) => number {
-    if (this.numbers === undefined) return (code) => code
-    this.integers ??= asDoubles(this.numbers.halves())
-    const { integers } = this
-    return (code) => integers[code]!
+  /** What stands in a column for each code but null; undefined: the code itself. Once all rows are written. */
+  values(): Float64Array | undefined {
+    if (this.numbers !== undefined) this.integers ??= asDoubles(this.numbers.halves())
+    return this.integers
   }
 
   private widen(values: Pointer, validity: OptionalPointer, n: number, width: Width, out: Pointer): void {

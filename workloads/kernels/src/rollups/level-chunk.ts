@@ -65,11 +65,11 @@ function writeTimes(chunk: Chunk, { steps, stepUs }: CellKeys, startUs: number):
 
 function writeDimension(chunk: Chunk, dimension: DimensionCodes, codes: Uint32Array, own: Uint32Array): void {
   const index = chunk.layout.indexOf(dimension.name)!
-  const [values, validity, valueAt] = [chunk.values(index), chunk.validity(index), dimension.values()]
+  const [values, validity, integers] = [chunk.values(index), chunk.validity(index), dimension.values()]
   for (let cell = 0; cell < own.length; cell++) {
     const code = codes[own[cell]!]!
     const isNull = code === dimension.nullCode
-    values[cell] = isNull ? 0 : valueAt(code)
+    values[cell] = isNull ? 0 : integers === undefined ? code : integers[code]!
     if (!isNull && validity !== undefined) validity[cell >>> 3]! |= 1 << (cell & 7)
   }
 }

@@ -1,9 +1,11 @@
 import type { Scratch } from '../plan/scratch.ts'
+import { PAIRS_A_STEP } from '../simd/fold-kernels.ts'
 import type { Kernels, Pointer } from '../simd/kernels.ts'
 import { KeyNumbers } from './key-numbers.ts'
 
 const WORD_BYTES = 4
 const KEY_BYTES = 8
+const PAIR_BYTES = 2 * WORD_BYTES
 /** A table of all pairs may have so many for each that is numbered: to clear it costs a fraction of what hashing would. */
 const PLACES_A_PAIR = 8
 /** Or so many, whatever is numbered: it stays in the first cache. */
@@ -46,7 +48,7 @@ export class PairNumbers {
     }
     this.table = scratch.keep('table', (places + 1) * WORD_BYTES)
     kernels.fillF64(this.table, Math.ceil(places / 2), 0)
-    this.pairs = scratch.keep('pairs', limit * WORD_BYTES)
+    this.pairs = scratch.keep('pairs', (limit + PAIRS_A_STEP) * PAIR_BYTES)
     this.used = scratch.keep('used', WORD_BYTES)
     scratch.wordsAt(this.used, 1)[0] = 0
   }
@@ -60,7 +62,8 @@ export class PairNumbers {
     const { kernels, hashed, table, used, pairs, keys } = this
     if (hashed === undefined) {
       const { seconds: width, limit } = this.bounds
-      return kernels.numberPairs(firsts, seconds, n, width, table, limit, used, pairs, out) === n
+      kernels.numberPairs(firsts, seconds, n, width, table, limit, used, pairs, out)
+      return this.count <= limit
     }
     kernels.pairKeys(firsts, seconds, n, keys)
     return hashed.number(keys, n, 0, out)
@@ -72,13 +75,12 @@ export class PairNumbers {
       const { low, high } = this.hashed.halves()
       return { firsts: low, seconds: high }
     }
-    const { count, bounds } = this
+    const { count } = this
     const [firsts, seconds] = [new Uint32Array(count), new Uint32Array(count)]
-    const pairs = this.scratch.wordsAt(this.pairs, count)
+    const pairs = this.scratch.wordsAt(this.pairs, 2 * count)
     for (let number = 0; number < count; number++) {
-      const first = Math.floor(pairs[number]! / bounds.seconds)
-      firsts[number] = first
-      seconds[number] = pairs[number]! - first * bounds.seconds
+      firsts[number] = pairs[2 * number]!
+      seconds[number] = pairs[2 * number + 1]!
     }
     return { firsts, seconds }
   }

@@ -1,5 +1,5 @@
 import { hasBit } from './bitmap-bits.ts'
-import type { FoldKernels } from './fold-kernels.ts'
+import { type FoldKernels, PAIRS_A_STEP } from './fold-kernels.ts'
 import type { MemoryViews } from './memory-views.ts'
 import { roundingError } from './two-sum.ts'
 
@@ -25,17 +25,17 @@ export const foldCells = (views: () => MemoryViews): FoldKernels => ({
   numberPairs: (firsts, seconds, n, width, table, limit, used, pairs, out) => {
     const { u32 } = views()
     for (let row = 0; row < n; row++) {
-      const pair = u32[firsts / 4 + row]! * width + u32[seconds / 4 + row]!
-      if (u32[table / 4 + pair] === 0) {
-        const count = u32[used / 4]!
-        if (count === limit) return row
-        u32[pairs / 4 + count] = pair
-        u32[table / 4 + pair] = count + 1
+      const count = u32[used / 4]!
+      if (row % PAIRS_A_STEP === 0 && count > limit) return
+      const [first, second] = [u32[firsts / 4 + row]!, u32[seconds / 4 + row]!]
+      const cell = table / 4 + first * width + second
+      if (u32[cell] === 0) {
+        u32.set([first, second], pairs / 4 + 2 * count)
+        u32[cell] = count + 1
         u32[used / 4] = count + 1
       }
-      u32[out / 4 + row] = u32[table / 4 + pair]! - 1
+      u32[out / 4 + row] = u32[cell]! - 1
     }
-    return n
   },
   cellAddF64: (values, groups, n, sums) => {
     const memory = views()

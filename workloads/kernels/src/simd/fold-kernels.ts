@@ -12,13 +12,16 @@ type CellSum = (
   rests: Pointer,
 ) => void
 
+/** Rows after which `numberPairs` may end. */
+export const PAIRS_A_STEP = 256
+
 export type FoldKernels = Readonly<{
   /** out[at] = value, f64. JavaScript fills shared memory word by word. */
   fillF64: (out: Pointer, n: number, value: number) => void
   /**
    * out[row] = the number of the row's pair (u32 each, second < `width`), u32: given from `used` (u32) on in order of appearance.
-   * `table` is u32 for every pair, first · width + second, all zero at first: its number + 1. Writes first · width + second of
-   * each number to `pairs`, which has room for `limit`. Returns the rows done: fewer than n at a pair beyond `limit`.
+   * `table` is u32 for every pair, at first · width + second, all zero at first: its number + 1. Writes the pair of each number,
+   * two u32, to `pairs`, which has room for limit + `PAIRS_A_STEP`. Ends early, with `used` above `limit`, at more pairs.
    */
   numberPairs: (
     firsts: Pointer,
@@ -30,7 +33,7 @@ export type FoldKernels = Readonly<{
     used: Pointer,
     pairs: Pointer,
     out: Pointer,
-  ) => number
+  ) => void
   /** sums[groups[row]] += values[row], f64. */
   cellAddF64: (values: Pointer, groups: Pointer, n: number, sums: Pointer) => void
   /** Adds values to sums and compensations, f64 a cell each, in row order, as `groupSumF64` does. */
