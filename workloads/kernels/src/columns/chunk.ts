@@ -102,24 +102,27 @@ export class Chunk extends KeptByReaders {
     }
   }
 
-  /** Notes the numbers in log order of rows that will be appended, above that of the first: `offsetOf` by index, ascending. */
-  noteNumbers(count: number, offsetOf: (index: number) => number): void {
+  /**
+   * Notes the numbers in log order of rows that will be appended, above that of the first: `offsetOf` by index, ascending; `endOf` is
+   * the index behind the last row that follows the one of an index without a gap. Both are asked once a gap.
+   */
+  noteNumbers(count: number, offsetOf: (index: number) => number, endOf: (index: number) => number): void {
     let [last, following] = [this.rowCount === 0 ? -1 : this.lastRowOffset, 0]
-    for (let index = 0; index < count; index++) {
-      const offset = offsetOf(index)
+    for (let index = 0; index < count; ) {
+      const [offset, end] = [offsetOf(index), endOf(index)]
       const gap = offset - last - 1
-      last = offset
-      if (gap === 0) {
-        following += 1
-        continue
+      if (gap > 0) {
+        if (this.gaps === undefined) {
+          this.gaps = new RowGaps()
+          following += this.rowCount
+        }
+        this.gaps.addFollowing(following)
+        this.gaps.add(gap, offset)
+        following = -1 // The row behind a gap is told of with it.
       }
-      if (this.gaps === undefined) {
-        this.gaps = new RowGaps()
-        following += this.rowCount
-      }
-      this.gaps.addFollowing(following)
-      this.gaps.add(gap, offset)
-      following = 0
+      following += end - index
+      last = offset + end - index - 1
+      index = end
     }
     this.gaps?.addFollowing(following)
     this.lastRowOffset = last

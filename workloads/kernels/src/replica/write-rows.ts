@@ -27,13 +27,25 @@ export function writeRows(
   if (chunk.layout.timeWidth === 8)
     kernels.takeDoubles(times.values, rows, count, chunk.timesAt + rowCount * 8)
   else kernels.takeOffsets(times.values, rows, count, startUs, chunk.timesAt + rowCount * 4)
-  chunk.noteNumbers(count, (index) => numberAt(numbers, named[from + index]!) - chunk.firstRowNumber)
+  chunk.noteNumbers(
+    count,
+    (index) => numberAt(numbers, named[from + index]!) - chunk.firstRowNumber,
+    (index) => endOfStretch(numbers, named, from + index, from + count) - from,
+  )
   const bounds = staged.doubles()
   bounds[0] = rowCount === 0 ? Number.POSITIVE_INFINITY : startUs + chunk.timeMin
   bounds[1] = rowCount === 0 ? Number.NEGATIVE_INFINITY : startUs + chunk.timeMax
   kernels.takeExtremes(times.values, rows, count, staged.answer)
   chunk.timeMin = bounds[0]! - startUs
   chunk.timeMax = bounds[1]! - startUs
+}
+
+/** Where the rows end, `end` at most, whose numbers follow one another from the one at `at` on. */
+function endOfStretch(numbers: RowNumbers, named: Uint32Array, at: number, end: number): number {
+  let next = at + 1
+  if (typeof numbers === 'number') while (next < end && named[next] === named[next - 1]! + 1) next += 1
+  else while (next < end && numbers[named[next]!] === numbers[named[next - 1]!]! + 1) next += 1
+  return next
 }
 
 /** Writes a column of a block behind the rows of a chunk; texts by their codes in the pool. */
