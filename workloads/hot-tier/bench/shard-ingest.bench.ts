@@ -6,6 +6,7 @@ import type { TableDefinition } from '@truenow/contracts/table-definition.ts'
 import { type Block, decodeBlock, encodeBlock } from '@truenow/contracts/wire/block-v1.ts'
 import { executePartial, type ReadTurns } from '../src/execute-partial.ts'
 import { KeySample, SAMPLE_MS } from '../src/key-sample.ts'
+import { createWorkTime } from '../src/work-time.ts'
 import { askShard, createBenchShard } from './bench-shard.ts'
 import { definition, eventBlock, PRODUCTS, REGIONS, START_US, USERS } from './event-blocks.ts'
 
@@ -140,6 +141,7 @@ function createQueryBeside(slots: Slots): QueryBeside {
     metric: 'revenue',
   }
   const { signal } = new AbortController()
+  const startWork = createWorkTime(() => performance.now())
   let goOn: (() => void) | undefined
   const turns: ReadTurns = {
     begin: () => Promise.resolve(),
@@ -154,7 +156,7 @@ function createQueryBeside(slots: Slots): QueryBeside {
   const ask = async () => {
     const rows = await askShard(
       (request) =>
-        executePartial(request, 0, (_namespace, _name, slot) => slots[slot], () => performance.now(), signal, turns), // biome-ignore format: one line
+        executePartial(request, 0, (_namespace, _name, slot) => slots[slot], startWork, signal, turns), // biome-ignore format: one line
       plain,
       statement,
     )

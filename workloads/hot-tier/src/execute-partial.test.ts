@@ -35,8 +35,16 @@ function scene() {
     },
   })
   const time = { ms: 0 }
+  const startWork = (msALook: number) => () => {
+    const look = () => {
+      time.ms += msALook
+      return time.ms
+    }
+    const since = look()
+    return () => look() - since
+  }
   const ask = (turns: ReadTurns, signal: AbortSignal, msALook = 0) =>
-    executePartial(request, 0, () => slot, () => (time.ms += msALook), signal, turns) // biome-ignore format: one line
+    executePartial(request, 0, () => slot, startWork(msALook), signal, turns)
   return { replica, ask, time }
 }
 

@@ -14,6 +14,7 @@ import type { Cut, Pause } from '@truenow/kernels/plan/row-source.ts'
 import { limitWholeAnswer } from './limit-whole-answer.ts'
 import type { ShardSlot } from './shard-slot.ts'
 import { TURN_MS, type Turns } from './turns.ts'
+import type { StartWork } from './work-time.ts'
 
 /** To begin with a source costs about as much as to pass over so many rows (5 ms for 480 sources of 2,000 rows). */
 const SOURCE_ROWS_MIN = 4_096
@@ -48,7 +49,7 @@ export async function executePartial(
   request: PartialQueryRequest,
   shard: number,
   findSlot: FindSlot,
-  nowMs: () => number,
+  startWork: StartWork,
   signal: AbortSignal,
   turns: ReadTurns = ALONE,
 ): Promise<PartialAnswer> {
@@ -66,7 +67,7 @@ export async function executePartial(
   )
   const cuts: Array<Readonly<{ slot: ShardSlot; cut: Cut }>> = []
   let definition: ShardSlot['table']['definition'] | undefined
-  const cutSinceMs = nowMs()
+  const cutTook = startWork()
   const answers = request.slots.map((asked) => {
     const slot = find(asked)
     if (slot === undefined)
@@ -83,8 +84,8 @@ export async function executePartial(
   const offered = cuts.map(({ cut }) =>
     sum(cut.sources.map(({ rowCount }) => Math.max(rowCount, SOURCE_ROWS_MIN))),
   )
-  const slices = slicesOf(nowMs, signal, turns, sum(offered))
-  turns.readTook(nowMs() - cutSinceMs)
+  const slices = slicesOf(startWork, signal, turns, sum(offered))
+  turns.readTook(cutTook())
   try {
     await slices.begin()
     const executed = await executeOverArenas(plan, definition, cuts.map(({ cut }) => cut), slices.pause) // biome-ignore format: one line
@@ -138,24 +139,24 @@ async function executeOverArenas(
 }
 
 /** Gives the thread away before the first slice and whenever one is over; `end` answers how long all slices took together. */
-function slicesOf(nowMs: () => number, signal: AbortSignal, turns: ReadTurns, rows: number) {
-  let sinceMs: number | undefined
+function slicesOf(startWork: StartWork, signal: AbortSignal, turns: ReadTurns, rows: number) {
+  let sliceTook: (() => number) | undefined
   let tookMs = 0
   const inTurn = async (turn: Promise<void>) => {
     await turn
     if (signal.aborted) throw new TrueNowError('TN_SHUTTING_DOWN', 'The asker left.')
-    sinceMs = nowMs()
+    sliceTook = startWork()
   }
   const end = () => {
-    if (sinceMs === undefined) return tookMs
-    const sliceMs = nowMs() - sinceMs
-    sinceMs = undefined
+    if (sliceTook === undefined) return tookMs
+    const sliceMs = sliceTook()
+    sliceTook = undefined
     turns.readTook(sliceMs)
     tookMs += sliceMs
     return tookMs
   }
   const pause: Pause = () => {
-    if (sinceMs !== undefined && nowMs() - sinceMs < TURN_MS) return undefined
+    if (sliceTook !== undefined && sliceTook() < TURN_MS) return undefined
     end()
     return inTurn(turns.goOn(rows))
   }

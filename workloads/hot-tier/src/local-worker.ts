@@ -74,7 +74,7 @@ export function createLocalWorker(
     assign: async (catalog) => shard.assign(indexCatalog(catalog)),
     execute: async (request, signal) => {
       const startedMs = clock.monotonicMs()
-      const answer = await executePartial(request, ordinal, find, clock.monotonicMs, signal, shard.turns)
+      const answer = await executePartial(request, ordinal, find, shard.startWork, signal, shard.turns)
       metrics.querySeconds.observe((clock.monotonicMs() - startedMs) / 1_000)
       return answer
     },

@@ -29,6 +29,7 @@ import { type ReplicaStorage, SnapshotStore } from './snapshot-store.ts'
 import { STALL_REASONS, stallReason } from './stall-reason.ts'
 import { removeTornCopies } from './take-copy.ts'
 import { Turns, type TurnsPorts } from './turns.ts'
+import { createWorkTime, type StartWork } from './work-time.ts'
 import type { WriteFile } from './write-durably.ts'
 
 export type ShardParts = Readonly<{
@@ -94,6 +95,7 @@ export class Shard {
   private countedAtMs = 0
   private readonly silences: SilenceWatch
   private readonly pace: SnapshotPace
+  readonly startWork: StartWork
   /** Blocks of all slots and reads of all queries on this thread. */
   readonly turns: Turns
   private readonly memories: ReadonlyArray<Arenas & Readonly<{ texts: Map<string, TextPools> }>>
@@ -105,7 +107,9 @@ export class Shard {
     this.pace = new SnapshotPace(parts.snapshotMs)
     const waited: TurnsPorts['waited'] = (by, ms) =>
       parts.metrics.turnWaitSeconds.observe({ class: by }, ms / 1_000)
-    this.turns = new Turns({ nowMs: parts.context.clock.monotonicMs, hear: parts.hear, waited })
+    const nowMs = parts.context.clock.monotonicMs
+    this.startWork = createWorkTime(nowMs)
+    this.turns = new Turns({ nowMs, startWork: this.startWork, hear: parts.hear, waited })
     this.memories = createArenas(parts.residentBytesMax).map((arenas) => ({ ...arenas, texts: new Map() }))
     parts.metrics.residentBytesMax.set(parts.residentBytesMax)
     parts.metrics.reserveBytes.set(parts.reserveBytes)

@@ -4,10 +4,15 @@ import fc from 'fast-check'
 import { INGEST_PART, OWED_MS_MAX, SHORT_ROWS_MAX } from './turn-order.ts'
 import { TURN_MS, Turns } from './turns.ts'
 
+const workOf = (time: Readonly<{ ms: number }>) => () => {
+  const since = time.ms
+  return () => time.ms - since
+}
+
 /** Turns over a clock that only work moves. */
 function scene() {
   const time = { ms: 0 }
-  const turns = new Turns({ nowMs: () => time.ms })
+  const turns = new Turns({ nowMs: () => time.ms, startWork: workOf(time) })
   const spent = { blocks: 0, reads: 0 }
   const slice = async (rows: number, ms: number, isFirst = false) => {
     await (isFirst ? turns.begin(rows) : turns.goOn(rows))
@@ -118,7 +123,7 @@ test('Turns: a read that is heard of before a turn is among those that wait for 
     order.push('read')
   }
   const hear = () => void (heard.length === 0 && heard.push(ask()))
-  const turns = new Turns({ nowMs: () => 0, hear })
+  const turns = new Turns({ nowMs: () => 0, startWork: () => () => 0, hear })
   await turns.apply(() => order.push('block'))
   await Promise.all(heard)
   assert.deepEqual(order, ['read', 'block'])
@@ -127,7 +132,11 @@ test('Turns: a read that is heard of before a turn is among those that wait for 
 test('Turns: how long each turn was waited for is told by who waited', async () => {
   const time = { ms: 0 }
   const told: string[] = []
-  const turns = new Turns({ nowMs: () => time.ms, waited: (by, ms) => void told.push(`${by} ${ms}`) })
+  const turns = new Turns({
+    nowMs: () => time.ms,
+    startWork: workOf(time),
+    waited: (by, ms) => void told.push(`${by} ${ms}`),
+  })
   const long = SHORT_ROWS_MAX + 1
   const slice = async (turn: Promise<void>) => {
     await turn

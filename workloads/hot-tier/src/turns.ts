@@ -1,4 +1,5 @@
 import { SHORT_ROWS_MAX, TurnOrder } from './turn-order.ts'
+import type { StartWork } from './work-time.ts'
 
 /** Blocks, or a read, hold the thread for about so long before others get their turn. */
 export const TURN_MS = 2
@@ -9,6 +10,7 @@ export type TurnClass = (typeof TURN_CLASSES)[number]
 
 export type TurnsPorts = Readonly<{
   nowMs: () => number
+  startWork: StartWork
   /** Asked before each turn for what was said to the thread; absent: nothing is said to it but by its event loop. */
   hear?: (() => void) | undefined
   /** Told of each turn how long it was waited for. */
@@ -24,6 +26,7 @@ type Read = Readonly<{ rows: number; resume: () => void }>
  */
 export class Turns {
   private readonly nowMs: () => number
+  private readonly startWork: StartWork
   private readonly hear: () => void
   private readonly waited: (by: TurnClass, ms: number) => void
   private readonly order = new TurnOrder()
@@ -34,8 +37,9 @@ export class Turns {
   /** What blocks have had of their turn. */
   private blockMs = 0
 
-  constructor({ nowMs, hear = () => {}, waited = () => {} }: TurnsPorts) {
+  constructor({ nowMs, startWork, hear = () => {}, waited = () => {} }: TurnsPorts) {
     this.nowMs = nowMs
+    this.startWork = startWork
     this.hear = hear
     this.waited = waited
   }
@@ -123,9 +127,9 @@ export class Turns {
     let lastMs = 0
     let isWholeTurn = false
     do {
-      const startedMs = this.nowMs()
+      const took = this.startWork()
       this.blocks.shift()?.()
-      lastMs = this.nowMs() - startedMs
+      lastMs = took()
       this.blockMs += lastMs
       isWholeTurn = this.blockMs + lastMs / 2 >= TURN_MS
       this.order.blocksTook(lastMs, isWholeTurn)

@@ -16,6 +16,7 @@ import { executePartial } from '../../src/execute-partial.ts'
 import { createHotTierMetrics } from '../../src/metrics.ts'
 import type { ShardSlot } from '../../src/shard-slot.ts'
 import { slotInHand } from '../../src/testing/slot-in-hand.ts'
+import { TURN_MS } from '../../src/turns.ts'
 
 /** What one shard answered, and how far each of its slots had come. */
 export type ShardAnswer = Readonly<{
@@ -44,7 +45,6 @@ export class ShardsInHand {
   private readonly slots: readonly ShardSlot[]
   private readonly shards: number
   private readonly signal = new AbortController().signal
-  private nowMs = 0
 
   constructor(versions: readonly TableDefinition[], shards: number) {
     const definition = versions.at(-1) as TableDefinition
@@ -111,13 +111,13 @@ export class ShardsInHand {
       plan,
       slots,
     })
-    // Every look at the clock is past the slice, so that each pause gives the thread away.
-    const nowMs = () => (this.nowMs += 10)
+    // Every look finds the slice over, so that each pause gives the thread away.
+    const startWork = () => () => 2 * TURN_MS
     const found = await executePartial(
       request,
       shard,
       (_namespace, _name, slot) => this.slots[slot],
-      nowMs,
+      startWork,
       this.signal,
     )
     const positions = found.slots.map((answered): readonly [number, number] => {
