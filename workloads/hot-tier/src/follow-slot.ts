@@ -5,6 +5,7 @@ import type { RoleContext } from '@truenow/chassis/running-role.ts'
 import { type ErrorCode, TrueNowError } from '@truenow/contracts/errors.ts'
 import type { BlockStream } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
 import { rendezvous } from '@truenow/kernels/sharding/rendezvous.ts'
+import { letGoOfBytes } from './let-go-of-bytes.ts'
 import type { HotTierMetrics } from './metrics.ts'
 import { type ShardSlot, slotName, type Taken } from './shard-slot.ts'
 import type { SilenceWatch } from './silence-watch.ts'
@@ -145,6 +146,7 @@ async function takeOncePossible(
     signal.throwIfAborted()
     try {
       const taken = await takeInTurn(slot, event, parts.turns, signal)
+      if (event.case === 'block') letGoOfBytes(event.value.value)
       if (Object.values(STALLS).some((reason) => slot.stalledReason.startsWith(reason)))
         slot.stalledReason = ''
       return taken
