@@ -35,7 +35,7 @@ function play(all: ReadonlyArray<typeof step extends fc.Arbitrary<infer Step> ? 
     }
     const [read] = waiting.splice(turn, 1)
     assert.ok(read !== undefined, `no read at ${turn}`)
-    order.readHasTurn(read.rows)
+    order.readHasTurn(read.rows, turn)
     readTurns += 1
     const waited = readTurns - read.sinceTurn
     const most = LONGEST_WAITING_EVERY * (1 + read.ahead)
@@ -69,7 +69,7 @@ test('TurnOrder: long reads and blocks take turns', () => {
     const turn = order.next(3, [FULL, FULL])
     if (turn === 'blocks') order.blocksTook(2, true)
     else {
-      order.readHasTurn(FULL)
+      order.readHasTurn(FULL, turn)
       order.readTook(2)
     }
     return turn
@@ -95,9 +95,21 @@ test('TurnOrder: a narrow read leaves a long one its turn after blocks', () => {
   assert.equal(order.next(1, [FULL]), 'blocks')
   order.blocksTook(2, true)
   assert.equal(order.next(1, [FULL, NARROW]), 1)
-  order.readHasTurn(NARROW)
+  order.readHasTurn(NARROW, 1)
   order.readTook(1)
   assert.equal(order.next(1, [FULL]), 0)
+})
+
+test('TurnOrder: a narrow read goes first however often a full scan had its turn, and three in a row do', () => {
+  const order = new TurnOrder()
+  for (let slices = 0; slices < 9; slices++) {
+    assert.equal(order.next(0, [FULL, NARROW]), 1, `after ${slices} slices of the full scan`)
+    order.readHasTurn(FULL, 0)
+  }
+  for (const expected of [1, 1, 1, 0, 1]) {
+    assert.equal(order.next(0, [FULL, NARROW]), expected)
+    order.readHasTurn(expected === 0 ? FULL : NARROW, expected)
+  }
 })
 
 test('TurnOrder: narrow reads without end leave blocks their part, and now and then a full scan its slice', () => {
@@ -107,7 +119,7 @@ test('TurnOrder: narrow reads without end leave blocks their part, and now and t
     const next = order.next(8, [FULL, NARROW, NARROW])
     if (next === 'blocks') order.blocksTook(2, true)
     else {
-      order.readHasTurn(next === 0 ? FULL : NARROW)
+      order.readHasTurn(next === 0 ? FULL : NARROW, next)
       order.readTook(2)
     }
     spent[next === 'blocks' ? 'blocks' : next === 0 ? 'full' : 'narrow'] += 2

@@ -69,7 +69,7 @@ export class Turns {
     const isNext = this.order.next(this.blocks.length, [...this.rowsOfReads(), rows]) === mine
     if (this.hasBegunOne || !isNext || rows > SHORT_ROWS_MAX) return this.goOn(rows)
     this.hasBegunOne = true
-    this.order.readHasTurn(rows)
+    this.order.readHasTurn(rows, mine)
     this.waited('short', 0)
     this.goRound()
     return Promise.resolve()
@@ -112,7 +112,7 @@ export class Turns {
     if (turn === 'blocks') this.applySome()
     else
       for (const { rows, resume } of this.reads.splice(turn, 1)) {
-        this.order.readHasTurn(rows)
+        this.order.readHasTurn(rows, turn)
         resume()
       }
     if (this.blocks.length + this.reads.length > 0) this.goRound()
