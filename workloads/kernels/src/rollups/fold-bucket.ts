@@ -39,7 +39,7 @@ type Made = CellKeys & Readonly<{ prefix: number; level: RollupLevel }>
  * the coarser ones from cells. A level with too many cells, or with a sum beyond float64, is left out.
  * Yields the rows or cells that each piece of work passed over. Whoever stops early calls `return`; then, as after an
  * error, nothing is kept. Errors: TN_MEMORY_FULL.
- * Cost: about three passes over the rows for each dimension and rollup.
+ * Cost: of each rollup two passes over the rows a dimension; three and two a metric for the finest level.
  */
 export function* foldBucket(
   rows: BucketRows,
