@@ -15,7 +15,7 @@ import { startLogThread } from './start-log-thread.ts'
  * the workers leave.
  */
 const HELD = Number(process.env.ROWS ?? 10_000_000)
-const PHASE_ROWS = Number(process.env.PHASE_ROWS ?? 2_000_000)
+const PHASE_ROWS = Number(process.env.PHASE_ROWS ?? 10_000_000)
 const BLOCK_ROWS = 5_000
 const NARROW_MS = 10
 const ALL_ROWS = HELD + 2 * PHASE_ROWS
