@@ -3,6 +3,7 @@ import type { CachePort } from './cache-port.ts'
 import { certificateError } from './certificate-error.ts'
 import type { Clock } from './clock.ts'
 import type { Log } from './log.ts'
+import { RedisConnector } from './redis-connector.ts'
 
 const COMMAND_TIMEOUT_MS = 40
 const ENTRY_BYTES_MAX = 1 << 20
@@ -108,6 +109,7 @@ const isSame = (left: Address, right: Address): boolean => left.url === right.ur
 
 function open({ url, ca }: Address, log: Log): Redis {
   const redis = new Redis(url, {
+    Connector: RedisConnector,
     protocol: 2,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
