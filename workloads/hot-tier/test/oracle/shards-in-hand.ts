@@ -86,13 +86,17 @@ export class ShardsInHand {
     target.replica.foldBuckets() // At once: blocks here are too small for a bucket to be folded beside them.
   }
 
-  /** Starts the plan on every shard; `between` runs after each start, so that no two need have the same moment. */
+  /**
+   * Starts the plan on every shard; `between` runs after each start, so that no two need have the same moment. Where one refuses, the
+   * others are waited for too: the next table has their memory.
+   */
   async ask(plan: Plan, between: () => unknown): Promise<readonly ShardAnswer[]> {
     const running = Array.from({ length: this.shards }, (_, shard) => {
       const answer = this.askShard(plan, shard)
       between()
       return answer
     })
+    await Promise.allSettled(running)
     return Promise.all(running)
   }
 
