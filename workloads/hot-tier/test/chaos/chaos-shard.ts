@@ -116,9 +116,11 @@ const records = logOf(task.seed, task.records)
 const last = records.at(-1)?.at.offset ?? -1
 const isTaker = !task.serving.includes(task.shard)
 if (isTaker) {
-  // Killed once its copy was in place, it stands on that and asks for no other.
+  // Killed once its copy was in place, it stands on that and asks for no other; a volume may have no room for the first file of one.
   const begins = async () =>
-    (await count('copy_bytes_total\\{direction="taken"\\}')) > 0 || (await stands()).origin >= 0
+    (await count('copy_bytes_total\\{direction="taken"\\}')) > 0 ||
+    (await count('copies_taken_total\\{outcome="failed"\\}')) > 0 ||
+    (await stands()).origin >= 0
   await until(begins, 'a copy begins', WAIT_SECONDS)
   say({ kind: 'copies' })
 }
