@@ -176,7 +176,7 @@ async function takerDiskFull(stage: Stage): Promise<void> {
   const { ports, root } = stage
   const giver = stage.start({ directory: join(root, 'giver'), ports })
   await giver.told('durable')
-  await withFullDisk(stage, 12, async (directory, makeRoom) => {
+  await withFullDisk(stage, 8, async (directory, makeRoom) => {
     const taker = stage.start({ shard: 1, ports, directory })
     const line = await taker.told('at the end')
     assertStands(stage, line)
