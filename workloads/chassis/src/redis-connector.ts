@@ -33,9 +33,10 @@ export class RedisConnector extends AbstractConnector {
     const where = path === undefined ? { host, port, family } : { path }
     this.stream =
       tls === undefined ? connectPlain(where) : connectTls({ ...where, ...(tls === true ? {} : tls) })
-    this.stream.on('error', (error) => {
-      this.firstError ??= error
+    this.stream.once('error', (error) => {
+      this.firstError = error
     })
+    this.stream.on('error', () => {}) // Whoever must know heard of the first.
     return this.stream
   }
 }

@@ -92,7 +92,7 @@ const createTimeMetrics = (registry: Registry) => ({
   turnWaitSeconds: new Histogram({
     name: 'truenow_hot_tier_turn_wait_seconds',
     help: 'Time that blocks and reads of a worker waited for each of their turns; a read has one a slice, and is short up to 2^20 rows.',
-    labelNames: ['class', 'worker'] as const, // class: one of TURN_CLASSES
+    labelNames: ['class', 'worker'] as const, // class: block | short | long
     buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1],
     registers: [registry],
   }),

@@ -5,8 +5,7 @@ import type { StartWork } from './work-time.ts'
 export const TURN_MS = 2
 
 /** Who waits for a turn: a block, or a read of at most SHORT_ROWS_MAX rows or of more. */
-export const TURN_CLASSES = ['block', 'short', 'long'] as const
-export type TurnClass = (typeof TURN_CLASSES)[number]
+export type TurnClass = 'block' | 'short' | 'long'
 
 export type TurnsPorts = Readonly<{
   nowMs: () => number

@@ -124,7 +124,7 @@ class RollupFold {
       return { name, type: typeOf(name) as Metric['type'], hasNulls }
     })
     const ids = scratch.allocate(rowsEnd * CODE_BYTES)
-    kernels.fillF64(ids, rowsEnd / 2, 0)
+    kernels.clearBytes(ids, rowsEnd * CODE_BYTES)
     const layout = levelLayout(rows.endUs - rows.startUs <= TWO_TO_32, this.metrics)
     this.tuples = [{ parents: new Uint32Array(1), codes: new Uint32Array(1), ids, layout }]
   }
@@ -307,9 +307,8 @@ class RollupFold {
   private writeSteps(source: ResidentSource, stepUs: number, out: Pointer): void {
     const { chunk } = source.resident
     const n = source.rowCount
-    const target = this.scratch.wordsAt(out, n)
     if (stepUs === WHOLE_BUCKET) {
-      target.fill(0)
+      this.kernels.clearBytes(out, n * CODE_BYTES)
       return
     }
     const { startUs } = this.rows
@@ -319,6 +318,7 @@ class RollupFold {
       this.kernels.groupTimesInit(times, n, startUs - first * stepUs, stepUs, out)
     } else {
       const { times } = source
+      const target = this.scratch.wordsAt(out, n)
       for (let row = 0; row < n; row++) target[row] = Math.floor(times[row]! / stepUs) - first
     }
   }

@@ -23,7 +23,7 @@ export class KeyNumbers {
     this.capacity = capacity
     this.table = scratch.allocate(capacity * KEY_CELL_BYTES)
     this.used = scratch.allocate(USED_BYTES)
-    kernels.fillF64(this.table, (capacity * KEY_CELL_BYTES) / 8, 0)
+    kernels.clearBytes(this.table, capacity * KEY_CELL_BYTES)
     scratch.wordsAt(this.used, 1)[0] = 0
   }
 

@@ -46,8 +46,8 @@ export class PairNumbers {
       this.hashed = new KeyNumbers(kernels, scratch, limit)
       return
     }
-    this.table = scratch.keep('table', (places + 1) * WORD_BYTES)
-    kernels.fillF64(this.table, Math.ceil(places / 2), 0)
+    this.table = scratch.keep('table', places * WORD_BYTES)
+    kernels.clearBytes(this.table, places * WORD_BYTES)
     this.pairs = scratch.keep('pairs', (limit + PAIRS_A_STEP) * PAIR_BYTES)
     this.used = scratch.keep('used', WORD_BYTES)
     scratch.wordsAt(this.used, 1)[0] = 0
