@@ -157,7 +157,7 @@ function timeGroups(extend: bool, offsets: usize, n: i32, shift: f64, bucket: f6
   }
   for (; row < n; row++) {
     const offset = <f64>load<u32>(offsets + (<usize>row << 2))
-    const quotient = <u32>((offset + shift + 0.5) * (1 / bucket))
+    const quotient = <u32><u64>((offset + shift + 0.5) * (1 / bucket))
     const at = out + (<usize>row << 2)
     store<u32>(at, extend ? load<u32>(at) * factor + quotient : quotient)
   }
