@@ -16,13 +16,18 @@ import type { Peer } from './peer.ts'
 /*
  * The hot tier's own work beside ClickHouse and DuckDB, all in this process over the same rows: ours enter as blocks over
  * streams and are asked through the shard's router, decode, merge and final rows. Answers are compared before anything is measured; a
- * wrong one ends the run with exit code 1. Medians of RUNS runs after a warm-up, in turns; `ratio` is the better peer's time over ours.
+ * wrong one ends the run with exit code 1. Each is asked for WARM_UP_MS first: code that is asked all day is compiled, and the caches of
+ * the peers are filled. Then medians of RUNS_MIN to RUNS_MAX rounds in turns, as many as fit RUNS_MS; `ratio` is the better peer's time
+ * over ours, `first` our time when asked for the first time.
  * `threads` is what each was given: ours as so many workers, each with its share of the slots; peers as they split work themselves.
  */
 const ROWS = Number(process.env.ROWS ?? 20_000_000)
 /** Beginning of the names of the rows that are measured; empty: all. */
 const ONLY = process.env.ONLY ?? ''
-const RUNS = 5
+const WARM_UP_MS = 1_000
+const RUNS_MIN = 5
+const RUNS_MAX = 101
+const RUNS_MS = 4_000
 const BLOCK_ROWS = 5_000
 const PACKAGES = fileURLToPath(new URL('../../../.cache/bench-peers', import.meta.url))
 
@@ -111,24 +116,32 @@ function csvOf({ rowCount, regions, products, users, cents, tenths, items, times
   return text
 }
 
+async function millisecondsOf(ask: () => Promise<unknown>): Promise<number> {
+  const startedMs = performance.now()
+  await ask()
+  return performance.now() - startedMs
+}
+
 async function measure(question: Question, threads: number, { router }: BenchWorkers): Promise<void> {
   const statement = statementOf(question)
   const { signal } = new AbortController()
   const execute = (request: PartialQueryRequest) => router.execute(request, signal)
+  const askOurs = () => askShard(execute, definition, statement)
   const asks: ReadonlyArray<readonly [name: string, ask: () => Promise<Rows>]> = [
-    ['ours', () => askShard(execute, definition, statement)],
+    ['ours', askOurs],
     ...peers.map((peer) => [peer.name, () => peer.ask(question)] as const),
   ]
   const answers = new Map<string, Rows>()
-  for (const [name, ask] of asks) answers.set(name, await ask()) // The warm-up.
+  const first = await millisecondsOf(async () => answers.set('ours', await askOurs()))
+  for (const [name, ask] of asks.slice(1)) answers.set(name, await ask())
   await mustAgree(question, answers)
+  for (const [, ask] of asks) {
+    for (const untilMs = performance.now() + WARM_UP_MS; performance.now() < untilMs; ) await ask()
+  }
   const times = new Map(asks.map(([name]) => [name, [] as number[]]))
-  for (let run = 0; run < RUNS; run++) {
-    for (const [name, ask] of asks) {
-      const startedMs = performance.now()
-      await ask()
-      times.get(name)?.push(performance.now() - startedMs)
-    }
+  const untilMs = performance.now() + RUNS_MS
+  for (let run = 0; run < RUNS_MIN || (run < RUNS_MAX && performance.now() < untilMs); run++) {
+    for (const [name, ask] of asks) times.get(name)?.push(await millisecondsOf(ask))
   }
   const medians = new Map([...times].map(([name, list]) => [name, milliseconds(median(list))]))
   const ours = medians.get('ours') as number
@@ -143,6 +156,7 @@ async function measure(question: Question, threads: number, { router }: BenchWor
     rows: ROWS,
     threads,
     ours,
+    first: milliseconds(first),
     ...rest,
     clickhouse,
     duckdb: medians.get('duckdb'),

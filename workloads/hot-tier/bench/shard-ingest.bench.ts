@@ -14,8 +14,9 @@ import { definition, eventBlock, PRODUCTS, REGIONS, START_US, USERS } from './ev
  * Blocks of 500 to 5,000 rows into a shard of eight slots: ids judged, dictionaries and columns filled, rows published. Every
  * twentieth row came before. Rows a second of CPU time, all threads of the process: the bytes of a block to columns, these to visible
  * rows, and both; memory beside what the columns and texts need at least. Then the same once more with queries beside: one over all
- * rows is always open, its cut held, and has a slice of 2 ms after each look; its own CPU time is told apart. Then into a table with
- * one rollup, by region and product; and what a look at a block's partition keys costs. Making the blocks is not measured.
+ * rows, read row by row, is always open, its cut held, and has a slice of 2 ms after each look; its own CPU time is told apart. Then into
+ * a table with one rollup, by region and product, without and with such queries; and what a look at a block's partition keys costs.
+ * Making the blocks is not measured.
  */
 const ROWS = Number(process.env.ROWS ?? 10_000_000)
 const SIZES = [500, 1_000, 2_000, 5_000]
@@ -62,6 +63,8 @@ print({
   rows_folded: sum(folded, ({ rollups }) => rollups.rows),
 })
 for (const { replica } of folded) replica.free()
+const [both] = await measure(' with a rollup beside queries', definition, createQueryBeside)
+for (const { replica } of both) replica.free()
 measureKeySample()
 rmSync(directory, { recursive: true, force: true })
 
@@ -139,6 +142,7 @@ function createQueryBeside(slots: Slots): QueryBeside {
     group_by: ['region'],
     aggregate: 'sum' as const,
     metric: 'revenue',
+    rollups: false,
   }
   const { signal } = new AbortController()
   const startWork = createWorkTime(() => performance.now())
