@@ -112,7 +112,7 @@ soak-memory: $(INSTALLED) ## Hot tier: more events than fit for SECONDS=600; wri
 	@node workloads/hot-tier/bench/soak-memory.bench.ts
 
 bench-idle: $(INSTALLED) ## Hot tier: 12,800 quiet slots on one shard: memory, CPU, threads (TABLES=200 SLOTS=64 SECONDS=30)
-	@MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=262144 node --max-semi-space-size=2 --max-old-space-size=456 workloads/hot-tier/bench/idle.bench.ts
+	@MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536 node --max-semi-space-size=2 --max-old-space-size=456 workloads/hot-tier/bench/idle.bench.ts
 
 bench-operator: $(INSTALLED) ## Operator: 200 tables of 64 slots, requests when idle, latency, memory; writes docs/results/operator.md (TABLES= SLOTS= SECONDS=600)
 	@node --expose-gc operator/test/scale.bench.ts

@@ -13,7 +13,7 @@ const leftOut = /(^|\/)(test|testing|golden|node_modules|assembly)$|\.(test|benc
 /** Node's warnings go into the log, as JSON like every other line (chassis/src/log-warnings.ts), and not to stderr. */
 const NODE_FLAGS = ['--no-warnings', '--disable-proto=throw']
 /** As in the Dockerfile, which says why. */
-const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '262144' }
+const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '65536' }
 /** Nobody reads these in an image: they are half of node_modules. */
 const leftOutOfPackages = /\.(map|d\.ts|d\.mts|d\.cts|md)$/
 

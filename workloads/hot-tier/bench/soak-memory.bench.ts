@@ -32,7 +32,7 @@ const BLOCK_ROWS = 2_000
 const LOG_ROWS = 100_000_000
 const WORKERS = Number(process.env.WORKERS ?? 1)
 /** As in the image (Dockerfile). */
-const ENVIRONMENT = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '262144' }
+const ENVIRONMENT = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '65536' }
 /** A shard that syncs its snapshots on a busy disk is slow; here only its memory is judged. */
 const PATIENCE = { timeoutMs: 120_000 }
 /** The rule: HOT_TIER_MEMORY_GB is all that the process may take, and it may err by so much. */

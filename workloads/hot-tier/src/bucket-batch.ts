@@ -1,31 +1,40 @@
 import type { ColumnType, TableDefinition } from '@truenow/contracts/table-definition.ts'
-import { type Column, isValid } from '@truenow/contracts/wire/column.ts'
-import type { ColumnBatch, NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
+import { type Codes, type Column, isValid } from '@truenow/contracts/wire/column.ts'
+import type { ColumnsInTurn, NamedColumn } from '@truenow/contracts/wire/column-batch-v1.ts'
+import type { Dictionary } from '@truenow/contracts/wire/dictionary.ts'
+import { PoolTexts } from '@truenow/kernels/columns/pool-texts.ts'
+import type { TextPool } from '@truenow/kernels/columns/text-pool.ts'
 import type { ChunkSource } from '@truenow/kernels/replica/chunk-source.ts'
 import type { RowBucket } from '@truenow/kernels/replica/row-bucket.ts'
+import { letGoOfBytes } from './let-go-of-bytes.ts'
 
 /** Name of the last column of a bucket's batch: numbers in the slot's log order. */
 export const ROW_NUMBER = '$row'
 
-/** A bucket's rows as one batch in log order: id, time, the columns it has, row numbers. */
-export function bucketBatch(bucket: RowBucket, definition: TableDefinition): ColumnBatch {
+/** A bucket's rows as one batch in log order: id, time, the columns it has, row numbers; each made when it is asked for, once. */
+export function bucketBatch(bucket: RowBucket, definition: TableDefinition): ColumnsInTurn {
+  return { rowCount: bucket.rowCount, columns: columnsOf(bucket, definition) }
+}
+
+function* columnsOf(bucket: RowBucket, definition: TableDefinition): Generator<NamedColumn> {
   const sources = bucket.sources(0, definition)
   const { rowCount } = bucket
   const ids = new Uint8Array(rowCount * 16)
-  const numbers = new Float64Array(rowCount)
-  const times = new Float64Array(rowCount)
-  forEachAt(sources, (source, at) => {
-    ids.set(source.resident.chunk.ids().subarray(0, source.rowCount * 16), at * 16)
-    numbers.set(source.rowNumbers.subarray(0, source.rowCount), at)
-    times.set(source.times.subarray(0, source.rowCount), at)
+  forEachAt(sources, ({ resident, rowCount: rows }, at) => {
+    ids.set(resident.chunk.ids().subarray(0, rows * 16), at * 16)
   })
-  const columns: NamedColumn[] = [
-    { name: definition.idColumn, column: { type: 'id128', values: ids } },
-    { name: definition.timeColumn, column: { type: 'timestamp', values: times } },
-    ...bucket.columnTypes.map(({ name, type }) => ({ name, column: joined(sources, name, type, rowCount) })),
-    { name: ROW_NUMBER, column: { type: 'int64', values: numbers } },
-  ]
-  return { rowCount, columns }
+  yield { name: definition.idColumn, column: { type: 'id128', values: ids } }
+  const times = new Float64Array(rowCount)
+  forEachAt(sources, (source, at) => times.set(source.times.subarray(0, source.rowCount), at))
+  yield { name: definition.timeColumn, column: { type: 'timestamp', values: times } }
+  for (const { name, type } of bucket.columnTypes) {
+    const column = joined(sources, name, type, rowCount)
+    yield { name, column }
+    if (column.type === 'string') letGoOfTexts(column.dictionary)
+  }
+  const numbers = new Float64Array(rowCount)
+  forEachAt(sources, (source, at) => numbers.set(source.rowNumbers.subarray(0, source.rowCount), at))
+  yield { name: ROW_NUMBER, column: { type: 'int64', values: numbers } }
 }
 
 /** One column over all chunks; where a chunk does not have it, null. */
@@ -38,14 +47,14 @@ function joined(sources: readonly ChunkSource[], name: string, type: ColumnType,
         : new Float64Array(rowCount)
   const validity = new Uint8Array(Math.ceil(rowCount / 8))
   let nulls = 0
-  const texts = new Texts()
+  const texts = new Texts(type === 'string' ? sources[0]?.resident.pools.of(name) : undefined, rowCount)
   forEachAt(sources, (source, at) => {
     const column = source.column(name)
     if (column === undefined) {
       nulls += source.rowCount
       return
     }
-    if (column.type === 'string') texts.add(column, source.rowCount, values as Uint32Array, at)
+    if (column.type === 'string') texts.add(column.codes, source.rowCount, values as Uint32Array, at)
     else values.set((column.values as Float64Array).subarray(0, source.rowCount), at)
     for (let row = 0; row < source.rowCount; row++) {
       if (isValid(column, row)) {
@@ -60,31 +69,62 @@ function joined(sources: readonly ChunkSource[], name: string, type: ColumnType,
     return {
       type,
       codes: values as Uint32Array,
-      dictionary: texts.list.length > 0 ? texts.list : [''],
+      dictionary: texts.dictionary(),
       ...bits,
     }
   if (type === 'bool') return { type, values: values as Uint8Array, ...bits }
   return { type, values: values as Float64Array, ...bits }
 }
 
-/** The texts that some rows use, in order of appearance: a pool has those of the whole table. */
-class Texts {
-  readonly list: string[] = []
-  private readonly own = new Map<number, number>()
+/** Rows a text of the pool, from which on a table of all its codes is smaller than a map of those that rows have. */
+const ROWS_A_TEXT_MIN = 1 / 8
 
-  /** Adds rows of a column of one pool; their codes here go to `target` from `at` on. */
-  add(column: Extract<Column, { type: 'string' }>, rowCount: number, target: Uint32Array, at: number): void {
+/** The texts that some rows use, in order of appearance: a pool has those of the whole table. None becomes a string. */
+class Texts {
+  private readonly pool: TextPool | undefined
+  private readonly codes: Uint32Array
+  private size = 0
+  /** Own code and one, by the pool's; 0: not seen yet. */
+  private readonly own: Uint32Array | Map<number, number>
+
+  constructor(pool: TextPool | undefined, rowCount: number) {
+    this.pool = pool
+    const texts = pool?.size ?? 0
+    this.codes = new Uint32Array(Math.min(texts, rowCount))
+    this.own = rowCount >= texts * ROWS_A_TEXT_MIN ? new Uint32Array(texts) : new Map()
+  }
+
+  /** Adds rows of a column of the pool; their codes here go to `target` from `at` on. */
+  add(codes: Codes, rowCount: number, target: Uint32Array, at: number): void {
+    const { own } = this
     for (let row = 0; row < rowCount; row++) {
-      const code = column.codes[row] ?? 0
-      let own = this.own.get(code)
-      if (own === undefined) {
-        own = this.list.length
-        this.own.set(code, own)
-        this.list.push(column.dictionary.at(code) ?? '')
-      }
-      target[at + row] = own
+      const code = codes[row] ?? 0
+      const known = own instanceof Map ? own.get(code) : own[code]
+      target[at + row] = known ? known - 1 : this.see(code)
     }
   }
+
+  private see(code: number): number {
+    this.codes[this.size] = code
+    this.size += 1
+    if (this.own instanceof Map) this.own.set(code, this.size)
+    else this.own[code] = this.size
+    return this.size - 1
+  }
+
+  /** Nothing is added any more. */
+  dictionary(): Dictionary {
+    if (!(this.own instanceof Map)) letGoOfBytes(this.own)
+    if (this.pool === undefined || this.size === 0) return ['']
+    return new PoolTexts(this.pool, this.codes.subarray(0, this.size))
+  }
+}
+
+function letGoOfTexts(dictionary: Dictionary): void {
+  const texts = dictionary.utf8?.()
+  if (texts === undefined) return
+  letGoOfBytes(texts.bytes)
+  letGoOfBytes(texts.ends)
 }
 
 function forEachAt(sources: readonly ChunkSource[], use: (source: ChunkSource, at: number) => void): void {

@@ -4,11 +4,12 @@ const BYTES_MIN = 1 << 16
 const OTHER_BYTES_MAX = 1 << 10
 
 /**
- * Gives the memory of a message's large value back at once, where it has a buffer of its own; whoever looks at it afterwards finds
+ * Gives the memory of a large value back at once, where it has a buffer of its own; whoever looks at it afterwards finds
  * no bytes. Left to the collector, what outlives two young collections, as blocks do that wait for their turn, is found by
- * a full one only, and counts towards when that is due: a worker's heap was marked anew every fifteen blocks or so.
+ * a full one only, and counts towards when that is due: a worker's heap was marked anew every fifteen blocks or so. And the columns of
+ * a bucket on their way into a snapshot are tens of MiB beside the rows, each time.
  */
-export function letGoOfBytes({ buffer, byteLength }: Uint8Array): void {
+export function letGoOfBytes({ buffer, byteLength }: ArrayBufferView): void {
   const isAlone = byteLength >= BYTES_MIN && byteLength + OTHER_BYTES_MAX >= buffer.byteLength
   if (isAlone && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
+import { letGoOfBytes } from './let-go-of-bytes.ts'
 
 /*
  * What a snapshot is made of, a bucket's rows or some ids, and the files in which they lie:
@@ -54,11 +55,13 @@ export class PartsWriter {
     return true
   }
 
-  /** Adds a part, which has `file` to itself if it is large. Errors: the disk's. */
+  /** Adds a part, which has `file` to itself if it is large; its bytes are the writer's from then on. Errors: the disk's. */
   add(file: string, bytes: Uint8Array): PartPlace {
-    if (bytes.length >= this.ownFileBytesMin) {
+    const { length } = bytes
+    if (length >= this.ownFileBytesMin) {
       this.writeFile(file, bytes)
-      return { file, at: 0, bytes: bytes.length }
+      letGoOfBytes(bytes)
+      return { file, at: 0, bytes: length }
     }
     const at = this.packBytes
     this.small.push(bytes)

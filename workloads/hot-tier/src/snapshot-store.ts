@@ -13,6 +13,7 @@ import {
   SlotReplica,
 } from '@truenow/kernels/replica/slot-replica.ts'
 import { bucketBatch, ROW_NUMBER } from './bucket-batch.ts'
+import { letGoOfBytes } from './let-go-of-bytes.ts'
 import { type IdsBody, readIds, writeIds } from './snapshot-ids.ts'
 import {
   createPartReader,
@@ -318,7 +319,7 @@ export class SnapshotStore {
 
 function writeBucket(bucket: RowBucket, definition: TableDefinition, parts: PartsWriter): BucketEntry {
   const { startUs, endUs, changedAtOffset, digest, evictedRows } = bucket
-  const bytes = encodeColumnBatch(bucketBatch(bucket, definition))
+  const bytes = encodeColumnBatch(bucketBatch(bucket, definition), letGoOfBytes)
   const place = parts.add(`bucket-${startUs}-${endUs}-${changedAtOffset}.bin`, bytes)
   return { ...place, startUs, endUs, changedAtOffset, digestA: digest.a, digestB: digest.b, evictedRows }
 }
