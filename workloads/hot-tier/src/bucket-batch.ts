@@ -89,7 +89,7 @@ class Texts {
 
   constructor(pool: TextPool | undefined, rowCount: number) {
     this.pool = pool
-    const texts = pool?.size ?? 0
+    const texts = Math.max(1, pool?.size ?? 0) // Rows before a column that comes late in a chunk carry code 0.
     this.codes = new Uint32Array(Math.min(texts, rowCount))
     this.own = rowCount >= texts * ROWS_A_TEXT_MIN ? new Uint32Array(texts) : new Map()
   }

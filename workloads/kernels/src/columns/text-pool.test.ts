@@ -63,6 +63,7 @@ for (const [name, createArena] of ARENAS) {
         for (const [text, code] of known) assert.deepEqual([pool.at(code), pool.codeOf(text)], [text, code])
         const codes = Uint32Array.from(known.values()).reverse()
         assert.deepEqual(textsOf(pool.textsOf(codes)), [...known.keys()].reverse())
+        assert.deepEqual(textsOf(pool.textsOf(Uint32Array.of(pool.size))), [''])
         const ordered = pool.inTableOrder(codes.filter((code) => code % 2 === 0))
         assert.deepEqual(ordered.toSorted(), codes.filter((code) => code % 2 === 0).toSorted())
         for (const text of others) assert.equal(pool.codeOf(text), known.get(text.toWellFormed()))

@@ -123,17 +123,19 @@ export class TextPool implements Dictionary {
     }
   }
 
-  /** The texts of the given codes, all of which rows have, as bytes of their own. Cost: O(bytes), a look at a place a text. */
+  /** The texts of the given codes as bytes of their own, empty for one that no row has. Cost: O(bytes), a look at a place a text. */
   textsOf(codes: Uint32Array): Utf8Dictionary {
     const memory = this.views()
     const ends = new Uint32Array(codes.length)
     let end = 0
     for (let index = 0; index < codes.length; index++) {
-      end += textAt(memory, this.placeOf(codes[index]!)).length
+      const place = this.placeOf(codes[index]!)
+      if (place !== 0) end += textAt(memory, place).length
       ends[index] = end
     }
     const bytes = new Uint8Array(end)
     for (let index = 0, to = 0; index < codes.length; index++) {
+      if (to === ends[index]) continue
       let { from } = textAt(memory, this.placeOf(codes[index]!))
       while (to < ends[index]!) bytes[to++] = memory.u8[from++]!
     }
