@@ -267,7 +267,8 @@ property('group numbers', (arena, n, part) => {
 })
 
 property('group numbers of time', (arena, n) => {
-  const bucket = 1 + Math.floor(arena.below(2 ** 32) * [2 ** -31, 2 ** -20, 2 ** -10, 1, 2 ** 21][arena.below(5)]!)
+  const bucket =
+    1 + Math.floor(arena.below(2 ** 32) * [2 ** -31, 2 ** -20, 2 ** -10, 1, 2 ** 21][arena.below(5)]!)
   // Short buckets may begin far before the offsets do; quotients beyond 32 bits keep their low ones.
   const before = bucket < 2 ** 32 ? arena.below(Math.floor(Math.min(2 ** 31, 2 ** 49 / bucket))) : 0
   const inside = Math.floor((arena.random() / 2 ** 32) * bucket)
