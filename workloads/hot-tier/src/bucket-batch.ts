@@ -11,9 +11,23 @@ import { letGoOfBytes } from './let-go-of-bytes.ts'
 /** Name of the last column of a bucket's batch: numbers in the slot's log order. */
 export const ROW_NUMBER = '$row'
 
-/** A bucket's rows as one batch in log order: id, time, the columns it has, row numbers; each made when it is asked for, once. */
+/**
+ * A bucket's rows as one batch in log order: id, time, the columns it has, row numbers. Each column is made when it is asked for, once,
+ * and gives its memory back when the next one is.
+ */
 export function bucketBatch(bucket: RowBucket, definition: TableDefinition): ColumnsInTurn {
-  return { rowCount: bucket.rowCount, columns: columnsOf(bucket, definition) }
+  return { rowCount: bucket.rowCount, columns: givenBack(columnsOf(bucket, definition)) }
+}
+
+function* givenBack(columns: Iterable<NamedColumn>): Generator<NamedColumn> {
+  for (const named of columns) {
+    yield named
+    const { column } = named
+    if (column.type === 'string') {
+      const texts = column.dictionary.utf8?.()
+      for (const part of [column.codes, texts?.bytes, texts?.ends]) if (part !== undefined) letGoOfBytes(part)
+    } else if (ArrayBuffer.isView(column.values)) letGoOfBytes(column.values)
+  }
 }
 
 function* columnsOf(bucket: RowBucket, definition: TableDefinition): Generator<NamedColumn> {
@@ -28,9 +42,7 @@ function* columnsOf(bucket: RowBucket, definition: TableDefinition): Generator<N
   forEachAt(sources, (source, at) => times.set(source.times.subarray(0, source.rowCount), at))
   yield { name: definition.timeColumn, column: { type: 'timestamp', values: times } }
   for (const { name, type } of bucket.columnTypes) {
-    const column = joined(sources, name, type, rowCount)
-    yield { name, column }
-    if (column.type === 'string') letGoOfTexts(column.dictionary)
+    yield { name, column: joined(sources, name, type, rowCount) }
   }
   const numbers = new Float64Array(rowCount)
   forEachAt(sources, (source, at) => numbers.set(source.rowNumbers.subarray(0, source.rowCount), at))
@@ -118,13 +130,6 @@ class Texts {
     if (this.pool === undefined || this.size === 0) return ['']
     return new PoolTexts(this.pool, this.codes.subarray(0, this.size))
   }
-}
-
-function letGoOfTexts(dictionary: Dictionary): void {
-  const texts = dictionary.utf8?.()
-  if (texts === undefined) return
-  letGoOfBytes(texts.bytes)
-  letGoOfBytes(texts.ends)
 }
 
 function forEachAt(sources: readonly ChunkSource[], use: (source: ChunkSource, at: number) => void): void {

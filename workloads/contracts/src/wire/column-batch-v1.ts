@@ -43,26 +43,24 @@ const WORD = 4_294_967_296
 export const BATCH_ROWS_MAX = 1 << 24
 export type NamedColumn = Readonly<{ name: string; column: Column }>
 export type ColumnBatch = Readonly<{ rowCount: number; columns: readonly NamedColumn[] }>
-/** A batch to encode, whose columns may be made one after the other. */
+/** A batch to encode, whose columns may be made one after the other: the values of each are read before the next is asked for. */
 export type ColumnsInTurn = Readonly<{ rowCount: number; columns: Iterable<NamedColumn> }>
 
 const padded = (bytes: number, to: number) => Math.ceil(bytes / to) * to
 
 /**
- * Encodes a batch. Names may be empty where the reader knows the order (blocks). `spent` is told of a column's values once they are
- * encoded, and of its payload once it stands in the batch: who owns large columns may give their memory back while the rest is made.
- * Errors: none for legal columns.
+ * Encodes a batch. Names may be empty where the reader knows the order (blocks). `spent` is told of each payload once it stands in the
+ * batch, and may give its memory back while the others follow. Errors: none for legal columns.
  */
 export function encodeColumnBatch(
   batch: ColumnsInTurn,
-  spent: (bytes: ArrayBufferView) => void = () => {},
+  spent: (payload: Uint8Array) => void = () => {},
 ): Buffer {
-  const encoded = Array.from(batch.columns, ({ name, column }) => {
-    const payload = encodePayload(column, batch.rowCount)
-    const values = column.type === 'string' ? column.codes : column.values
-    if (ArrayBuffer.isView(values)) spent(values)
-    return { name: Buffer.from(name, 'utf8'), column, ...payload }
-  })
+  const encoded = Array.from(batch.columns, ({ name, column }) => ({
+    name: Buffer.from(name, 'utf8'),
+    column,
+    ...encodePayload(column, batch.rowCount),
+  }))
   const validityBytes = padded(Math.ceil(batch.rowCount / 8), 8)
   let total = BATCH_HEADER_BYTES
   for (const { name, column, payload } of encoded) {
