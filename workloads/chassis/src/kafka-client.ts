@@ -4,13 +4,14 @@ import { TrueNowError } from '@truenow/contracts/errors.ts'
 import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs'
 import type { Clock } from './clock.ts'
 import { type KafkaAccess, PLAIN_TEXT } from './kafka-access.ts'
-import { createCluster, type KafkaCluster, readFetched } from './kafka-cluster.ts'
+import { createCluster } from './kafka-cluster.ts'
 import { commitCursors } from './kafka-commit.ts'
 import { KafkaFollower } from './kafka-follower.ts'
 import { surviveGoneTopics } from './kafka-gone-topics.ts'
 import { offsetRange } from './kafka-offset-range.ts'
-import type { KafkaPort, KafkaRecord, TopicSettings } from './kafka-port.ts'
+import type { KafkaPort, TopicSettings } from './kafka-port.ts'
 import { createKafkaProbe } from './kafka-probe.ts'
+import { readRecord } from './kafka-read-record.ts'
 import { kafkaUnavailable } from './kafka-trouble.ts'
 import type { Log } from './log.ts'
 
@@ -85,7 +86,7 @@ export function createKafkaClient(options: KafkaClientOptions): KafkaPort {
     },
     readRecord: async (topic, partition, offset) => {
       await commands.connect()
-      return readOne(commands.cluster, { topic, partition, offset })
+      return unavailable(() => readRecord(commands.cluster, topic, partition, offset))
     },
     offsetRange: rangeOf,
     createTopic: (topic, settings) => createTopic(admin, topic, settings),
@@ -196,46 +197,6 @@ async function send(producer: Opened<Producer>, batch: readonly Waiting[]): Prom
   } catch (error) {
     for (const { reject } of batch) reject(kafkaUnavailable(error))
   }
-}
-
-async function readOne(
-  cluster: KafkaCluster,
-  at: Readonly<{ topic: string; partition: number; offset: number }>,
-): Promise<KafkaRecord | undefined> {
-  const { topic, partition, offset } = at
-  return unavailable(async () => {
-    await cluster.addTargetTopic(topic)
-    const read = async () => {
-      const [nodeId = ''] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
-      const broker = await cluster.findBroker({ nodeId })
-      const partitions = [{ partition, fetchOffset: String(offset), maxBytes: 1 }] // At least one batch comes anyway.
-      const request = {
-        maxWaitTime: 1,
-        minBytes: 0,
-        maxBytes: 1,
-        isolationLevel: 1,
-        topics: [{ topic, partitions }],
-      }
-      const { responses } = await broker.fetch(request)
-      const data = responses[0]?.partitions[0]
-      const messages = data === undefined ? [] : readFetched(topic, offset, data).messages
-      const found = messages.find((message) => Number(message.offset) === offset)
-      if (found === undefined) return undefined
-      return {
-        offset,
-        timestampMs: Number(found.timestamp),
-        headers: {},
-        value: found.value ?? Buffer.alloc(0),
-      }
-    }
-    try {
-      return await read()
-    } catch (error) {
-      if (error instanceof KafkaJSProtocolError && error.type === 'OFFSET_OUT_OF_RANGE') return undefined
-      await cluster.refreshMetadata()
-      return read()
-    }
-  })
 }
 
 function createTopic(admin: Opened<Admin>, topic: string, settings: TopicSettings): Promise<boolean> {

@@ -7,7 +7,7 @@ import { createKafkaClient } from '../src/kafka-client.ts'
 import type { KafkaPort } from '../src/kafka-port.ts'
 import { createLog } from '../src/log.ts'
 import { startKafka } from '../src/testing/start-kafka.ts'
-import { kafkaPortCases } from './kafka-port.cases.ts'
+import { type KafkaUnderTest, kafkaPortCases } from './kafka-port.cases.ts'
 
 let server: Awaited<ReturnType<typeof startKafka>>
 let kafka: KafkaPort
@@ -24,16 +24,16 @@ after(async () => {
   await server?.stop()
 })
 
-kafkaPortCases('kafka', async () => ({
-  kafka,
-  truncate: async (topic, partition, startOffset) => {
-    const admin = raw.admin()
-    await admin.connect()
-    await admin.fetchTopicOffsets(topic) // It forgets to load the metadata it needs.
-    await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(startOffset) }] })
-    await admin.disconnect()
-  },
-}))
+const truncate: KafkaUnderTest['truncate'] = async (topic, partition, startOffset) => {
+  const admin = raw.admin()
+  await admin.connect()
+  await admin.fetchTopicOffsets(topic) // It forgets to load the metadata it needs.
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(startOffset) }] })
+  await admin.disconnect()
+  await until(async () => (await kafka.offsetRange(topic, partition)).startOffset === startOffset)
+}
+
+kafkaPortCases('kafka', async () => ({ kafka, truncate }))
 
 test('kafka: aborted transactions and control records are passed over, and progress reaches the end', async () => {
   const topic = 'transactions'
@@ -46,6 +46,8 @@ test('kafka: aborted transactions and control records are passed over, and progr
     await (keep ? transaction.commit() : transaction.abort())
   }
   await producer.disconnect()
+  // A transaction's end is answered before its marker stands in the log.
+  await until(async () => (await kafka.offsetRange(topic, 0)).endOffset === 6)
   const values: string[] = []
   const done = new AbortController()
   const { endOffset } = await kafka.offsetRange(topic, 0)

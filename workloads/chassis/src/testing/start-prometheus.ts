@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { unpackPackages } from '../../../../e2e/cluster/debian/unpack-packages.ts'
 import { checkoutHash } from '../../../../e2e/cluster/instance-layout.ts'
 import { machineLock } from '../../../../e2e/cluster/machine-lock.ts'
+import { eventually } from '../../../../e2e/eventually.ts'
 import { freePort } from '../free-port.ts'
 import { checkout, type ServerProcess, startServer, temporaryDirectory } from './server-process.ts'
 
 const DOWNLOAD_WAIT_MS = 600_000
+const READY_WAIT_MS = 60_000
 
 /** `prometheus` and `promtool` of Debian's package, unpacked into `.cache`; answers their directory. */
 export async function prometheusPrograms(): Promise<string> {
@@ -33,5 +35,11 @@ export async function startPrometheus(
     `--web.listen-address=127.0.0.1:${port}`,
   ]
   const server = await startServer({ name: 'Prometheus', command, directory, port })
-  return { ...server, url: `http://127.0.0.1:${port}` }
+  const url = `http://127.0.0.1:${port}`
+  // It listens before its storage is open, and answers 503 until then.
+  await eventually('Prometheus is ready', READY_WAIT_MS, async () => {
+    const { ok, status } = await fetch(`${url}/-/ready`)
+    return ok ? undefined : `it answers ${status}`
+  })
+  return { ...server, url }
 }
