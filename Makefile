@@ -8,7 +8,7 @@ INSTALLED := node_modules/.installed-$(shell sha256sum package-lock.json | cut -
 
 .DEFAULT_GOAL := help
 .PHONY: help may-up up down dev test check unit integration e2e image generate install \
-	prove-answers prove-oracle prove-dedup prove-moves prove-crash-points prove-operator-kills prove-specs prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier bench-shard-ingest bench-scan-and-ingest bench-peers \
+	prove-answers prove-oracle prove-dedup prove-moves prove-crash-points prove-operator-kills prove-specs prove-sketches bench-decode bench-kernels bench-dedup bench-hot-tier profile-hot-tier bench-shard-ingest bench-scan-and-ingest bench-peers \
 	bench-restart bench-idle bench-operator chaos soak-memory
 
 help: ## Print every target with what it does
@@ -95,6 +95,9 @@ $(BENCH_PEERS): $(INSTALLED)
 
 bench-hot-tier: $(BENCH_PEERS) ## Hot tier: its queries beside ClickHouse and DuckDB in one process (ROWS=20000000)
 	@node --max-old-space-size=8192 workloads/hot-tier/bench/hot-tier.bench.ts
+
+profile-hot-tier: $(INSTALLED) ## Hot tier: where the time of those queries goes, by function (ROWS=20000000 THREADS=1 ONLY=…)
+	@node --max-old-space-size=8192 workloads/hot-tier/bench/hot-tier.profile.ts
 
 bench-shard-ingest: $(INSTALLED) ## Hot tier: blocks into a shard, rows a second a core, memory, bytes an id (ROWS=10000000)
 	@node --max-old-space-size=8192 workloads/hot-tier/bench/shard-ingest.bench.ts

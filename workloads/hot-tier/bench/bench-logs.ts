@@ -6,7 +6,7 @@ import { BlockStream } from '@truenow/contracts/gen/truenow/v1/subscribe_pb.ts'
 import { encodeBlock } from '@truenow/contracts/wire/block-v1.ts'
 import { crc32c } from '@truenow/contracts/wire/crc32c.ts'
 import { Registry } from 'prom-client'
-import type { EventBlock } from './event-blocks.ts'
+import { definition, type EventBlock, eventBlock } from './event-blocks.ts'
 
 export type LogBlock = Readonly<{ value: Buffer; checksum: number; appendTimeUs: number }>
 
@@ -14,6 +14,17 @@ export type LogBlock = Readonly<{ value: Buffer; checksum: number; appendTimeUs:
 export function logBlock({ block, appendTimeUs }: EventBlock): LogBlock {
   const value = encodeBlock(block.tableVersion, block.rowCount, block.columns)
   return { value, checksum: crc32c(value), appendTimeUs }
+}
+
+/** Of each slot, its blocks of a log of so many rows: they are dealt out to the slots in turn. */
+export function dealtBlocks(rows: number, blockRows: number) {
+  return async function* (slot: number, firstOffset: number): AsyncGenerator<LogBlock> {
+    const step = definition.slots * blockRows
+    for (let first = slot * blockRows + firstOffset * step; first < rows; first += step) {
+      yield logBlock(eventBlock(first, Math.min(blockRows, rows - first), rows))
+      await new Promise((resolve) => setImmediate(resolve)) // Other slots are asked as well.
+    }
+  }
 }
 
 /** An ingester, over gRPC as in production, whose log of a slot is what `blocksOf` yields from an offset on; offsets count blocks. */

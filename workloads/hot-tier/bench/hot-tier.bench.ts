@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { PartialQueryRequest } from '@truenow/contracts/gen/truenow/v1/partial_query_pb.ts'
-import { type LogBlock, logBlock, startBenchLogs } from './bench-logs.ts'
+import { dealtBlocks, startBenchLogs } from './bench-logs.ts'
 import { benchQuestions, type Question, statementOf } from './bench-questions.ts'
 import { askShard } from './bench-shard.ts'
 import { type BenchWorkers, startBenchWorkers } from './bench-workers.ts'
@@ -46,7 +46,7 @@ const keyOf = (cells: readonly (string | number)[]): string =>
 
 const scratch = mkdtempSync(join(tmpdir(), 'truenow-bench-'))
 const peers: Peer[] = []
-const logs = await startBenchLogs(blocksOf)
+const logs = await startBenchLogs(dealtBlocks(ROWS, BLOCK_ROWS))
 try {
   const csv = join(scratch, 'events.csv')
   writeCsv(csv)
@@ -86,18 +86,6 @@ async function measureAll(threads: number): Promise<void> {
     }
   } finally {
     await workers.close()
-  }
-}
-
-/** A slot's blocks: they are dealt out to the slots in turn. */
-async function* blocksOf(slot: number, firstOffset: number): AsyncGenerator<LogBlock> {
-  for (
-    let first = (slot + firstOffset * definition.slots) * BLOCK_ROWS;
-    first < ROWS;
-    first += definition.slots * BLOCK_ROWS
-  ) {
-    yield logBlock(eventBlock(first, Math.min(BLOCK_ROWS, ROWS - first), ROWS))
-    await new Promise((resolve) => setImmediate(resolve)) // Other slots are asked as well.
   }
 }
 
