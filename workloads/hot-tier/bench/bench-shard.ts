@@ -13,6 +13,7 @@ import { TextPools } from '@truenow/kernels/columns/text-pool.ts'
 import { finalizePartial } from '@truenow/kernels/plan/finalize-partial.ts'
 import { limitGroups } from '@truenow/kernels/plan/limit-groups.ts'
 import { mergePartials } from '@truenow/kernels/plan/merge-partials.ts'
+import { answerRows } from '@truenow/kernels/query/answer-rows.ts'
 import { type AnswerRow, orderRows } from '@truenow/kernels/query/order-rows.ts'
 import { planStatement } from '@truenow/kernels/query/plan-statement.ts'
 import { IdWindow } from '@truenow/kernels/replica/id-window.ts'
@@ -76,8 +77,5 @@ export async function askShard(
   const { batch } = await execute(request)
   const merged = limitGroups(plan, mergePartials(plan, definition, [decodeColumnBatch(batch, 0, true)]))
   const final = finalizePartial(plan, definition, merged)
-  const rows = Array.from({ length: final.rowCount }, (_, row) =>
-    planned.outputs.map((_output, at) => final.value(row, at)),
-  )
-  return orderRows(planned, rows)
+  return orderRows(planned, answerRows(planned, final))
 }

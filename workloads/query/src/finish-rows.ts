@@ -4,7 +4,8 @@ import { decodeColumnBatch } from '@truenow/contracts/wire/column-batch-v1.ts'
 import { finalizePartial } from '@truenow/kernels/plan/finalize-partial.ts'
 import { limitGroups } from '@truenow/kernels/plan/limit-groups.ts'
 import { mergePartials } from '@truenow/kernels/plan/merge-partials.ts'
-import { type AnswerRow, orderRows } from '@truenow/kernels/query/order-rows.ts'
+import { answerRows } from '@truenow/kernels/query/answer-rows.ts'
+import { orderRows } from '@truenow/kernels/query/order-rows.ts'
 import type { QueryPlan } from '@truenow/kernels/query/plan-statement.ts'
 import { encodeRows } from './encode-answer.ts'
 import type { CachedResult } from './result-cache.ts'
@@ -34,13 +35,7 @@ export function finishRows(
     ordered.map(({ batch }) => decodeColumnBatch(batch, 0, true)),
   )
   const final = finalizePartial(message, definition, limitGroups(message, merged))
-  const bools = plan.outputs.map(({ type }) => type === 'bool')
-  const rows: AnswerRow[] = Array.from({ length: final.rowCount }, (_, row) =>
-    plan.outputs.map((_output, column) => {
-      const value = final.value(row, column)
-      return bools[column] === true && typeof value === 'number' ? value === 1 : value
-    }),
-  )
+  const rows = answerRows(plan, final)
   const warnings = [...final.overflowed].map(
     (column) => `${plan.outputs[column]?.name} overflowed its type in some rows and is null there`,
   )
