@@ -97,7 +97,7 @@ bench-hot-tier: $(BENCH_PEERS) ## Hot tier: its queries beside ClickHouse and Du
 	@node --max-old-space-size=8192 workloads/hot-tier/bench/hot-tier.bench.ts
 
 profile-hot-tier: $(INSTALLED) ## Hot tier: where the time of those queries goes, by function (ROWS=20000000 THREADS=1 ONLY=…)
-	@node --max-old-space-size=8192 workloads/hot-tier/bench/hot-tier.profile.ts
+	@node --max-old-space-size=8192 workloads/hot-tier/bench/hot-tier-profile.bench.ts
 
 bench-shard-ingest: $(INSTALLED) ## Hot tier: blocks into a shard, rows a second a core, memory, bytes an id (ROWS=10000000)
 	@node --max-old-space-size=8192 workloads/hot-tier/bench/shard-ingest.bench.ts
