@@ -77,7 +77,8 @@ type Batch = Readonly<{
 }>
 type BatchClass = new (topic: string, fetchedOffset: string, data: FetchedPartition) => Batch
 
-const READ_COMMITTED = 1
+/** Isolation level of every fetch: records of aborted transactions are left out. */
+export const READ_COMMITTED = 1
 const require = createRequire(import.meta.url)
 const BatchOfConsumer = require('kafkajs/src/consumer/batch.js') as BatchClass
 
@@ -104,9 +105,13 @@ export function readFetched(
   return { messages, nextOffset: last === undefined ? fetchOffset : Number(last.offset) + 1 }
 }
 
+/** Whether a broker said that what was asked for is not in the log. */
+export const isOutOfRange = (error: unknown): boolean =>
+  error instanceof KafkaJSProtocolError && error.type === 'OFFSET_OUT_OF_RANGE'
+
 /** The partition that a broker said is out of range; undefined for any other failure. */
 export function outOfRange(error: unknown): Readonly<{ topic: string; partition: number }> | undefined {
-  if (!(error instanceof KafkaJSProtocolError) || error.type !== 'OFFSET_OUT_OF_RANGE') return undefined
+  if (!isOutOfRange(error)) return undefined
   const { topic, partition } = error as unknown as { topic?: string; partition?: number }
   return topic === undefined || partition === undefined ? undefined : { topic, partition }
 }

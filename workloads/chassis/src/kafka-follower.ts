@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TrueNowError } from '@truenow/contracts/errors.ts'
 import type { Clock } from './clock.ts'
-import { type FetchedPartition, type KafkaCluster, outOfRange, readFetched } from './kafka-cluster.ts'
+import {
+  type FetchedPartition,
+  type KafkaCluster,
+  outOfRange,
+  READ_COMMITTED,
+  readFetched,
+} from './kafka-cluster.ts'
 import { isUnknownTopic } from './kafka-gone-topics.ts'
 import type { KafkaRecord, LogPosition, Take } from './kafka-port.ts'
 import type { Log } from './log.ts'
@@ -164,7 +170,7 @@ export class KafkaFollower {
       maxWaitTime: FETCH_WAIT_MS,
       minBytes: 1,
       maxBytes: FETCH_BYTES_MAX,
-      isolationLevel: 1,
+      isolationLevel: READ_COMMITTED,
       topics: ready.map(({ topic, partition, next }) => ({
         topic,
         partitions: [{ partition, fetchOffset: String(next), maxBytes: FETCH_PARTITION_BYTES_MAX }],

@@ -1,9 +1,5 @@
-import kafkajs from 'kafkajs'
-import { type KafkaCluster, readFetched } from './kafka-cluster.ts'
+import { isOutOfRange, type KafkaCluster, READ_COMMITTED, readFetched } from './kafka-cluster.ts'
 import type { KafkaRecord } from './kafka-port.ts'
-
-const { KafkaJSProtocolError } = kafkajs
-const READ_COMMITTED = 1
 
 /**
  * The record at one offset, without its headers; undefined where retention deleted it, or none came yet. Asks a second
@@ -36,7 +32,7 @@ async function ask(cluster: KafkaCluster, topic: string, partition: number, offs
     topics: [{ topic, partitions }],
   }
   const answer = await broker.fetch(request).catch((error: unknown) => {
-    if (error instanceof KafkaJSProtocolError && error.type === 'OFFSET_OUT_OF_RANGE') return undefined
+    if (isOutOfRange(error)) return undefined
     throw error
   })
   const data = answer?.responses[0]?.partitions[0]

@@ -16,12 +16,19 @@ export function logBlock({ block, appendTimeUs }: EventBlock): LogBlock {
   return { value, checksum: crc32c(value), appendTimeUs }
 }
 
-/** Of each slot, its blocks of a log of so many rows: they are dealt out to the slots in turn. */
-export function dealtBlocks(rows: number, blockRows: number) {
+/** Rows of a block, but the last; what rows hold depends on where their block begins. */
+export const BLOCK_ROWS = 5_000
+
+/** First rows of the blocks of one slot among the rows [from, to): blocks are dealt out to the slots in turn. */
+export function* blockStarts(slot: number, from: number, to: number, blockRows: number): Generator<number> {
+  for (let first = from + slot * blockRows; first < to; first += definition.slots * blockRows) yield first
+}
+
+/** Of each slot, its blocks of a log of so many rows. */
+export function dealtBlocks(rows: number) {
   return async function* (slot: number, firstOffset: number): AsyncGenerator<LogBlock> {
-    const step = definition.slots * blockRows
-    for (let first = slot * blockRows + firstOffset * step; first < rows; first += step) {
-      yield logBlock(eventBlock(first, Math.min(blockRows, rows - first), rows))
+    for (const first of blockStarts(slot, firstOffset * definition.slots * BLOCK_ROWS, rows, BLOCK_ROWS)) {
+      yield logBlock(eventBlock(first, Math.min(BLOCK_ROWS, rows - first), rows))
       await new Promise((resolve) => setImmediate(resolve)) // Other slots are asked as well.
     }
   }

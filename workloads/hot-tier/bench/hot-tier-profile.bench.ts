@@ -20,7 +20,6 @@ const ROWS = Number(process.env.ROWS ?? 20_000_000)
 const THREADS = Number(process.env.THREADS ?? 1)
 /** Beginning of the names of the rows that are asked; empty: all. */
 const ONLY = process.env.ONLY ?? ''
-const BLOCK_ROWS = 5_000
 const WARM_UP_MS = 1_500
 const ASK_MS = 5_000
 const SAMPLE_US = 200
@@ -38,15 +37,15 @@ if (directory === undefined) profileItself()
 else writeFileSync(join(directory, 'stretches.json'), JSON.stringify(await askAll(directory)))
 
 async function askAll(directory: string): Promise<readonly Stretch[]> {
-  const logs = await startBenchLogs(dealtBlocks(ROWS, BLOCK_ROWS))
+  const logs = await startBenchLogs(dealtBlocks(ROWS))
   const workers = await startBenchWorkers(THREADS, definition, join(directory, 'shard'), logs.address)
   const stretches: Stretch[] = []
   try {
     await workers.applied(ROWS)
     const { signal } = new AbortController()
     const execute = (request: PartialQueryRequest) => workers.router.execute(request, signal)
-    for (const question of benchQuestions()) {
-      if ('skipped' in question || !question.row.startsWith(ONLY)) continue
+    for (const question of benchQuestions(ONLY)) {
+      if ('skipped' in question) continue
       await askFor(WARM_UP_MS, execute, question)
       stretches.push(await askFor(ASK_MS, execute, question))
     }

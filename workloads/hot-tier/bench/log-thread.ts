@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
-import { type LogBlock, logBlock, startBenchLogs } from './bench-logs.ts'
+import { blockStarts, type LogBlock, logBlock, startBenchLogs } from './bench-logs.ts'
 import { definition, eventBlock } from './event-blocks.ts'
 import type { LogThreadData, ToLogThread } from './start-log-thread.ts'
 
@@ -27,7 +27,7 @@ port.on('message', async (what: ToLogThread) => {
 })
 const { address } = await startBenchLogs(async function* (slot, firstOffset) {
   let toSkip = firstOffset
-  for (const first of blockStarts(slot, 0, held)) {
+  for (const first of blockStarts(slot, 0, held, blockRows)) {
     if (toSkip-- > 0) continue
     yield blockAt(first, held)
     await turn()
@@ -40,11 +40,6 @@ const { address } = await startBenchLogs(async function* (slot, firstOffset) {
 })
 port.postMessage(address)
 
-/** First rows of the blocks of one slot among the rows [from, to): blocks are dealt out to the slots in turn. */
-function* blockStarts(slot: number, from: number, to: number): Generator<number> {
-  for (let first = from + slot * blockRows; first < to; first += definition.slots * blockRows) yield first
-}
-
 function blockAt(first: number, to: number): LogBlock {
   return logBlock(eventBlock(first, Math.min(blockRows, to - first), allRows))
 }
@@ -53,7 +48,7 @@ function blockAt(first: number, to: number): LogBlock {
 async function prepare(from: number): Promise<BlocksOfSlots> {
   const ofSlots = Array.from({ length: definition.slots }, (): LogBlock[] => [])
   for (const [slot, own] of ofSlots.entries()) {
-    for (const first of blockStarts(slot, from, from + phaseRows)) {
+    for (const first of blockStarts(slot, from, from + phaseRows, blockRows)) {
       own.push(blockAt(first, from + phaseRows))
       await turn() // Streams that are silent for long would be left.
     }

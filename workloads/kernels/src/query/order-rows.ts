@@ -6,8 +6,8 @@ export type AnswerRow = readonly AnswerValue[]
 /**
  * Puts the rows of an aggregate in the order asked for, ties by the group keys, so that equal questions get equal
  * answers whatever shard was asked; then cuts at the limit. Null comes last in either direction.
- * Cost: O(rows log rows) comparisons of numbers, and a sort of the distinct texts of each column. Plain loops: a callback a row made
- * most of the time of answers of ten thousand groups.
+ * Cost: O(rows log rows) comparisons of numbers, and a sort of the distinct texts of each column. Plain loops: a
+ * callback a row showed in the profile of answers of ten thousand groups and more.
  */
 export function orderRows(plan: QueryPlan, rows: readonly AnswerRow[]): readonly AnswerRow[] {
   if (plan.kind === 'rows' || rows.length === 0) return rows.slice(0, plan.limit)
@@ -77,7 +77,7 @@ function ranksOf(rows: readonly AnswerRow[], output: number, descending: boolean
       ranks[row] = Number.POSITIVE_INFINITY
       continue
     }
-    const rank = typeof value === 'number' && places === undefined ? value : places!.get(value)!
+    const rank = places?.get(value) ?? Number(value)
     ranks[row] = descending ? -rank : rank
   }
   return ranks
