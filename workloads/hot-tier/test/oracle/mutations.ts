@@ -160,8 +160,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a descending order puts null first',
     file: kernels('query/order-rows.ts'),
-    from: 'descending && value !== null ? -rank : rank',
-    to: 'descending ? -rank : rank',
+    from: 'ranks[row] = Number.POSITIVE_INFINITY',
+    to: 'ranks[row] = descending ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY',
   },
   {
     name: 'of rows at one time the higher slot comes first',
