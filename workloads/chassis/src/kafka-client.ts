@@ -12,10 +12,10 @@ import { offsetRange } from './kafka-offset-range.ts'
 import type { KafkaPort, TopicSettings } from './kafka-port.ts'
 import { createKafkaProbe } from './kafka-probe.ts'
 import { readRecord } from './kafka-read-record.ts'
-import { kafkaUnavailable } from './kafka-trouble.ts'
+import { causesOf, kafkaUnavailable } from './kafka-trouble.ts'
 import type { Log } from './log.ts'
 
-const { CompressionCodecs, CompressionTypes, KafkaJSProtocolError, logLevel } = kafkajs
+const { CompressionCodecs, CompressionTypes, logLevel } = kafkajs
 
 // Our own topics hold uncompressed records; gzip is built in and zstd is in Node. Others come with topics of others.
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({
@@ -209,7 +209,7 @@ function createTopic(admin: Opened<Admin>, topic: string, settings: TopicSetting
       return await client.createTopics({ topics: [one], waitForLeaders: true, timeout: REQUEST_TIMEOUT_MS })
     } catch (error) {
       // It is made, but who was asked for its leaders has not heard of it yet; kafkajs waits for leaders only.
-      if (!(error instanceof KafkaJSProtocolError) || error.type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
+      if (!isUnknownTopic(error)) throw error
       const deadlineMs = performance.now() + REQUEST_TIMEOUT_MS
       while (!(await client.listTopics()).includes(topic)) {
         if (performance.now() > deadlineMs) throw error
@@ -220,36 +220,53 @@ function createTopic(admin: Opened<Admin>, topic: string, settings: TopicSetting
   })
 }
 
+/** Until list and description agree: a topic may be deleted between the two, and brokers hear of a new one after each other. */
 async function describeTopic(admin: Opened<Admin>, topic: string): Promise<TopicSettings | undefined> {
   return unavailable(async () => {
     const client = await admin()
-    if (!(await client.listTopics()).includes(topic)) return undefined
-    const { topics } = await client.fetchTopicMetadata({ topics: [topic] })
-    const TOPIC = 2
-    const { resources } = await client.describeConfigs({
-      includeSynonyms: false,
-      resources: [{ type: TOPIC, name: topic }],
-    })
-    const entries = resources[0]?.configEntries.map(({ configName, configValue }) => [
-      configName,
-      configValue,
-    ])
-    const partitions = topics[0]?.partitions ?? []
-    return {
-      partitions: partitions.length,
-      replicationFactor: partitions[0]?.replicas.length ?? 0,
-      config: Object.fromEntries(entries ?? []) as Record<string, string>,
+    const deadlineMs = performance.now() + REQUEST_TIMEOUT_MS
+    while ((await client.listTopics()).includes(topic)) {
+      try {
+        return await topicSettings(client, topic)
+      } catch (error) {
+        if (!isUnknownTopic(error) || performance.now() > deadlineMs) throw error
+        await sleep(TOPIC_CHECK_MS)
+      }
     }
+    return undefined
   })
+}
+
+async function topicSettings(client: Admin, topic: string): Promise<TopicSettings> {
+  const { topics } = await client.fetchTopicMetadata({ topics: [topic] })
+  const TOPIC = 2
+  const { resources } = await client.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: TOPIC, name: topic }],
+  })
+  const entries = resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue])
+  const partitions = topics[0]?.partitions ?? []
+  return {
+    partitions: partitions.length,
+    replicationFactor: partitions[0]?.replicas.length ?? 0,
+    config: Object.fromEntries(entries ?? []) as Record<string, string>,
+  }
 }
 
 async function deleteTopic(admin: Opened<Admin>, topic: string): Promise<void> {
   await unavailable(async () => {
     const client = await admin()
     if (!(await client.listTopics()).includes(topic)) return
-    await client.deleteTopics({ topics: [topic], timeout: REQUEST_TIMEOUT_MS })
+    try {
+      await client.deleteTopics({ topics: [topic], timeout: REQUEST_TIMEOUT_MS })
+    } catch (error) {
+      if (!isUnknownTopic(error)) throw error // Another has deleted it.
+    }
   })
 }
+
+const isUnknownTopic = (error: unknown): boolean =>
+  causesOf(error).some(({ type }) => type === 'UNKNOWN_TOPIC_OR_PARTITION')
 
 async function unavailable<T>(work: () => Promise<T>): Promise<T> {
   try {

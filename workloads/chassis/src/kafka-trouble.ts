@@ -48,7 +48,8 @@ export function kafkaUnavailable(cause: unknown): TrueNowError {
 }
 
 type Failure = Error & Readonly<{ code?: unknown; type?: unknown }>
-function causesOf(error: unknown): Failure[] {
+/** The error and what it wraps, outermost first. */
+export function causesOf(error: unknown): Failure[] {
   const chain: Failure[] = []
   for (let next = error; next instanceof Error && chain.length < DEPTH_MAX; next = next.cause)
     chain.push(next)

@@ -62,6 +62,17 @@ export function kafkaPortCases(name: string, open: () => Promise<KafkaUnderTest>
     await Promise.all([reader.stop(), other.stop()])
   })
 
+  test(`${name}: a topic that many describe and delete at once is there or is not, and nobody fails`, async () => {
+    const under = await open()
+    const { kafka } = under
+    const topic = await freshTopic(under)
+    const describers = Array.from({ length: 8 }, async () => {
+      let found = await kafka.describeTopic(topic)
+      for (; found !== undefined; found = await kafka.describeTopic(topic)) assert.ok(found.partitions > 0)
+    })
+    await Promise.all([...describers, kafka.deleteTopic(topic), kafka.deleteTopic(topic)])
+  })
+
   test(`${name}: offsets count up in each partition and are what readRecord finds`, async () => {
     const under = await open()
     const topic = await freshTopic(under)
