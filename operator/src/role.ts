@@ -101,7 +101,10 @@ function startLoop(parts: Parts): OperatorContext {
       },
     },
   )
-  const operator = createContext(parts, watched, leadership)
+  const ending = new AbortController()
+  // Who ends begins no write: a pass stops at its next one, as it does where the Lease is lost.
+  const mayWrite = () => isLeader() && !ending.signal.aborted
+  const operator = createContext(parts, watched, { ...leadership, isLeader: mayWrite })
   const queue = createWorkQueue({
     ...reflectorOptions,
     concurrency: config.TRUENOW_OPERATOR_WORKERS,
@@ -116,7 +119,6 @@ function startLoop(parts: Parts): OperatorContext {
   const loop = createLoop(operator, { add, restMs, metrics, isLeader })
   onChange = loop.onChange
 
-  const ending = new AbortController()
   const begin = () => {
     begun = true
     loop.addAll()
@@ -129,6 +131,7 @@ function startLoop(parts: Parts): OperatorContext {
   shutdown.onClose('leading', async () => {
     clearInterval(listening)
     ending.abort()
+    kubernetes.retire()
     await leading
   })
   return operator

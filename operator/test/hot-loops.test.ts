@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { clientOf, refuse } from './kubernetes-stub.ts'
+import type { OperatorConfig } from '../src/config.ts'
+import { clientOf, refuse, until } from './kubernetes-stub.ts'
 import { createScene } from './scene.ts'
 import { type ServedCall, serveKubernetes } from './serve-kubernetes.ts'
 import { startInScene } from './start-in-scene.ts'
@@ -48,10 +49,7 @@ const FAULTS: readonly Fault[] = [
   { name: '422 on every child', hits: ({ verb, kind }) => verb === 'apply' && kind !== 'TrueNowCluster' && kind !== 'Table', answer: refusing(422, 'Invalid') }, // biome-ignore format: one line
 ]
 
-async function requestsUnder({
-  hits,
-  answer,
-}: Fault): Promise<Readonly<{ refused: number; perSecond: number }>> {
+async function operatorUnder({ hits, answer }: Omit<Fault, 'name'>, more: Partial<OperatorConfig> = {}) {
   const scene = createScene()
   scene.createCluster()
   for (let index = 0; index < 10; index++) scene.createTable(`table-${index}`)
@@ -63,13 +61,18 @@ async function requestsUnder({
     return true
   })
   const port = clientOf(server.baseUrl, { random: Math.random })
-  const operator = await startInScene({ ...scene, kubernetes: { ...scene.kubernetes, port } })
+  const operator = await startInScene({ ...scene, kubernetes: { ...scene.kubernetes, port } }, more)
+  return { operator, server, refused: () => refused }
+}
+
+async function requestsUnder(fault: Fault): Promise<Readonly<{ refused: number; perSecond: number }>> {
+  const { operator, server, refused } = await operatorUnder(fault)
   try {
     await delay(SETTLE_MS)
     const before = server.calls.length
     await delay(COUNT_MS)
     const asked = server.calls.slice(before).filter(({ kind }) => kind !== 'Lease')
-    return { refused, perSecond: asked.length / (COUNT_MS / 1_000) }
+    return { refused: refused(), perSecond: asked.length / (COUNT_MS / 1_000) }
   } finally {
     await operator.close()
     await server.close()
@@ -89,4 +92,20 @@ test('an API server that refuses is asked less and less, whatever it refuses', a
     assert.ok(refused > 0, `${name}: nothing was refused, so nothing is proved`)
     assert.ok(perSecond <= max, `${name}: ${perSecond} requests a second`)
   }
+})
+
+test('an operator that ends does not wait for what it was told to send again later', async () => {
+  const answer = refusing(429, 'TooManyRequests', { 'retry-after': '20' })
+  const grace = { TRUENOW_GRACE_SECONDS: 60 }
+  const { operator, server, refused } = await operatorUnder({ hits: isWrite, answer }, grace)
+  try {
+    await until('every worker waits', () => refused() >= WORKERS)
+    const closed = operator.close().then(() => 'ended')
+    assert.equal(await Promise.race([closed, delay(15_000, 'still waits', { ref: false })]), 'ended')
+  } finally {
+    await server.close()
+    await operator.close()
+  }
+  const leases = server.calls.filter(({ kind }) => kind === 'Lease')
+  assert.equal(leases.at(-1)?.verb, 'replace', 'the Lease is given back')
 })

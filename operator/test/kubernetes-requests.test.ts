@@ -3,9 +3,9 @@ import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { Registry } from 'prom-client'
 import { createKubernetesMetrics } from '../src/kubernetes/kubernetes-metrics.ts'
-import type { Resource, WatchEvent } from '../src/kubernetes/kubernetes-port.ts'
+import type { KubernetesError, Resource, WatchEvent } from '../src/kubernetes/kubernetes-port.ts'
 import type { KubernetesObject } from '../src/resources/kubernetes-object.ts'
-import { type Answer, clientOf, json, refuse, startStub } from './kubernetes-stub.ts'
+import { type Answer, clientOf, json, refuse, startStub, until } from './kubernetes-stub.ts'
 
 const POLICIES: Resource = {
   apiVersion: 'networking.k8s.io/v1',
@@ -190,6 +190,24 @@ test('requests: Retry-After is obeyed, and where the deadline does not allow it 
   await scene(t, busy('60')).then(({ client }) =>
     assert.rejects(client.get(SERVICES, key), { status: 429, retryAfterS: 60 }),
   )
+})
+
+test('requests: who retires waits for no retry and no turn; urgent calls go on', async (t) => {
+  const busy: Answer = (_, response) => refuse(response, 429, 'TooManyRequests', { 'retry-after': '20' })
+  const { client, asked } = await scene(t, busy, { requestsPerSecondMax: 1 })
+  const startedMs = performance.now()
+  const [again, , turn] = [
+    client.get(SERVICES, key),
+    client.get(SERVICES, key),
+    client.get(SERVICES, key),
+  ].map((call) => call.catch((error: unknown) => error))
+  await until('two were asked', () => asked.length === 2)
+  client.retire()
+  assert.equal(((await again) as KubernetesError).status, 429)
+  assert.equal(((await turn) as KubernetesError).reason, 'Closed')
+  await assert.rejects(client.get(SERVICES, key, { timeoutMs: 100, urgent: true }), { status: 429 })
+  assert.ok(performance.now() - startedMs < 5_000)
+  assert.equal(asked.length, 3)
 })
 
 test('requests: no call outlives its deadline, nor its client', async (t) => {

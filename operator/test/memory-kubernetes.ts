@@ -102,6 +102,7 @@ export function createMemoryKubernetes(clock: Clock) {
     podLog: ({ name }, { previous = false }) =>
       ask('log', 'Pod', name, () => logs.get(previous ? `${name} --previous` : name) ?? ''),
     watch: (resource, options) => server.watch(resource, options),
+    retire: () => {},
     close: async () => {},
   }
   return {

@@ -41,6 +41,8 @@ export type KubernetesCaller = Readonly<{
   call: (call: Call) => Promise<unknown>
   /** The answer's bytes for as long as it lasts; ends without an error when `signal` aborts. Errors: KubernetesError. */
   stream: (call: Call) => AsyncGenerator<Uint8Array>
+  /** Nothing waits any more to be sent, or sent again, but what is urgent. */
+  retire: () => void
   close: () => void
 }>
 export type CallerOptions = Readonly<{
@@ -71,6 +73,8 @@ type Deadline = Readonly<{ signal: AbortSignal; leftMs: () => number; met: () =>
 export function createKubernetesCaller(options: CallerOptions): KubernetesCaller {
   const { clock, scheduler, metrics, requestsPerSecondMax } = options
   const closing = new AbortController()
+  const retiring = new AbortController()
+  const mayWait = (call: Call) => call.urgent === true || !retiring.signal.aborted
   const burst = requestsPerSecondMax * BURST_SECONDS
   const bucket = createTokenBucket({ perSecond: requestsPerSecondMax, burst, clock })
 
@@ -82,8 +86,9 @@ export function createKubernetesCaller(options: CallerOptions): KubernetesCaller
     bucket.reserve()
     if (waitMs === 0) return
     metrics?.throttledSeconds.inc(waitMs / 1_000)
-    await pause(scheduler, waitMs, deadline.signal)
+    await pause(scheduler, waitMs, deadline.signal, retiring.signal)
     deadline.signal.throwIfAborted()
+    if (!mayWait(call)) throw noAnswer('Closed', `${name(call)}: whoever asked is leaving`)
   }
   /** Throws what it got as a KubernetesError. */
   const once = async <Answer>(
@@ -123,9 +128,11 @@ export function createKubernetesCaller(options: CallerOptions): KubernetesCaller
         } catch (error) {
           const refused = failure(error, call, deadline.signal)
           const delayMs = retryDelay(refused, call, attempt, options.random)
-          if (delayMs === undefined || delayMs >= deadline.leftMs()) throw refused
+          if (delayMs === undefined || delayMs >= deadline.leftMs() || !mayWait(call)) throw refused
           metrics?.requestRetries.inc({ verb: call.verb })
-          await pause(scheduler, delayMs, deadline.signal)
+          const others = call.urgent === true ? [] : [retiring.signal]
+          await pause(scheduler, delayMs, deadline.signal, ...others)
+          if (!mayWait(call)) throw refused
         }
       }
     } finally {
@@ -148,7 +155,7 @@ export function createKubernetesCaller(options: CallerOptions): KubernetesCaller
     }
   }
   const closed = () => noAnswer('Closed', 'the client is closed')
-  return { call, stream, close: () => closing.abort(closed()) }
+  return { call, stream, retire: () => retiring.abort(), close: () => closing.abort(closed()) }
 }
 
 /** Ends by time, by the caller's signal or by the client's end, each with a KubernetesError as its reason. */

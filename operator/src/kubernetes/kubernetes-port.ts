@@ -110,6 +110,8 @@ export type KubernetesPort = Readonly<{
       signal: AbortSignal
     }>,
   ) => AsyncIterable<WatchEvent>
+  /** Whoever asks is about to leave: calls that wait to be sent again fail with what they were refused; urgent ones go on. */
+  retire: () => void
   close: () => Promise<void>
 }>
 export type WatchEvent = Readonly<{

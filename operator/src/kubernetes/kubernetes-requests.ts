@@ -46,6 +46,7 @@ export function createKubernetesRequests(
   return {
     ...reads(caller),
     ...writes(caller, options.fieldManager ?? FIELD_MANAGER),
+    retire: caller.retire,
     close: async () => {
       caller.close()
       await options.close?.()
@@ -108,7 +109,7 @@ function reads({
 function writes(
   { call }: KubernetesCaller,
   fieldManager: string,
-): Omit<KubernetesPort, 'get' | 'served' | 'list' | 'podLog' | 'watch' | 'close'> {
+): Omit<KubernetesPort, 'get' | 'served' | 'list' | 'podLog' | 'watch' | 'retire' | 'close'> {
   return {
     apply: <Kind extends Stored>(
       resource: Resource,
