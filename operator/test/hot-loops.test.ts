@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { OperatorConfig } from '../src/config.ts'
 import { clientOf, refuse, until } from './kubernetes-stub.ts'
 import { createScene } from './scene.ts'
 import { type ServedCall, serveKubernetes } from './serve-kubernetes.ts'
@@ -49,7 +48,7 @@ const FAULTS: readonly Fault[] = [
   { name: '422 on every child', hits: ({ verb, kind }) => verb === 'apply' && kind !== 'TrueNowCluster' && kind !== 'Table', answer: refusing(422, 'Invalid') }, // biome-ignore format: one line
 ]
 
-async function operatorUnder({ hits, answer }: Omit<Fault, 'name'>, more: Partial<OperatorConfig> = {}) {
+async function operatorUnder({ hits, answer }: Omit<Fault, 'name'>) {
   const scene = createScene()
   scene.createCluster()
   for (let index = 0; index < 10; index++) scene.createTable(`table-${index}`)
@@ -61,7 +60,7 @@ async function operatorUnder({ hits, answer }: Omit<Fault, 'name'>, more: Partia
     return true
   })
   const port = clientOf(server.baseUrl, { random: Math.random })
-  const operator = await startInScene({ ...scene, kubernetes: { ...scene.kubernetes, port } }, more)
+  const operator = await startInScene({ ...scene, kubernetes: { ...scene.kubernetes, port } })
   return { operator, server, refused: () => refused }
 }
 
@@ -96,8 +95,7 @@ test('an API server that refuses is asked less and less, whatever it refuses', a
 
 test('an operator that ends does not wait for what it was told to send again later', async () => {
   const answer = refusing(429, 'TooManyRequests', { 'retry-after': '20' })
-  const grace = { TRUENOW_GRACE_SECONDS: 60 }
-  const { operator, server, refused } = await operatorUnder({ hits: isWrite, answer }, grace)
+  const { operator, server, refused } = await operatorUnder({ hits: isWrite, answer })
   try {
     await until('every worker waits', () => refused() >= WORKERS)
     const closed = operator.close().then(() => 'ended')

@@ -12,7 +12,7 @@ const config: OperatorConfig = {
   TRUENOW_GRPC_PORT: 0,
   TRUENOW_LOG_LEVEL: 'INFO',
   TRUENOW_POD_NAME: 'operator-0',
-  TRUENOW_GRACE_SECONDS: 5,
+  TRUENOW_GRACE_SECONDS: 60, // A busy machine is no reason to end by force, which says nothing in a test.
   TRUENOW_DRAIN_SECONDS: 0,
   TRUENOW_KUBERNETES_NAMESPACE: 'truenow',
   TRUENOW_CLUSTER: 'truenow',

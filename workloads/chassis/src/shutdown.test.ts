@@ -61,13 +61,14 @@ test('shutdown: a second call waits for the first and closes nothing again', asy
   assert.equal(times, 1)
 })
 
-test('shutdown: gives up after its grace period, and says so', async () => {
+test('shutdown: gives up after its grace period, and names what it waited for', async () => {
   const { shutdown, gaveUp, lines } = made(20)
   const stuck = Promise.withResolvers<void>()
+  shutdown.onClose('later', async () => {})
   shutdown.onClose('stuck', () => stuck.promise)
   const closing = shutdown.close()
   await gaveUp
-  assert.match(lines[0] ?? '', /"level":"ERROR".*grace period/)
+  assert.match(lines[0] ?? '', /"level":"ERROR".*"name":"stuck".*grace period/)
   stuck.resolve()
   await closing
 })

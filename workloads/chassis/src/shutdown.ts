@@ -8,8 +8,8 @@ export type Shutdown = Readonly<{
 }>
 
 /**
- * Closes in reverse order of opening: the intake first, the clients it used last. After `graceMs` it calls `giveUp`
- * (default: end the process), because the kubelet would kill us next.
+ * Closes in reverse order of opening: the intake first, the clients it used last. After `graceMs` it names what it waits for
+ * and calls `giveUp` (default: end the process), because the kubelet would kill us next.
  */
 export function createShutdown(
   graceMs: number,
@@ -19,11 +19,13 @@ export function createShutdown(
   const closers: Array<Readonly<{ name: string; close: () => Promise<unknown> }>> = []
   let closing: Promise<void> | undefined
   async function closeAll(): Promise<void> {
+    let waitsFor = ''
     const timer = setTimeout(() => {
-      log.error({ graceMs }, 'shutdown took longer than its grace period')
+      log.error({ graceMs, name: waitsFor }, 'shutdown took longer than its grace period')
       giveUp()
     }, graceMs)
     for (const { name, close } of closers.toReversed()) {
+      waitsFor = name
       try {
         await close()
       } catch (err) {

@@ -23,7 +23,7 @@ const config = loadConfig(ControlPlaneConfig, {
   TRUENOW_GRPC_PORT: '0',
   TRUENOW_POD_NAME: 'control-plane-0',
   TRUENOW_DRAIN_SECONDS: '0',
-  TRUENOW_GRACE_SECONDS: '5',
+  TRUENOW_GRACE_SECONDS: '60',
   TRUENOW_KUBERNETES_NAMESPACE: 'test',
   TRUENOW_CLUSTER: 'role',
   TRUENOW_KAFKA_BROKERS: 'in-memory',
