@@ -25,7 +25,7 @@ export type SamplerResult = Readonly<{
 }>
 
 export type SamplerOptions = Readonly<{
-  /** @default 4,000 and 6,000 */
+  /** @default 2,000 and 6,000 */
   calmMs?: Readonly<{ before: number; after: number }>
   /** `half`: every second question may be answered from Redis. @default off */
   cache?: 'off' | 'half'
@@ -45,7 +45,7 @@ export async function runSampler(
   scenario: string,
   disturb: () => Promise<void>,
   {
-    calmMs = { before: 4_000, after: 6_000 },
+    calmMs = { before: 2_000, after: 6_000 },
     cache = 'off',
     namespace = QUICKSTART.namespace,
   }: SamplerOptions = {},
