@@ -74,7 +74,12 @@ export function createKubernetesCaller(options: CallerOptions): KubernetesCaller
   const { clock, scheduler, metrics, requestsPerSecondMax } = options
   const closing = new AbortController()
   const retiring = new AbortController()
-  const mayWait = (call: Call) => call.urgent === true || !retiring.signal.aborted
+  /** False once whoever asked is leaving: only what is urgent still waits. */
+  const rest = async (ms: number, call: Call, deadline: Deadline): Promise<boolean> => {
+    const leaving = call.urgent === true ? [] : [retiring.signal]
+    await pause(scheduler, ms, deadline.signal, ...leaving)
+    return !leaving.some(({ aborted }) => aborted)
+  }
   const burst = requestsPerSecondMax * BURST_SECONDS
   const bucket = createTokenBucket({ perSecond: requestsPerSecondMax, burst, clock })
 
@@ -86,9 +91,8 @@ export function createKubernetesCaller(options: CallerOptions): KubernetesCaller
     bucket.reserve()
     if (waitMs === 0) return
     metrics?.throttledSeconds.inc(waitMs / 1_000)
-    await pause(scheduler, waitMs, deadline.signal, retiring.signal)
+    if (!(await rest(waitMs, call, deadline))) throw noAnswer('Closed', `${name(call)}: whoever asked leaves`)
     deadline.signal.throwIfAborted()
-    if (!mayWait(call)) throw noAnswer('Closed', `${name(call)}: whoever asked is leaving`)
   }
   /** Throws what it got as a KubernetesError. */
   const once = async <Answer>(
@@ -128,11 +132,9 @@ export function createKubernetesCaller(options: CallerOptions): KubernetesCaller
         } catch (error) {
           const refused = failure(error, call, deadline.signal)
           const delayMs = retryDelay(refused, call, attempt, options.random)
-          if (delayMs === undefined || delayMs >= deadline.leftMs() || !mayWait(call)) throw refused
+          if (delayMs === undefined || delayMs >= deadline.leftMs()) throw refused
+          if (!(await rest(delayMs, call, deadline))) throw refused
           metrics?.requestRetries.inc({ verb: call.verb })
-          const others = call.urgent === true ? [] : [retiring.signal]
-          await pause(scheduler, delayMs, deadline.signal, ...others)
-          if (!mayWait(call)) throw refused
         }
       }
     } finally {
@@ -154,8 +156,8 @@ export function createKubernetesCaller(options: CallerOptions): KubernetesCaller
       deadline.done()
     }
   }
-  const closed = () => noAnswer('Closed', 'the client is closed')
-  return { call, stream, retire: () => retiring.abort(), close: () => closing.abort(closed()) }
+  const close = () => closing.abort(noAnswer('Closed', 'the client is closed'))
+  return { call, stream, retire: () => retiring.abort(), close }
 }
 
 /** Ends by time, by the caller's signal or by the client's end, each with a KubernetesError as its reason. */
