@@ -7,12 +7,12 @@ import { type KafkaAccess, PLAIN_TEXT } from './kafka-access.ts'
 import { createCluster } from './kafka-cluster.ts'
 import { commitCursors } from './kafka-commit.ts'
 import { KafkaFollower } from './kafka-follower.ts'
-import { surviveGoneTopics } from './kafka-gone-topics.ts'
+import { isUnknownTopic, surviveGoneTopics } from './kafka-gone-topics.ts'
 import { offsetRange } from './kafka-offset-range.ts'
 import type { KafkaPort, TopicSettings } from './kafka-port.ts'
 import { createKafkaProbe } from './kafka-probe.ts'
 import { readRecord } from './kafka-read-record.ts'
-import { causesOf, kafkaUnavailable } from './kafka-trouble.ts'
+import { kafkaUnavailable } from './kafka-trouble.ts'
 import type { Log } from './log.ts'
 
 const { CompressionCodecs, CompressionTypes, logLevel } = kafkajs
@@ -264,9 +264,6 @@ async function deleteTopic(admin: Opened<Admin>, topic: string): Promise<void> {
     }
   })
 }
-
-const isUnknownTopic = (error: unknown): boolean =>
-  causesOf(error).some(({ type }) => type === 'UNKNOWN_TOPIC_OR_PARTITION')
 
 async function unavailable<T>(work: () => Promise<T>): Promise<T> {
   try {

@@ -1,7 +1,6 @@
-import kafkajs, { type Kafka } from 'kafkajs'
+import type { Kafka } from 'kafkajs'
 import { clusterFactory } from './kafka-cluster-factory.ts'
-
-const { KafkaJSProtocolError } = kafkajs
+import { causesOf } from './kafka-trouble.ts'
 
 /** The part of kafkajs' cluster that keeps metadata: it asks for all topics that were ever named to it, at once. */
 type Cluster = {
@@ -59,6 +58,6 @@ async function isGone({ brokerPool }: Cluster, topic: string): Promise<boolean> 
   return broker.metadata([topic]).then(() => false, isUnknownTopic)
 }
 
-/** Kafka says that there is no such topic (or no such partition). */
+/** Kafka says that there is no such topic (or no such partition); kafkajs wraps that where it has asked again and again. */
 export const isUnknownTopic = (error: unknown): boolean =>
-  error instanceof KafkaJSProtocolError && error.type === 'UNKNOWN_TOPIC_OR_PARTITION'
+  causesOf(error).some(({ type }) => type === 'UNKNOWN_TOPIC_OR_PARTITION')
